@@ -1,0 +1,68 @@
+//! What became of a body of lines.
+
+/// At most this many bad lines are named in an answer.
+const BAD_LINES_NAMED: usize = 10;
+
+/// A line that could not be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadLine {
+    /// Its number in the body, from 1.
+    pub number: u64,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Counts over one body, however many pieces it comes in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IngestReport {
+    /// Lines read so far, comments and empty ones included.
+    pub lines: u64,
+    /// Samples stored.
+    pub stored: u64,
+    /// Samples skipped without being an error: unknown metrics, refused names, too far in the future, limits.
+    pub skipped: u64,
+    /// How many lines were bad.
+    pub bad: u64,
+    /// The first of them.
+    pub first_bad: Vec<BadLine>,
+}
+
+impl IngestReport {
+    /// Notes that line `number` is bad.
+    pub fn note_bad(&mut self, number: u64, reason: impl Into<String>) {
+        self.bad += 1;
+        if self.first_bad.len() < BAD_LINES_NAMED {
+            self.first_bad.push(BadLine { number, reason: reason.into() });
+        }
+    }
+
+    /// The text of the answer to a body with bad lines; `None` when all were good.
+    pub fn complaint(&self) -> Option<String> {
+        if self.bad == 0 {
+            return None;
+        }
+        let named: Vec<String> =
+            self.first_bad.iter().map(|bad| format!("line {}: {}", bad.number, bad.reason)).collect();
+        let more = self.bad - self.first_bad.len() as u64;
+        let more = if more == 0 { String::new() } else { format!("; and {more} more") };
+        Some(format!("{} of {} lines stored; {}{more}", self.stored, self.lines, named.join("; ")))
+    }
+}
+
+/// Why lines were refused; nothing of the piece at hand was stored, or what was is counted in the report.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IngestError {
+    /// Recovery is not over: try again later.
+    #[error("recovering: not ready for writes yet")]
+    NotReady,
+    /// The log can't be written: reads go on, writes will when the disk is well again.
+    #[error("writes are refused: {0}")]
+    LogFailed(String),
+    /// Too much is under way: try again later.
+    #[error("overloaded: {0}")]
+    Busy(String),
+    /// The engine is closing.
+    #[error("shutting down")]
+    Closed,
+}

@@ -1,0 +1,20 @@
+//! Treering: an in-memory metric store for compute clusters.
+//!
+//! The layers, from the bottom: [`time`], [`disk`] and [`telemetry`]; [`model`]; [`block`] and [`formats`]; [`store`];
+//! [`engine`] and [`query`]; [`server`]; [`config`]; [`cli`]. Imports go strictly downward (`tests/tidy.rs` enforces
+//! it); `docs/architecture.md` draws the picture.
+
+pub mod block;
+pub mod cli;
+pub mod config;
+pub mod disk;
+pub mod engine;
+pub mod formats;
+pub mod model;
+pub mod query;
+pub mod server;
+pub mod store;
+pub mod telemetry;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod time;

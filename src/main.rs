@@ -1,0 +1,3 @@
+//! The `treering` binary.
+
+fn main() {}

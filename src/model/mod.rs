@@ -1,0 +1,47 @@
+//! The words of the store as plain types: metrics, components, selectors, samples, images of hosts.
+//!
+//! No behaviour beyond their own invariants, no I/O, no locks; every other layer speaks in these.
+
+mod component;
+mod image;
+mod metric;
+mod selector;
+
+pub use component::{COMPONENT_DEPTH_MAX, Component, KnownKinds, Scope};
+pub use image::{ComponentImage, HostImage, LaneImage, NO_PARENT, SeriesImage, TicksImage};
+pub use metric::{Aggregation, Metric, MetricId, MetricTable, UnknownAggregation};
+pub use selector::{Element, Selector};
+
+/// One value of one series, on its way into a host.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sample {
+    /// The series inside its host.
+    pub series: SeriesId,
+    /// Seconds since 1970.
+    pub secs: i64,
+    /// The value, exactly as sent.
+    pub value: f64,
+}
+
+/// A series inside its host: handed out in order of creation, never reused while the process lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SeriesId(pub u32);
+
+/// A component inside its host; 0 is the host itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ComponentId(pub u32);
+
+impl ComponentId {
+    /// The host itself.
+    pub const HOST: ComponentId = ComponentId(0);
+}
+
+/// What a slot without a value holds in memory: one NaN of its own, told apart from every NaN that somebody sends by
+/// its bits alone.
+pub const EMPTY: f64 = f64::from_bits(0x7FF8_7265_6E6F_6E65);
+
+/// Whether a slot holds no value.
+#[inline]
+pub fn is_empty(value: f64) -> bool {
+    value.to_bits() == EMPTY.to_bits()
+}

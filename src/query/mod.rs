@@ -1,0 +1,1 @@
+//! Selector queries over the store: REST.

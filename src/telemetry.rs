@@ -1,0 +1,160 @@
+//! Treering's own metrics: what `/metrics` shows.
+//!
+//! One value of [`Telemetry`] is shared by all modules. A counter is a field here, named as it is shown; nobody
+//! registers metrics elsewhere.
+
+use std::sync::Arc;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+/// Metrics that several modules share.
+pub type SharedTelemetry = Arc<Telemetry>;
+
+/// A label set with one label, `reason`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Reason {
+    /// Why, in `snake_case`.
+    pub reason: &'static str,
+}
+
+/// A label set with one label, `source`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Source {
+    /// `http` or `nats`.
+    pub source: &'static str,
+}
+
+/// A label set with one label, `kind`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Kind {
+    /// What is counted, in `snake_case`.
+    pub kind: &'static str,
+}
+
+/// The labels of a request that was answered.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Request {
+    /// The route, not the path: its cardinality is bounded.
+    pub route: &'static str,
+    /// The status.
+    pub status: u16,
+}
+
+/// The labels of request times.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Route {
+    /// The route.
+    pub route: &'static str,
+}
+
+/// Every own metric.
+#[derive(Debug)]
+pub struct Telemetry {
+    registry: Registry,
+    /// Samples stored, by where they came from.
+    pub samples: Family<Source, Counter>,
+    /// Lines and samples that were not stored, by reason.
+    pub dropped: Family<Reason, Counter>,
+    /// Bytes of memory that hold data, by kind.
+    pub memory_bytes: Family<Kind, Gauge>,
+    /// Things in memory: hosts, series, lanes, blocks.
+    pub objects: Family<Kind, Gauge>,
+    /// Bytes written to logs.
+    pub log_bytes: Counter,
+    /// Flushes of logs to the disk, by outcome (`ok`, `failed`).
+    pub log_syncs: Family<Kind, Counter>,
+    /// Shards that refuse writes because their log cannot be written.
+    pub log_shards_failed: Gauge,
+    /// Checkpoints by outcome (`ok`, `failed`).
+    pub checkpoints: Family<Kind, Counter>,
+    /// When the last good checkpoint ended, seconds since 1970.
+    pub checkpoint_timestamp_seconds: Gauge,
+    /// Seconds that checkpoints took.
+    pub checkpoint_seconds: Histogram,
+    /// Blocks dropped from memory, by reason (`retention`, `free`, `memory_cap`).
+    pub blocks_dropped: Family<Reason, Counter>,
+    /// Records and files that recovery could not use, by reason.
+    pub recovery_damage: Family<Reason, Counter>,
+    /// Requests answered.
+    pub requests: Family<Request, Counter>,
+    /// Seconds until requests were answered.
+    pub request_seconds: Family<Route, Histogram>,
+    /// Messages received over NATS.
+    pub nats_messages: Counter,
+    /// Messages that the NATS client dropped because it was too slow for them.
+    pub nats_dropped: Counter,
+    /// 1 while connected to a NATS server.
+    pub nats_connected: Gauge,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("treering");
+        let mut telemetry = Telemetry {
+            registry: Registry::default(),
+            samples: Family::default(),
+            dropped: Family::default(),
+            memory_bytes: Family::default(),
+            objects: Family::default(),
+            log_bytes: Counter::default(),
+            log_syncs: Family::default(),
+            log_shards_failed: Gauge::default(),
+            checkpoints: Family::default(),
+            checkpoint_timestamp_seconds: Gauge::default(),
+            checkpoint_seconds: Histogram::new(exponential_buckets(0.01, 4.0, 10)),
+            blocks_dropped: Family::default(),
+            recovery_damage: Family::default(),
+            requests: Family::default(),
+            request_seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.0001, 4.0, 10))),
+            nats_messages: Counter::default(),
+            nats_dropped: Counter::default(),
+            nats_connected: Gauge::default(),
+        };
+        let t = &telemetry;
+        registry.register("samples", "Samples stored", t.samples.clone());
+        registry.register("dropped", "Lines and samples not stored", t.dropped.clone());
+        registry.register_with_unit("memory", "Memory that holds data", Unit::Bytes, t.memory_bytes.clone());
+        registry.register("objects", "Things in memory", t.objects.clone());
+        registry.register_with_unit("log", "Written to logs", Unit::Bytes, t.log_bytes.clone());
+        registry.register("log_syncs", "Flushes of logs to the disk", t.log_syncs.clone());
+        registry.register("log_shards_failed", "Shards that refuse writes", t.log_shards_failed.clone());
+        registry.register("checkpoints", "Checkpoints", t.checkpoints.clone());
+        registry.register(
+            "checkpoint_timestamp_seconds",
+            "When the last good checkpoint ended",
+            t.checkpoint_timestamp_seconds.clone(),
+        );
+        registry.register("checkpoint_seconds", "Seconds that checkpoints took", t.checkpoint_seconds.clone());
+        registry.register("blocks_dropped", "Blocks dropped from memory", t.blocks_dropped.clone());
+        registry.register("recovery_damage", "What recovery could not use", t.recovery_damage.clone());
+        registry.register("http_requests", "Requests answered", t.requests.clone());
+        registry.register("http_request_seconds", "Seconds until requests were answered", t.request_seconds.clone());
+        registry.register("nats_messages", "Messages received over NATS", t.nats_messages.clone());
+        registry.register("nats_dropped", "Messages dropped by the NATS client", t.nats_dropped.clone());
+        registry.register("nats_connected", "1 while connected to a NATS server", t.nats_connected.clone());
+        telemetry.registry = registry;
+        telemetry
+    }
+}
+
+impl Telemetry {
+    /// Counts what was not stored.
+    pub fn drop_samples(&self, reason: &'static str, count: u64) {
+        if count > 0 {
+            self.dropped.get_or_create(&Reason { reason }).inc_by(count);
+        }
+    }
+
+    /// All metrics in OpenMetrics text.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String cannot fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}

@@ -1,0 +1,1 @@
+//! What only tests use: the manual clock and the reference model.
