@@ -118,8 +118,9 @@ impl KnownKinds {
         self.more.iter().map(|kind| &**kind)
     }
 
-    fn builtin() -> impl Iterator<Item = &'static str> {
-        Scope::ALL.into_iter().map(Scope::name).chain(["cpu"]).chain(DEVICE_KINDS)
+    fn builtin<'a>() -> impl Iterator<Item = &'a str> {
+        let scopes = Scope::ALL.into_iter().map(|scope| -> &'a str { scope.name() });
+        scopes.chain(["cpu"]).chain(DEVICE_KINDS)
     }
 
     /// Takes a joined name apart: the longest known kind that is a prefix, else the part before the first digit, else
