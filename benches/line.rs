@@ -8,7 +8,7 @@ use treering::formats::line::{lines, parse_key, seconds, split};
 /// One kind of line a row: its name and a line of the kind, `#` standing for a running number.
 const KINDS: [(&str, &str); 6] = [
     ("short_float", "flops_any,cluster=alex,hostname=a0001,type=hwthread,type-id=12 value=0.65# 1770244800"),
-    ("long_float", "cpu_user,cluster=alex,hostname=a0001,type=node,unit=Percent value=2.50016325941#58 1770244800"),
+    ("long_float", "cpu_user,cluster=alex,hostname=a0001,type=node,unit=Percent value=2.5001632594#7 1770244800"),
     (
         "seventeen_digits",
         "cpu_user,cluster=alex,hostname=a0001,type=node,unit=Percent value=97.501632594107#54 1770244800",
