@@ -120,6 +120,7 @@ const EXCERPT_BYTES_MAX: usize = 48;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::line::{parse_key, split};
 
     #[test]
     fn excerpts_are_safe_to_print() {
@@ -138,5 +139,19 @@ mod tests {
         assert_eq!(cut, format!("\"x{}…\"", "ä".repeat(23)));
         // Continuation bytes alone are no character to keep whole.
         assert!(Excerpt::of(&[0x80; 100]).to_string().starts_with("\"\\x80"));
+    }
+
+    #[test]
+    fn the_documented_reasons_are_the_real_ones() {
+        let page = include_str!("../../../docs/formats/line-protocol.md");
+        let rows = page.lines().filter_map(|row| row.strip_prefix("| `load")?.strip_suffix("` |")?.split_once("` | `"));
+        let mut count = 0;
+        for (line, reason) in rows {
+            let line = format!("load{line}");
+            let error = split(line.as_bytes()).and_then(|split| split.map(|split| parse_key(split.key)).transpose());
+            assert_eq!(error.unwrap_err().to_string(), reason, "{line}");
+            count += 1;
+        }
+        assert_eq!(count, 9, "rows of the table");
     }
 }
