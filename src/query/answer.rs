@@ -110,11 +110,7 @@ impl<'a> Nodes<'a> {
 
     fn tasks(&self, request: &Request<'_>) -> impl Iterator<Item = Task<'_>> {
         self.pairs().map(|(host, metric)| Task {
-            selector: Selector {
-                cluster: request.cluster.to_string(),
-                host: host.to_string(),
-                below: Vec::new(),
-            },
+            selector: Selector { cluster: request.cluster.to_string(), host: host.to_string(), below: Vec::new() },
             metric,
             resolution_secs: 0,
             scale_by: 0.0,
