@@ -47,7 +47,7 @@ impl<'de, A: MapAccess<'de>> Value<'_, A> {
         Ok(self.get::<Text<'de>>()?.map(|text| text.0))
     }
 
-    /// The list of strings; empty for `null`.
+    /// The list of strings; `None` for `null`.
     pub(super) fn texts(self) -> Result<Option<Vec<Cow<'de, str>>>, A::Error> {
         Ok(self.get::<List<Text<'de>>>()?.map(|list| list.0.into_iter().map(|text| text.0).collect()))
     }
