@@ -67,6 +67,8 @@ pub trait DiskFile: Write + Send {
     fn len(&mut self) -> io::Result<u64>;
     /// Cuts the file off behind `len` bytes; appending goes on there.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
+    /// A second handle to the same file, so that one thread can make durable what another goes on appending to.
+    fn try_clone(&self) -> io::Result<Box<dyn DiskFile>>;
 }
 
 /// A disk that several modules share.
@@ -156,5 +158,9 @@ impl DiskFile for File {
         self.set_len(len)?;
         self.seek(SeekFrom::Start(len))?;
         Ok(())
+    }
+
+    fn try_clone(&self) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(File::try_clone(self)?))
     }
 }
