@@ -12,8 +12,16 @@ const DECIMALS_LIKELY: u32 = 6;
 /// The mappings that are worth a try, the bit pattern not among them.
 pub(super) fn candidates(values: &[f64]) -> impl Iterator<Item = Mapping> {
     let samples: Vec<f64> = samples(values).collect();
-    let decimals: Vec<u32> = samples.iter().filter_map(|value| decimals_of(*value)).collect();
-    let decimal = (decimals.len() * 2 > samples.len()).then(|| decimals.iter().copied().max().unwrap_or_default());
+    let (mut fitting, mut most) = (0, 0);
+    for value in &samples {
+        if Mapping::Decimal(most).number_of(*value).is_some() {
+            fitting += 1;
+        } else if let Some(decimals) = decimals_of(*value) {
+            fitting += 1;
+            most = most.max(decimals);
+        }
+    }
+    let decimal = (fitting * 2 > samples.len()).then_some(most);
     let is_likely = decimal.is_some_and(|decimals| decimals <= DECIMALS_LIKELY);
     let reciprocal = if is_likely { None } else { reciprocal(&samples) };
     decimal.map(Mapping::Decimal).into_iter().chain(reciprocal)
@@ -61,7 +69,8 @@ mod tests {
         for (value, decimals) in cases {
             assert_eq!(decimals_of(value), Some(decimals), "{value}");
         }
-        for value in [-0.0, f64::NAN, f64::INFINITY, f64::MIN_POSITIVE, 5e-324, 1e300, std::f64::consts::PI, 0.1 + 0.2] {
+        for value in [-0.0, f64::NAN, f64::INFINITY, f64::MIN_POSITIVE, 5e-324, 1e300, std::f64::consts::PI, 0.1 + 0.2]
+        {
             assert_eq!(decimals_of(value), None, "{value}");
         }
     }

@@ -13,9 +13,6 @@ use super::reader::Reader;
 /// Distinct values at most; the number less one takes a byte.
 const ENTRIES_MAX: usize = 256;
 
-/// Slots of the hash table at sealing: less than half full, so that probes are short.
-const HASH_SLOTS: usize = ENTRIES_MAX * 4;
-
 /// Distinct values and the index of each value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Table {
@@ -29,12 +26,14 @@ impl Table {
         /// A free slot: no index of an entry.
         const FREE: u16 = u16::MAX;
         let entries_max = (limit_bytes.saturating_sub(1) / 8).min(ENTRIES_MAX);
-        let mut slots = [FREE; HASH_SLOTS];
+        // At most half full, so that probes are short and end.
+        let slots_log = (entries_max * 2).next_power_of_two().ilog2().max(1);
+        let mut slots = vec![FREE; 1 << slots_log];
         let mut entries = Vec::with_capacity(entries_max.min(values.len()));
         let mut indexes = Vec::with_capacity(values.len());
         for bits in values.iter().map(|value| value.to_bits()) {
             // Fibonacci hashing: the top bits of a product depend on all bits below.
-            let mut slot = (bits.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54) as usize % HASH_SLOTS;
+            let mut slot = (bits.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - slots_log)) as usize;
             loop {
                 match slots[slot] {
                     FREE if entries.len() == entries_max => return None,
@@ -48,7 +47,7 @@ impl Table {
                         indexes.push(index as u8);
                         break;
                     }
-                    _ => slot = (slot + 1) % HASH_SLOTS,
+                    _ => slot = (slot + 1) % slots.len(),
                 }
             }
         }

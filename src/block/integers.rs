@@ -274,10 +274,13 @@ mod tests {
             prop::collection::vec(number, 1..300),
             prop::collection::vec(any::<i64>(), 1..100),
             (any::<i64>(), prop::collection::vec(0..1000i64, 1..300)).prop_map(|(first, steps)| {
-                steps.iter().scan(first, |number, step| {
-                    *number = number.wrapping_add(*step);
-                    Some(*number)
-                }).collect()
+                steps
+                    .iter()
+                    .scan(first, |number, step| {
+                        *number = number.wrapping_add(*step);
+                        Some(*number)
+                    })
+                    .collect()
             }),
         ]
     }

@@ -61,14 +61,16 @@ impl Layer {
         let plan = Plan::smallest(values);
         let bytes = plan.bytes(values.len());
         let mut best = Layer { taken: Taken::Nothing, left: Vec::new(), plan, bytes };
-        // A mask costs a bit a value, which must be saved first.
-        if values.len() - changes > values.len() / 16 {
+        // A mask costs about a bit a value, which the values left out must save first.
+        let repeats = values.len() - changes;
+        if repeats * 2 > values.len() || repeats * best.bytes > values.len().div_ceil(8) * values.len() {
             let mask = MaskBits::from_fn(values.len(), |at| at == 0 || !same(values[at], values[at - 1]));
             best.consider(values, Taken::Repeats(mask), 0);
         }
         let dominant = dominant(values);
-        let mask = MaskBits::from_fn(values.len(), |at| !same(values[at], dominant));
-        if mask.count() < values.len() - values.len() / 4 {
+        let dominated = values.iter().filter(|value| same(**value, dominant)).count();
+        if dominated * 4 > values.len() {
+            let mask = MaskBits::from_fn(values.len(), |at| !same(values[at], dominant));
             best.consider(values, Taken::Dominant(mask, dominant), 8);
         }
         best

@@ -20,7 +20,8 @@ fn shape() -> impl Strategy<Value = Vec<f64>> {
         (1..1u64 << 52).prop_map(|payload| f64::from_bits(0x7FF0_0000_0000_0000 | payload)),
         (1..1u64 << 52).prop_map(|payload| f64::from_bits(0xFFF0_0000_0000_0000 | payload)),
     ];
-    let scaled = (prop::sample::select(vec![1.0, 10.0, 100.0, 1e3, 1e6, 1e9]), prop_oneof![Just(100i64), Just(1 << 45)]);
+    let scaled =
+        (prop::sample::select(vec![1.0, 10.0, 100.0, 1e3, 1e6, 1e9]), prop_oneof![Just(100i64), Just(1 << 45)]);
     prop_oneof![
         (full.clone(), len.clone()).prop_map(|(value, len)| vec![value; len]),
         (scaled, len.clone(), any::<u64>()).prop_map(|((scale, below), len, seed)| {
@@ -28,7 +29,13 @@ fn shape() -> impl Strategy<Value = Vec<f64>> {
         }),
         (any::<u64>(), len.clone(), -1e12..1e12).prop_map(|(seed, len, first): (u64, usize, f64)| {
             let first = first.floor();
-            random(seed).take(len).scan(first, |sum, step| { *sum += (step % 5000) as f64; Some(*sum) }).collect()
+            random(seed)
+                .take(len)
+                .scan(first, |sum, step| {
+                    *sum += (step % 5000) as f64;
+                    Some(*sum)
+                })
+                .collect()
         }),
         (any::<u64>(), len.clone(), 1..40u64).prop_map(|(seed, len, rate)| {
             let busy = |random: u64| if random % 40 < rate { (random >> 20) as f64 / 1000.0 } else { 0.0 };
@@ -207,9 +214,14 @@ fn golden() -> Vec<(&'static str, Vec<f64>, &'static str)> {
         ("constant", vec![42.0; 5], ""),
         ("reference", vec![20.25, 21.5, 19.75, 20.0, 22.25], ""),
         ("reference with an exception", vec![1.25, 1.5, signalling, 1.75, 0.25, 2.0, 0.5, 0.75], ""),
-        ("reference of reciprocals", ["1.61290322580645", "1.78571428571429", "0.833333333333333", "1.72413793103448"]
-            .map(|text| text.parse().unwrap()).to_vec(), ""),
-        ("reference of bit patterns", vec![1.0f32 / 3.0, 2.0 / 3.0, 5.0 / 7.0].into_iter().map(f64::from).collect(), ""),
+        (
+            "reference of reciprocals",
+            ["1.61290322580645", "1.78571428571429", "0.833333333333333", "1.72413793103448"]
+                .map(|text| text.parse().unwrap())
+                .to_vec(),
+            "",
+        ),
+        ("reference of bit patterns", [1.0f32 / 3.0, 2.0 / 3.0, 5.0 / 7.0].map(f64::from).to_vec(), ""),
         ("delta", (0..8).map(|slot| 1e9 + f64::from(slot * 1_000_000 + slot * slot % 3)).collect(), ""),
         ("dictionary", ninths, ""),
         ("empty runs", vec![vec![1.0; 3], vec![EMPTY; 20], vec![1.0; 3]].concat(), ""),
@@ -219,4 +231,23 @@ fn golden() -> Vec<(&'static str, Vec<f64>, &'static str)> {
         ("dominant in runs", vec![vec![0.0; 30], vec![noise[0], noise[1], noise[2]], vec![0.0; 31]].concat(), ""),
         ("dominant in a bitmap", [noise[0], 0.0, 0.0, noise[1], 0.0, 0.0, 0.0, 0.0, 0.0].to_vec(), ""),
     ]
+}
+
+#[test]
+fn the_bytes_of_every_codec_are_pinned_and_documented() {
+    let document = include_str!("../../docs/formats/block.md");
+    let mut wrong = String::new();
+    for (name, slots, expected) in golden() {
+        let block = Block::seal(1_700_000_000, 60, &slots).unwrap();
+        let hex: Vec<String> = block.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        // All goldens share start and frequency.
+        assert_eq!(hex[..12].join(" "), "00 f1 53 65 00 00 00 00 3c 00 00 00");
+        let hex = hex[12..].join(" ");
+        if hex != expected || !document.contains(&format!("{name}: `{hex}`")) {
+            wrong += &format!("{name}: `{hex}`\n");
+        }
+        let stored = Block::from_bytes(block.as_bytes().clone()).unwrap();
+        assert_eq!(bits(&decode(&stored, 0..stored.len())), bits(&slots), "{name}");
+    }
+    assert!(wrong.is_empty(), "sealed other bytes than the golden or the documented ones:\n{wrong}");
 }

@@ -284,9 +284,17 @@ mod tests {
 
     #[test]
     fn even_ticks_take_no_byte_a_row() {
-        let ticks = Ticks::seal(1_700_000_000, 60, &[-2; 512]);
-        assert_eq!(ticks.as_bytes().len(), 20);
-        let bytes: Vec<u8> = [&1_700_000_000u64.to_le_bytes()[..], &[60, 0, 0, 0, 0, 2, 2, 0], &[0, 0, 0, 3]].concat();
-        assert_eq!(&ticks.as_bytes()[..], &bytes[..]);
+        assert_eq!(Ticks::seal(1_700_000_000, 60, &[-2; 512]).as_bytes().len(), 20);
+        assert_eq!(Ticks::seal(1_700_000_000, 60, &[NO_TICK; 512]).as_bytes().len(), 16);
     }
+
+    #[test]
+    fn the_bytes_are_pinned_and_documented() {
+        let ticks = Ticks::seal(1_700_000_000, 60, &[-2, -2, NO_TICK, 5]);
+        let hex: Vec<String> = ticks.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex.join(" "), GOLDEN);
+        assert!(include_str!("../../docs/formats/block.md").contains(GOLDEN));
+    }
+
+    const GOLDEN: &str = "TICKS";
 }
