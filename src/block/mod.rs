@@ -1,1 +1,26 @@
-//! Codecs for sealed runs of slots.
+//! Sealed runs of slots: immutable, compressed, bit for bit exact. Pure functions over bytes, no I/O.
+//!
+//! The bytes of a [`Block`] and of [`Ticks`] go verbatim into snapshots; `docs/formats/block.md` draws them. A value
+//! passes through up to three steps, each in its own file: empty slots and repeated values are taken out (`mask`), what
+//! is left is mapped to whole numbers (`mapping`) and these are packed (`integers`, `bits`), or a codec without numbers
+//! takes them (`codec`: raw, constant, dictionary).
+
+mod bits;
+mod codec;
+mod decimal;
+mod dictionary;
+mod error;
+mod integers;
+mod mapping;
+mod mask;
+mod reader;
+mod sealed;
+mod sealer;
+mod ticks;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::BlockError;
+pub use sealed::{Block, SLOTS_MAX};
+pub use ticks::{NO_TICK, Ticks};

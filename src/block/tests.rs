@@ -1,0 +1,253 @@
+//! Laws of blocks: what is sealed comes back bit for bit, damaged bytes never panic.
+
+use proptest::prelude::*;
+
+use super::{Block, SLOTS_MAX};
+use crate::model::{EMPTY, is_empty};
+
+/// Values as metrics have them, one kind a series.
+fn shape() -> impl Strategy<Value = Vec<f64>> {
+    let len = 1..=SLOTS_MAX;
+    let full = any::<u64>().prop_map(f64::from_bits);
+    let special = prop_oneof![
+        Just(-0.0),
+        Just(0.0),
+        Just(f64::INFINITY),
+        Just(f64::NEG_INFINITY),
+        Just(f64::MIN_POSITIVE),
+        Just(5e-324),
+        Just(f64::MAX),
+        (1..1u64 << 52).prop_map(|payload| f64::from_bits(0x7FF0_0000_0000_0000 | payload)),
+        (1..1u64 << 52).prop_map(|payload| f64::from_bits(0xFFF0_0000_0000_0000 | payload)),
+    ];
+    let scaled =
+        (prop::sample::select(vec![1.0, 10.0, 100.0, 1e3, 1e6, 1e9]), prop_oneof![Just(100i64), Just(1 << 45)]);
+    prop_oneof![
+        (full.clone(), len.clone()).prop_map(|(value, len)| vec![value; len]),
+        (scaled, len.clone(), any::<u64>()).prop_map(|((scale, below), len, seed)| {
+            random(seed).take(len).map(|random| (random as i64 % below) as f64 / scale).collect()
+        }),
+        (any::<u64>(), len.clone(), -1e12..1e12).prop_map(|(seed, len, first): (u64, usize, f64)| {
+            let first = first.floor();
+            random(seed)
+                .take(len)
+                .scan(first, |sum, step| {
+                    *sum += (step % 5000) as f64;
+                    Some(*sum)
+                })
+                .collect()
+        }),
+        (any::<u64>(), len.clone(), 1..40u64).prop_map(|(seed, len, rate)| {
+            let busy = |random: u64| if random % 40 < rate { (random >> 20) as f64 / 1000.0 } else { 0.0 };
+            random(seed).take(len).map(busy).collect()
+        }),
+        (any::<u64>(), len.clone(), any::<bool>()).prop_map(|(seed, len, is_printed)| {
+            let reciprocal = |random: u64| 100.0 / (30 + random % 200) as f64;
+            let printed = |value: f64| if is_printed { format!("{value:.14}").parse().unwrap() } else { value };
+            random(seed).take(len).map(|random| printed(reciprocal(random))).collect()
+        }),
+        (any::<u64>(), len.clone()).prop_map(|(seed, len)| {
+            random(seed).take(len).map(|random| f64::from((random >> 40) as f32 * 1.1e-3)).collect()
+        }),
+        (any::<u64>(), len.clone(), any::<bool>()).prop_map(|(seed, len, is_signed)| {
+            let noise = |random: u64| (random >> 11) as f64 / (1u64 << 53) as f64 - if is_signed { 0.5 } else { 0.0 };
+            random(seed).take(len).map(noise).collect()
+        }),
+        prop::collection::vec((full.clone(), 1..60usize), 1..17)
+            .prop_map(|runs| runs.iter().flat_map(|(value, len)| vec![*value; *len]).collect()),
+        (prop::collection::vec(full.clone(), 1..100), any::<u64>(), len.clone()).prop_map(|(table, seed, len)| {
+            random(seed).take(len).map(|random| table[random as usize % table.len()]).collect()
+        }),
+        prop::collection::vec(prop_oneof![20 => (0..100i32).prop_map(f64::from), 1 => special], len.clone()),
+        prop::collection::vec(full, len),
+    ]
+}
+
+/// How slots are emptied: not at all, single ones, runs, or nearly all.
+fn holes() -> impl Strategy<Value = (u64, u8)> {
+    (any::<u64>(), prop_oneof![3 => Just(0), 1 => Just(1), 1 => Just(2), 1 => Just(3)])
+}
+
+fn punch(values: &mut [f64], (seed, kind): (u64, u8)) {
+    for (slot, random) in random(seed).take(values.len()).enumerate() {
+        let is_hole = match kind {
+            0 => false,
+            1 => random % 10 == 0,
+            2 => seed >> (slot / 23 % 64) & 1 == 0,
+            _ => random % 50 != 0,
+        };
+        if is_hole {
+            values[slot] = EMPTY;
+        }
+    }
+}
+
+/// Numbers of 60 bits that look random (splitmix64).
+fn random(seed: u64) -> impl Iterator<Item = u64> {
+    (1..).map(move |index: u64| {
+        let mut bits = seed.wrapping_add(index.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        bits = (bits ^ bits >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        bits = (bits ^ bits >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (bits ^ bits >> 31) >> 4
+    })
+}
+
+fn bits(values: &[f64]) -> Vec<u64> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+fn decode(block: &Block, range: std::ops::Range<usize>) -> Vec<f64> {
+    let mut out = vec![1.5; range.len()];
+    block.decode(range, &mut out);
+    out
+}
+
+/// Everything that must hold for a block of `slots`.
+fn check(start_secs: i64, slots: &[f64], from: usize, to: usize) {
+    let Some(sealed) = Block::seal(start_secs, 60, slots) else {
+        assert!(slots.iter().all(|value| is_empty(*value)));
+        return;
+    };
+    let first = slots.iter().position(|value| !is_empty(*value)).unwrap();
+    let last = slots.iter().rposition(|value| !is_empty(*value)).unwrap();
+    let slots = &slots[first..=last];
+    let block = Block::from_bytes(sealed.as_bytes().clone()).unwrap();
+    assert_eq!(block.start_secs(), start_secs + 60 * first as i64);
+    assert_eq!(block.end_secs(), block.start_secs() + 60 * slots.len() as i64);
+    assert_eq!((block.frequency_secs(), block.len()), (60, slots.len()));
+    assert_eq!(block.filled(), slots.iter().filter(|value| !is_empty(**value)).count());
+    assert_eq!(bits(&decode(&block, 0..block.len())), bits(slots), "{block:?}");
+    let (from, to) = (from.min(to).min(slots.len()), from.max(to).min(slots.len()));
+    assert_eq!(bits(&decode(&block, from..to)), bits(&slots[from..to]), "{from}..{to} of {block:?}");
+    if from < slots.len() {
+        assert_eq!(block.get(from).to_bits(), slots[from].to_bits(), "{from} of {block:?}");
+    }
+    let raw_bytes = 16 + slots.len() * 8 + slots.len().div_ceil(8);
+    assert!(block.as_bytes().len() <= raw_bytes, "{block:?} is larger than raw values");
+    assert!(block.memory_bytes() > block.as_bytes().len());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn whatever_is_sealed_comes_back(
+        values in shape(), holes in holes(), start_secs in -1_000_000_000_000..1_000_000_000_000i64,
+        from in 0..=SLOTS_MAX, to in 0..=SLOTS_MAX,
+    ) {
+        let mut values = values;
+        punch(&mut values, holes);
+        check(start_secs, &values, from, to);
+    }
+
+    #[test]
+    fn damaged_bytes_never_panic(
+        values in shape(), holes in holes(), cut in any::<prop::sample::Index>(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), any::<bool>()), 1..6),
+    ) {
+        let mut values = values;
+        punch(&mut values, holes);
+        let Some(block) = Block::seal(0, 60, &values) else { return Ok(()) };
+        let mut bytes = block.as_bytes().to_vec();
+        for (index, byte, is_near) in damage {
+            // Half of the damage hits the header and the masks, where it does most.
+            let at = index.index(if is_near { bytes.len().min(40) } else { bytes.len() });
+            bytes[at] ^= byte;
+        }
+        use_if_valid(&bytes);
+        use_if_valid(&bytes[..cut.index(bytes.len())]);
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(
+        len in 0..=1100u16, codec in 0..6u8, flags in 0..33u8, payload in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        use_if_valid(&payload);
+        let header = [&[0; 8][..], &[60, 0, 0, 0], &len.to_le_bytes(), &[codec, flags]].concat();
+        use_if_valid(&[&header[..], &payload].concat());
+    }
+}
+
+fn use_if_valid(bytes: &[u8]) {
+    if let Ok(block) = Block::from_bytes(bytes.into()) {
+        decode(&block, 0..block.len());
+        decode(&block, block.len() / 3..block.len() / 2);
+        block.get(block.len() - 1);
+        assert!(block.filled() <= block.len());
+        block.end_secs();
+    }
+}
+
+#[test]
+fn every_length_comes_back() {
+    let shapes: [fn(usize) -> f64; 4] = [
+        |slot| (slot * 7919 % 1000) as f64 / 100.0,
+        |slot| if slot % 9 == 4 { EMPTY } else { slot as f64 * 1e6 },
+        |slot| (slot as f64).sqrt().sin(),
+        |slot| if slot % 5 == 0 { slot as f64 } else { 0.0 },
+    ];
+    for (len, shape) in (1..=SLOTS_MAX).flat_map(|len| shapes.map(|shape| (len, shape))) {
+        let slots: Vec<f64> = (0..len).map(shape).collect();
+        check(1_700_000_000, &slots, len / 3, len);
+    }
+}
+
+#[test]
+fn nothing_seals_to_nothing() {
+    assert_eq!(Block::seal(0, 60, &[]), None);
+    assert_eq!(Block::seal(0, 60, &[EMPTY; 64]), None);
+}
+
+#[test]
+fn start_and_end_saturate_at_the_end_of_time() {
+    let block = Block::seal(i64::MAX, u32::MAX, &[EMPTY, 1.0]).unwrap();
+    assert_eq!((block.start_secs(), block.end_secs(), block.get(0)), (i64::MAX, i64::MAX, 1.0));
+}
+
+/// A block of each codec and flag, with its bytes. The format's document shows the same bytes.
+fn golden() -> Vec<(&'static str, Vec<f64>, &'static str)> {
+    let signalling = f64::from_bits(0x7FF0_0000_0000_0001);
+    let noise = [0x3FE1_2345_6789_ABCD, 0xBFF0_FEDC_BA98_7654, 0x4059_1111_2222_3333].map(f64::from_bits);
+    let ninths: Vec<f64> = (0..24).map(|slot| [1.0 / 9.0, 5.0 / 9.0, 7e300][slot * slot % 7 % 3]).collect();
+    vec![
+        ("raw", vec![noise[1], f64::MAX], ""),
+        ("constant", vec![42.0; 5], ""),
+        ("reference", vec![20.25, 21.5, 19.75, 20.0, 22.25], ""),
+        ("reference with an exception", vec![1.25, 1.5, signalling, 1.75, 0.25, 2.0, 0.5, 0.75], ""),
+        (
+            "reference of reciprocals",
+            ["1.61290322580645", "1.78571428571429", "0.833333333333333", "1.72413793103448"]
+                .map(|text| text.parse().unwrap())
+                .to_vec(),
+            "",
+        ),
+        ("reference of bit patterns", [1.0f32 / 3.0, 2.0 / 3.0, 5.0 / 7.0].map(f64::from).to_vec(), ""),
+        ("delta", (0..8).map(|slot| 1e9 + f64::from(slot * 1_000_000 + slot * slot % 3)).collect(), ""),
+        ("dictionary", ninths, ""),
+        ("empty runs", vec![vec![1.0; 3], vec![EMPTY; 20], vec![1.0; 3]].concat(), ""),
+        ("empty bitmap", vec![2.0, EMPTY, 3.0, 2.0], ""),
+        ("repeats in runs", vec![vec![0.1; 20], vec![1e300; 20]].concat(), ""),
+        ("repeats in a bitmap", vec![noise[0], noise[0], noise[2], noise[2], noise[1], noise[1]], ""),
+        ("dominant in runs", vec![vec![0.0; 30], vec![noise[0], noise[1], noise[2]], vec![0.0; 31]].concat(), ""),
+        ("dominant in a bitmap", [noise[0], 0.0, 0.0, noise[1], 0.0, 0.0, 0.0, 0.0, 0.0].to_vec(), ""),
+    ]
+}
+
+#[test]
+fn the_bytes_of_every_codec_are_pinned_and_documented() {
+    let document = include_str!("../../docs/formats/block.md");
+    let mut wrong = String::new();
+    for (name, slots, expected) in golden() {
+        let block = Block::seal(1_700_000_000, 60, &slots).unwrap();
+        let hex: Vec<String> = block.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        // All goldens share start and frequency.
+        assert_eq!(hex[..12].join(" "), "00 f1 53 65 00 00 00 00 3c 00 00 00");
+        let hex = hex[12..].join(" ");
+        if hex != expected || !document.contains(&format!("{name}: `{hex}`")) {
+            wrong += &format!("{name}: `{hex}`\n");
+        }
+        let stored = Block::from_bytes(block.as_bytes().clone()).unwrap();
+        assert_eq!(bits(&decode(&stored, 0..stored.len())), bits(&slots), "{name}");
+    }
+    assert!(wrong.is_empty(), "sealed other bytes than the golden or the documented ones:\n{wrong}");
+}
