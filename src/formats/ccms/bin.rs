@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 
 use super::bytes::Source;
 use super::error::{CcmsError, fits};
-use super::tree::{DEPTH_MAX, Level, PIECE_SLOTS, Span, Visitor, check_head, slot};
+use super::tree::{DEPTH_MAX, Level, PIECE_SLOTS, Span, Visitor, check_head, narrow, slot};
 
 /// The first bytes of every binary snapshot.
 pub(super) const MAGIC: [u8; 4] = 0xCC5B_0001_u32.to_le_bytes();
@@ -20,8 +20,8 @@ const SERIES_BYTES_MIN: u64 = 2 + 8 + 8 + 4;
 /// A child without a name, metrics and children.
 const CHILD_BYTES_MIN: u64 = 2 + 4 + 4;
 
-/// Writes a snapshot. Values are rounded to float32, slots without one become NaN. `target` gets many small writes:
-/// buffer it. Fails when it fails, and with [`CcmsError::DoesNotFit`] when names or counts pass the format's limits
+/// Writes a snapshot. Values are rounded to float32, numbers beyond its range to its largest; slots without one become
+/// NaN. `target` gets many small writes: buffer it. Fails when it fails, and with [`CcmsError::DoesNotFit`] when names or counts pass the format's limits
 /// (65535 bytes, 2^32 − 1) or levels lie deeper than [`DEPTH_MAX`].
 pub fn write(target: &mut dyn Write, span: Span, host: &dyn Level) -> Result<(), CcmsError> {
     target.write_all(&MAGIC)?;
@@ -55,8 +55,7 @@ fn write_level(
         for piece in buffers.slots.chunks(PIECE_SLOTS) {
             buffers.bytes.clear();
             for &value in piece {
-                let value = if value.is_nan() { f32::NAN } else { value as f32 };
-                buffers.bytes.extend_from_slice(&value.to_bits().to_le_bytes());
+                buffers.bytes.extend_from_slice(&narrow(value).to_le_bytes());
             }
             target.write_all(&buffers.bytes)?;
         }
@@ -192,7 +191,7 @@ mod tests {
 
     /// A value as it is after a float32.
     fn narrowed(value: f64) -> f64 {
-        if is_empty(value) { EMPTY } else { f64::from(value as f32) }
+        if is_empty(value) { EMPTY } else { f64::from(narrow(value)) }
     }
 
     fn one(slots: Vec<f64>) -> Tree {

@@ -82,8 +82,8 @@ fn read_level<R: Read>(
     }
     let mut span = Span::default();
     each(lexer, |lexer, key| match key {
-        "from" => Ok(span.from_secs = lexer.integer()?),
-        "to" => Ok(span.to_secs = lexer.integer()?),
+        "from" => lexer.integer().map(|secs| span.from_secs = secs),
+        "to" => lexer.integer().map(|secs| span.to_secs = secs),
         "metrics" => {
             each(lexer, |lexer, name| read_series(lexer, visitor, name, slots).map_err(|error| error.within(name)))
         }
@@ -238,6 +238,13 @@ mod tests {
     }
 
     #[test]
+    fn slots_without_a_frequency_are_held_up_to_a_bound() {
+        let text = format!(r#"{{"metrics":{{"m":{{"data":[{}"#, "0,".repeat(HELD_SLOTS_MAX + 1));
+        let error = read_tree(&text).unwrap_err().to_string();
+        assert!(error.ends_with("more than 4194304 slots before their frequency and start"), "{error}");
+    }
+
+    #[test]
     fn what_is_no_number_is_null() {
         let tree = Tree::new(vec![series(&[f64::INFINITY, f64::NEG_INFINITY, EMPTY, -0.0, 1e300, 0.1])], Vec::new());
         assert!(text(&tree).contains(r#""data":[null,null,null,-0.0,1e+300,0.1]"#), "{}", text(&tree));
@@ -264,7 +271,7 @@ mod tests {
                 r#"byte 68, "c/m": a frequency of 0 s: expected 1 to 4294967295"#,
             ),
             (r#"{"metrics":{"m":{"data":[]}}}"#, r#"byte 27, "m": a series without `frequency` or `start`"#),
-            (r#"{"metrics":{"m":{"data":[1,"2"]}}}"#, r#"byte 27, "m": found `"`, expected a number"#),
+            (r#"{"metrics":{"m":{"data":[1,"2"]}}}"#, r#"byte 27, "m": found `\"`, expected a number"#),
             (
                 r#"{"metrics":{"m":{"start":1,"start":2}}}"#,
                 r#"byte 36, "m": the frequency or the start of a series is given twice"#,

@@ -120,17 +120,11 @@ impl<R: Read> Lexer<R> {
             return self.unexpected("a number");
         }
         self.token.clear();
-        while let Some(byte @ (b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')) = self.peek_raw()? {
-            if self.token.len() == NUMBER_BYTES_MAX {
-                return self.fail(format!("a number of more than {NUMBER_BYTES_MAX} bytes"));
-            }
-            self.token.push(byte);
-            self.at += 1;
-        }
-        match std::str::from_utf8(&self.token) {
-            Ok(text) => Ok(text),
-            Err(_) => Err(CcmsError::corrupt(0, "a number that is no text")),
-        }
+        self.take_while(NUMBER_BYTES_MAX, "a number", |byte| {
+            matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')
+        })?;
+        // The bytes above are ASCII; an empty text would be no number either.
+        Ok(std::str::from_utf8(&self.token).unwrap_or_default())
     }
 
     /// Takes a string.
@@ -140,20 +134,23 @@ impl<R: Read> Lexer<R> {
         }
         let offset = self.offset();
         self.token.clear();
-        let mut escaped = false;
+        self.token.push(b'"');
+        self.at += 1;
         loop {
+            self.take_while(STRING_BYTES_MAX, "a string", |byte| !matches!(byte, b'"' | b'\\'))?;
             let Some(byte) = self.peek_raw()? else {
                 return self.fail("the file ends inside a string");
             };
-            if self.token.len() == STRING_BYTES_MAX {
-                return self.fail(format!("a string of more than {STRING_BYTES_MAX} bytes"));
-            }
             self.at += 1;
             self.token.push(byte);
-            if byte == b'"' && !escaped && self.token.len() > 1 {
+            if byte == b'"' {
                 break;
             }
-            escaped = byte == b'\\' && !escaped;
+            // Behind a backslash the next byte ends nothing.
+            if let Some(escaped) = self.peek_raw()? {
+                self.at += 1;
+                self.token.push(escaped);
+            }
         }
         serde_json::from_slice(&self.token).map_err(|error| CcmsError::corrupt(offset, format!("a string: {error}")))
     }
@@ -206,6 +203,23 @@ impl<R: Read> Lexer<R> {
             Some(byte) => self.fail(format!("found `{}`, expected {expected}", byte.escape_ascii())),
             None => self.fail(format!("the file ends, expected {expected}")),
         }
+    }
+
+    /// Takes bytes into the token while `belongs` says so, up to `max` bytes of token.
+    fn take_while(&mut self, max: usize, what: &str, belongs: impl Fn(u8) -> bool) -> Result<(), CcmsError> {
+        while self.peek_raw()?.is_some() {
+            let bytes = &self.buffer[self.at..self.end];
+            let len = bytes.iter().position(|&byte| !belongs(byte)).unwrap_or(bytes.len());
+            if self.token.len() + len > max {
+                return self.fail(format!("{what} of more than {max} bytes"));
+            }
+            self.token.extend_from_slice(&bytes[..len]);
+            self.at += len;
+            if self.at < self.end {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn peek_raw(&mut self) -> Result<Option<u8>, CcmsError> {

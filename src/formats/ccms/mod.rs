@@ -14,6 +14,8 @@ mod bin;
 mod bytes;
 mod detect;
 mod error;
+#[cfg(test)]
+mod golden;
 mod json;
 mod lexer;
 mod names;

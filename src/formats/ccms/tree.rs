@@ -60,6 +60,19 @@ pub(super) fn slot(value: f64) -> f64 {
     if value.is_nan() { EMPTY } else { value }
 }
 
+/// A value as the binary forms hold it, and [`slot`] reads it. A number beyond float32 becomes the largest there is
+/// and not infinity, for cc-metric-store leaves a request without any answer when one value of it is infinite. Every
+/// NaN becomes one NaN; infinities stay.
+pub(super) fn narrow(value: f64) -> f32 {
+    if value.is_nan() {
+        f32::NAN
+    } else if value.is_finite() {
+        (value as f32).clamp(f32::MIN, f32::MAX)
+    } else {
+        value as f32
+    }
+}
+
 /// The frequency and the start of a series from a file, or what is wrong with them for this many slots.
 pub(super) fn check_head(frequency_secs: i64, start_secs: i64, slots: u64) -> Result<u32, String> {
     let frequency = match u32::try_from(frequency_secs) {

@@ -3,7 +3,7 @@
 //! Invariant: what [`encode`] accepts, [`parse`] gives back, its value rounded to float32.
 
 use super::error::{CcmsError, fits};
-use super::tree::slot;
+use super::tree::{narrow, slot};
 
 /// The first bytes of every log.
 pub const WAL_HEADER: [u8; 4] = 0xCC1D_A701_u32.to_le_bytes();
@@ -44,8 +44,7 @@ pub struct Record {
 
 /// Appends a record to `out`.
 ///
-/// The value is rounded to float32, beyond its range to infinity, as cc-metric-store does it; every NaN becomes one
-/// NaN. Fails with [`CcmsError::DoesNotFit`] and leaves `out` as it was when the metric has more than 65535 bytes, or
+/// The value is rounded to float32, a number beyond its range to its largest; every NaN becomes one NaN. Fails with [`CcmsError::DoesNotFit`] and leaves `out` as it was when the metric has more than 65535 bytes, or
 /// the selector more than 255 elements or an element of more than 255 bytes.
 pub fn encode(out: &mut Vec<u8>, secs: i64, metric: &str, selector: &[&str], value: f64) -> Result<(), CcmsError> {
     fits("a metric's name in bytes", metric.len(), METRIC_BYTES_MAX)?;
@@ -68,8 +67,7 @@ pub fn encode(out: &mut Vec<u8>, secs: i64, metric: &str, selector: &[&str], val
         out.push(element.len() as u8);
         out.extend_from_slice(element.as_bytes());
     }
-    let value = if value.is_nan() { f32::NAN } else { value as f32 };
-    out.extend_from_slice(&value.to_bits().to_le_bytes());
+    out.extend_from_slice(&narrow(value).to_le_bytes());
     let crc = crc32fast::hash(&out[payload_at..]);
     out.extend_from_slice(&crc.to_le_bytes());
     Ok(())
@@ -170,8 +168,9 @@ mod tests {
     fn values_are_float32() {
         for (value, expected) in [
             (0.1, f64::from(0.1f32)),
-            (1e300, f64::INFINITY),
-            (-1e300, f64::NEG_INFINITY),
+            (1e300, f64::from(f32::MAX)),
+            (-1e300, f64::from(f32::MIN)),
+            (f64::NEG_INFINITY, f64::NEG_INFINITY),
             (1e-300, 0.0),
             (EMPTY, EMPTY),
             (-f64::NAN, EMPTY),
