@@ -1,3 +1,4 @@
 //! File formats and wire formats: bytes ↔ model.
 
+pub mod ccms;
 pub mod line;
