@@ -1,1 +1,3 @@
 //! File formats and wire formats: bytes ↔ model.
+
+pub mod native;
