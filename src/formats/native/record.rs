@@ -12,7 +12,7 @@ use super::runs::Runs;
 use super::{ComponentPath, Definition, values};
 use crate::model::{Sample, SeriesId};
 
-/// Samples in one record at most: bounds what a reader has to allocate.
+/// Samples in one record at most, and definitions: bounds what a reader has to allocate.
 pub const SAMPLES_MAX: usize = 1 << 20;
 
 /// One record.
@@ -74,7 +74,7 @@ pub struct HorizonRecord<'a> {
 ///
 /// # Errors
 ///
-/// [`NativeError::TooLarge`] beyond [`SAMPLES_MAX`]; `out` is then unchanged.
+/// [`NativeError::TooLarge`] beyond [`SAMPLES_MAX`] samples or definitions; `out` is then unchanged.
 pub fn encode_samples(
     out: &mut Vec<u8>,
     host: u32,
@@ -82,9 +82,10 @@ pub fn encode_samples(
     definitions: &[Definition<'_>],
     samples: &[Sample],
 ) -> Result<(), NativeError> {
-    if samples.len() > SAMPLES_MAX {
-        let (found, limit) = (samples.len() as u64, SAMPLES_MAX as u64);
-        return Err(NativeError::TooLarge { what: "samples in a record", found, limit });
+    for (what, found) in [("samples in a record", samples.len()), ("definitions in a record", definitions.len())] {
+        if found > SAMPLES_MAX {
+            return Err(NativeError::TooLarge { what, found: found as u64, limit: SAMPLES_MAX as u64 });
+        }
     }
     out.push(KIND_SAMPLES);
     put_varint(out, u64::from(host));
@@ -118,8 +119,11 @@ impl<'a> SamplesRecord<'a> {
         let host = u32::try_from(host).map_err(|_| cursor.malformed("a host's number of 32 bits"))?;
         let received_secs = cursor.signed("the time of receipt")?;
         let mut definitions = Vec::new();
-        for _ in 0..cursor.varint("a number of definitions")? {
-            // A number that lies ends at the first definition that is not there.
+        let definitions_count = cursor.varint("a number of definitions")?;
+        if definitions_count > SAMPLES_MAX as u64 {
+            return Err(cursor.malformed("a possible number of definitions"));
+        }
+        for _ in 0..definitions_count {
             definitions.push(Definition::parse(&mut cursor)?);
         }
         let count = cursor.varint("a number of samples")?;
