@@ -2,3 +2,4 @@
 
 pub mod ccms;
 pub mod line;
+pub mod native;
