@@ -1,45 +1,25 @@
 //! The engine: the only joiner of memory and disk.
+//!
+//! A write goes through `ingest` (lines to samples of hosts), then, under a shard's lock, into the shard's log and
+//! into memory. `checkpoint` replaces logs by snapshots, `recover` reads both at start, `retain` lets data leave
+//! memory. The form of the files is behind [`log`]'s trait: `native` and `files`.
 
+mod adopt;
+mod checkpoint;
+mod core;
+mod damage;
+mod files;
+mod ingest;
+mod log;
+mod native;
 mod options;
 mod outcome;
+mod recover;
+mod retain;
+mod work;
 
+pub use self::core::Engine;
 pub use options::{CheckpointFormat, CleanupMode, Options, WalSync};
-pub use outcome::{BadLine, IngestError, IngestReport};
-
-use crate::store::Store;
-
-/// The store with its logs and checkpoints.
-#[derive(Debug)]
-pub struct Engine {
-    store: Store,
-}
-
-impl Engine {
-    /// What is in memory, for reading.
-    pub fn store(&self) -> &Store {
-        &self.store
-    }
-
-    /// Whether recovery is over.
-    pub fn is_ready(&self) -> bool {
-        todo!()
-    }
-
-    /// Stores whole lines of line protocol: the log holds them before this returns. Blocks on locks and on the disk:
-    /// not to be called from an async task directly. `report` goes on from chunk to chunk of one body.
-    pub fn ingest(
-        &self,
-        _source: &'static str,
-        _default_cluster: &str,
-        _lines: &[u8],
-        _report: &mut IngestReport,
-    ) -> Result<(), IngestError> {
-        todo!()
-    }
-
-    /// Frees what lies before `to` below each selector (`[]`, `[cluster]`, `[cluster, host]`, `[cluster, host,
-    /// component…]`); answers how many blocks went. Names that do not exist are no error. Blocks.
-    pub fn free(&self, _selectors: &[Vec<String>], _to: i64) -> Result<u64, IngestError> {
-        todo!()
-    }
-}
+pub use outcome::{BadLine, CheckpointReport, IngestError, IngestReport, OpenError};
+pub use retain::{NodeProvider, UsedNodes};
+pub use work::Background;

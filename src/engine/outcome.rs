@@ -66,3 +66,35 @@ pub enum IngestError {
     #[error("shutting down")]
     Closed,
 }
+
+/// Why an engine could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// A folder can't be made or listed.
+    #[error("{path}: {error}")]
+    Disk {
+        /// Which.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        error: std::io::Error,
+    },
+    /// A file of a newer version: going on would lose what it holds.
+    #[error("{path}: {reason}")]
+    Newer {
+        /// Which.
+        path: std::path::PathBuf,
+        /// What its header says.
+        reason: String,
+    },
+}
+
+/// What a checkpoint did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CheckpointReport {
+    /// Hosts written.
+    pub hosts: u64,
+    /// Shards or hosts that could not be written; their logs are kept.
+    pub failed: u64,
+}

@@ -23,3 +23,33 @@ impl Default for Limits {
         }
     }
 }
+
+/// A bound that was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LimitReached {
+    /// Too many hosts.
+    #[error("the limit of {0} hosts is reached")]
+    Hosts(usize),
+    /// Too many components in one host.
+    #[error("the limit of {0} components per host is reached")]
+    Components(usize),
+    /// Too many series in one host.
+    #[error("the limit of {0} series per host is reached")]
+    Series(usize),
+    /// A name is too long.
+    #[error("a name is longer than {0} bytes")]
+    Name(usize),
+}
+
+impl LimitReached {
+    /// The reason as metrics show it.
+    pub fn reason(self) -> &'static str {
+        match self {
+            LimitReached::Hosts(_) => "limit_hosts",
+            LimitReached::Components(_) => "limit_components",
+            LimitReached::Series(_) => "limit_series",
+            LimitReached::Name(_) => "limit_name",
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Checkpoints: everything in memory becomes durable files, and the logs that they cover go.
+//!
+//! The order is what makes it safe (design, section 7): cut the log, take the hosts one by one, write beside, make
+//! durable, rename, make the folder durable, and only then drop what is covered. No writer waits for more than the cut.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use crate::formats::ccms::{self, Head, Level, SnapshotForm, Span};
+use crate::formats::native::{FileHeader, FileName, SnapshotWriter};
+use crate::model::SeriesId;
+use crate::store::{Host, Store};
+use crate::telemetry::Kind;
+
+use super::core::{Engine, OWN_FOLDER};
+use super::files::{host_folder, save_state};
+use super::log::{SHARDS, ShardLog, shard_of};
+use super::options::CheckpointFormat;
+use super::outcome::CheckpointReport;
+
+impl Engine {
+    /// Writes a checkpoint of everything in memory. A part that fails is logged and counted, its log is kept, and the
+    /// others go on. Blocks; writers do not wait.
+    pub fn checkpoint(&self) -> CheckpointReport {
+        let _one = self.checkpoint.lock();
+        let begun_millis = self.clock.now_millis();
+        let begun_secs = self.clock.now_secs();
+        let report = match self.options.format {
+            CheckpointFormat::Native => self.checkpoint_native(),
+            CheckpointFormat::Wal => self.checkpoint_files(SnapshotForm::Bin),
+            CheckpointFormat::Json => self.checkpoint_files(SnapshotForm::Json),
+        };
+        if report.failed == 0 {
+            self.checkpointed_secs.store(begun_secs, Ordering::Relaxed);
+            self.telemetry.checkpoint_timestamp_seconds.set(self.clock.now_secs());
+            self.move_foreign_files();
+        }
+        let seconds = (self.clock.now_millis() - begun_millis) as f64 / 1000.0;
+        self.telemetry.checkpoint_seconds.observe(seconds);
+        let kind = if report.failed == 0 { "ok" } else { "failed" };
+        self.telemetry.checkpoints.get_or_create(&Kind { kind }).inc();
+        tracing::info!("checkpoint of {} hosts in {seconds:.1} s, {} failed", report.hosts, report.failed);
+        report
+    }
+
+    fn checkpoint_native(&self) -> CheckpointReport {
+        let mut hosts: Vec<Vec<Arc<Host>>> = vec![Vec::new(); SHARDS];
+        for host in self.store.hosts() {
+            hosts[shard_of(host.cluster(), host.name())].push(host);
+        }
+        let failed = AtomicU64::new(0);
+        self.in_parallel(SHARDS, |shard| {
+            if let Err(error) = self.checkpoint_shard(shard, &hosts[shard]) {
+                tracing::error!("checkpoint of shard {shard}: {error}");
+                failed.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        CheckpointReport { hosts: hosts.iter().map(|hosts| hosts.len() as u64).sum(), failed: failed.into_inner() }
+    }
+
+    fn checkpoint_shard(&self, shard: usize, hosts: &[Arc<Host>]) -> io::Result<()> {
+        let shards = self.shards.read();
+        let sequence = match &mut *shards[shard].lock() {
+            ShardLog::Native(log) => log.cut()?,
+            ShardLog::Files(_) => return Ok(()),
+        };
+        let folder = self.shard_folder(shard);
+        let has_files = self.disk.list(&folder).is_ok_and(|entries| !entries.is_empty());
+        if hosts.is_empty() && !has_files {
+            return Ok(());
+        }
+        self.disk.create_dir_all(&folder)?;
+        let header = FileHeader { shard: shard as u32, sequence, created_secs: self.clock.now_secs() };
+        let name = FileName::Snapshot(sequence);
+        let metrics = self.store.metrics();
+        self.disk.replace(&folder.join(name.to_string()), &mut |out| {
+            let mut writer = SnapshotWriter::begin(out, &header)?;
+            for host in hosts {
+                writer.host(&host.image(&metrics))?;
+            }
+            writer.finish()?;
+            Ok(())
+        })?;
+        for entry in self.disk.list(&folder)? {
+            let is_covered = match FileName::parse(&entry.name) {
+                Some(FileName::Segment(segment)) => segment < sequence,
+                Some(FileName::Snapshot(snapshot)) => snapshot != sequence,
+                None => entry.name.ends_with(".tmp"),
+            };
+            if is_covered {
+                self.disk.remove(&folder.join(&entry.name))?;
+            }
+        }
+        if let ShardLog::Native(log) = &mut *shards[shard].lock() {
+            log.covered();
+        }
+        Ok(())
+    }
+
+    fn checkpoint_files(&self, form: SnapshotForm) -> CheckpointReport {
+        let hosts = self.store.hosts();
+        let span = Span { from_secs: self.checkpointed_secs.load(Ordering::Relaxed), to_secs: self.clock.now_secs() };
+        let failed = AtomicU64::new(0);
+        self.in_parallel(hosts.len(), |at| {
+            let host = &hosts[at];
+            if let Err(error) = self.checkpoint_host(host, form, span) {
+                tracing::error!("checkpoint of {}/{}: {error}", host.cluster(), host.name());
+                failed.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        CheckpointReport { hosts: hosts.len() as u64, failed: failed.into_inner() }
+    }
+
+    fn checkpoint_host(&self, host: &Arc<Host>, form: SnapshotForm, span: Span) -> io::Result<()> {
+        let shards = self.shards.read();
+        let shard = &shards[shard_of(host.cluster(), host.name())];
+        let covered = match &mut *shard.lock() {
+            ShardLog::Files(log) => log.len(host)?,
+            ShardLog::Native(_) => return Ok(()),
+        };
+        let level = HostLevel::of(host, &self.store);
+        let folder = host_folder(&self.options.checkpoints, host.cluster(), host.name());
+        let name = ccms::CheckpointFile::Snapshot { from_secs: span.from_secs, form }.to_string();
+        self.disk.create_dir_all(&folder)?;
+        save_state(&*self.disk, &self.options.checkpoints, &self.store, host)?;
+        self.disk.replace(&folder.join(&name), &mut |mut out| {
+            let written = match form {
+                SnapshotForm::Bin => ccms::write_bin(&mut out, span, &level),
+                SnapshotForm::Json => ccms::write_json(&mut out, span, &level),
+            };
+            written.map_err(io::Error::other)
+        })?;
+        if let ShardLog::Files(log) = &mut *shard.lock() {
+            log.keep_tail(host, covered)?;
+        }
+        self.remove_older(&folder, &name)
+    }
+
+    /// Removes the snapshots that a newer complete one has made superfluous.
+    fn remove_older(&self, folder: &Path, kept: &str) -> io::Result<()> {
+        for entry in self.disk.list(folder)? {
+            let is_snapshot =
+                matches!(ccms::CheckpointFile::parse(&entry.name), Some(ccms::CheckpointFile::Snapshot { .. }));
+            if entry.name != kept && !entry.is_dir && (is_snapshot || entry.name.ends_with(".tmp")) {
+                self.disk.remove(&folder.join(&entry.name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves the files of other forms out of the way, once a checkpoint in the current form holds what they held.
+    fn move_foreign_files(&self) {
+        let own = self.options.checkpoints.join(OWN_FOLDER);
+        let (folder, is_foreign): (&Path, fn(&str) -> bool) = match self.options.format {
+            CheckpointFormat::Native => (&self.options.checkpoints, |name| name != OWN_FOLDER),
+            _ => (&own, |name| crate::formats::native::parse_shard_folder(name).is_some()),
+        };
+        let entries = match self.disk.list(folder) {
+            Ok(entries) => entries,
+            Err(error) => return tracing::error!("{}: {error}", folder.display()),
+        };
+        for entry in entries.into_iter().filter(|entry| entry.is_dir && is_foreign(&entry.name)) {
+            if let Err(error) = self.adopt_folder(&folder.join(&entry.name), &entry.name) {
+                tracing::error!("moving {} to {OWN_FOLDER}/adopted: {error}", entry.name);
+            }
+        }
+    }
+
+    fn adopt_folder(&self, from: &Path, name: &str) -> io::Result<()> {
+        let adopted = self.options.checkpoints.join(OWN_FOLDER).join("adopted");
+        self.disk.create_dir_all(&adopted)?;
+        let is_taken = self.disk.list(&adopted)?.iter().any(|entry| entry.name == name);
+        let to = if is_taken { format!("{name}.{}", self.clock.now_millis()) } else { name.to_owned() };
+        self.disk.rename(from, &adopted.join(to))?;
+        tracing::info!("{} is in the checkpoint now; the files are kept in {OWN_FOLDER}/adopted", from.display());
+        Ok(())
+    }
+
+    /// Runs `work` for `0..count` on as many threads as the options allow.
+    pub(super) fn in_parallel(&self, count: usize, work: impl Fn(usize) + Sync) {
+        let next = AtomicUsize::new(0);
+        let run = || {
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                if at >= count {
+                    return;
+                }
+                work(at);
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..self.options.workers.min(count).max(1) {
+                scope.spawn(run);
+            }
+            run();
+        });
+    }
+}
+
+/// A level of a host as the reference's files show it: one run of slots a series.
+struct HostLevel<'h> {
+    host: &'h Host,
+    metrics: Vec<LevelSeries>,
+    /// By joined name, sorted.
+    children: Vec<(String, HostLevel<'h>)>,
+}
+
+struct LevelSeries {
+    metric: Box<str>,
+    id: SeriesId,
+    frequency_secs: u32,
+}
+
+impl<'h> HostLevel<'h> {
+    fn empty(host: &'h Host) -> Self {
+        HostLevel { host, metrics: Vec::new(), children: Vec::new() }
+    }
+
+    /// The host's level, with those below it. Series of metrics that are not configured any more are left out.
+    fn of(host: &'h Host, store: &Store) -> Self {
+        let metrics = store.metrics();
+        let mut series: Vec<(Vec<String>, LevelSeries)> = Vec::new();
+        for id in host.series_with_data() {
+            let description = host.describe(id, &metrics);
+            let Some(metric) = metrics.find(&description.metric) else { continue };
+            let frequency_secs = metrics.get(metric).frequency_secs;
+            let path = description.components.iter().map(ToString::to_string).collect();
+            series.push((path, LevelSeries { metric: description.metric, id, frequency_secs }));
+        }
+        // Sorted by path, the levels come one behind the other, and the last child is the one at hand.
+        series.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let mut root = HostLevel::empty(host);
+        for (path, series) in series {
+            let mut level = &mut root;
+            for name in path {
+                if level.children.last().is_none_or(|(last, _)| *last != name) {
+                    level.children.push((name, HostLevel::empty(host)));
+                }
+                let last = level.children.len() - 1;
+                level = &mut level.children[last].1;
+            }
+            level.metrics.push(series);
+        }
+        root
+    }
+}
+
+impl Level for HostLevel<'_> {
+    fn metrics(&self) -> usize {
+        self.metrics.len()
+    }
+
+    fn metric<'a>(&'a self, index: usize, slots: &mut Vec<f64>) -> Head<'a> {
+        let LevelSeries { metric, id, frequency_secs } = &self.metrics[index];
+        // A series that was freed a moment ago has no slots any more, and any start is right.
+        let start_secs = self.host.slots(*id, *frequency_secs, slots).unwrap_or(0);
+        Head { name: metric, frequency_secs: *frequency_secs, start_secs }
+    }
+
+    fn children(&self) -> usize {
+        self.children.len()
+    }
+
+    fn child(&self, index: usize) -> (&str, &dyn Level) {
+        let (name, level) = &self.children[index];
+        (name, level)
+    }
+}

@@ -1,0 +1,163 @@
+//! The engine itself: what it owns, and the way from opening to closing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::disk::SharedDisk;
+use crate::model::MetricTable;
+use crate::store::Store;
+use crate::telemetry::SharedTelemetry;
+use crate::time::SharedClock;
+
+use super::files::FilesLog;
+use super::log::{SHARDS, Shard, ShardLog};
+use super::native::NativeLog;
+use super::options::{CheckpointFormat, Options};
+use super::outcome::{IngestError, OpenError};
+use super::recover::{self, NativeStart};
+use super::retain::NodeProvider;
+
+/// The name of Treering's own folder in the checkpoint directory.
+pub(super) const OWN_FOLDER: &str = ".treering";
+
+/// The store with its logs and checkpoints.
+pub struct Engine {
+    pub(super) options: Options,
+    pub(super) store: Store,
+    pub(super) disk: SharedDisk,
+    pub(super) clock: SharedClock,
+    pub(super) telemetry: SharedTelemetry,
+    /// One a shard; empty until recovery has read what the logs of the last run left.
+    pub(super) shards: RwLock<Vec<Shard>>,
+    is_ready: AtomicBool,
+    is_closed: AtomicBool,
+    /// Held over a checkpoint: there is one at a time.
+    pub(super) checkpoint: Mutex<()>,
+    /// When the last checkpoint began, or else the engine was opened: seconds since 1970.
+    pub(super) checkpointed_secs: AtomicI64,
+    pub(super) nodes: RwLock<Option<Arc<dyn NodeProvider>>>,
+    /// Held by the one who frees memory for the cap.
+    pub(super) relief: Mutex<()>,
+}
+
+impl Engine {
+    /// An engine on a checkpoint directory, which is made when it is missing. It refuses writes until
+    /// [`recover`](Self::recover) is over.
+    pub fn open(
+        options: Options,
+        metrics: MetricTable,
+        disk: SharedDisk,
+        clock: SharedClock,
+        telemetry: SharedTelemetry,
+    ) -> Result<Engine, OpenError> {
+        let own = options.checkpoints.join(OWN_FOLDER);
+        disk.create_dir_all(&own).map_err(|error| OpenError::Disk { path: own, error })?;
+        let store = Store::new(metrics, options.limits);
+        let opened_secs = clock.now_secs();
+        Ok(Engine {
+            options,
+            store,
+            disk,
+            clock,
+            telemetry,
+            shards: RwLock::default(),
+            is_ready: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+            checkpoint: Mutex::new(()),
+            checkpointed_secs: AtomicI64::new(opened_secs),
+            nodes: RwLock::default(),
+            relief: Mutex::new(()),
+        })
+    }
+
+    /// Brings back what logs and checkpoints hold, in parallel, and takes writes from then on. Blocks; progress goes
+    /// to the log. A file that can't be used is named and left out; only one of a newer version is an error.
+    pub fn recover(&self) -> Result<(), OpenError> {
+        let starts = recover::recover(self)?;
+        let shards = starts.into_iter().enumerate().map(|(shard, start)| Shard::new(self.shard_log(shard, start)));
+        *self.shards.write() = shards.collect();
+        self.is_ready.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    fn shard_log(&self, shard: usize, start: NativeStart) -> ShardLog {
+        let disk = Arc::clone(&self.disk);
+        match self.options.format {
+            CheckpointFormat::Native => {
+                let folder = self.shard_folder(shard);
+                let clock = Arc::clone(&self.clock);
+                ShardLog::Native(NativeLog::new(disk, clock, shard as u32, folder, start.sequence, start.log_bytes))
+            }
+            CheckpointFormat::Wal | CheckpointFormat::Json => {
+                ShardLog::Files(FilesLog::new(disk, self.options.checkpoints.clone(), SHARDS))
+            }
+        }
+    }
+
+    /// What is in memory, for reading.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// How the engine was set up.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The own metrics that the engine counts in.
+    pub fn telemetry(&self) -> &SharedTelemetry {
+        &self.telemetry
+    }
+
+    /// Whether recovery is over.
+    pub fn is_ready(&self) -> bool {
+        self.is_ready.load(Ordering::Acquire)
+    }
+
+    /// Who knows which hosts are in use; retention spares them.
+    pub fn set_node_provider(&self, provider: Arc<dyn NodeProvider>) {
+        *self.nodes.write() = Some(provider);
+    }
+
+    /// Takes over a reloaded metric table. Known series keep their data; a changed frequency holds from the next
+    /// sample on.
+    pub fn reload_metrics(&self, metrics: impl IntoIterator<Item = crate::model::Metric>) {
+        self.store.set_metrics(self.store.metrics().reloaded(metrics));
+    }
+
+    /// Refuses writes from now on, writes a last checkpoint and makes everything durable. Blocks.
+    pub fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
+        if !self.is_ready() {
+            return;
+        }
+        if let Err(error) = self.flush() {
+            tracing::error!("flushing the logs at shutdown: {error}");
+        }
+        let report = self.checkpoint();
+        if report.failed > 0 {
+            tracing::error!("{} parts of the last checkpoint failed; their logs are kept", report.failed);
+        }
+    }
+
+    /// Whether writes are taken.
+    pub(super) fn check_open(&self) -> Result<(), IngestError> {
+        match (self.is_closed.load(Ordering::Acquire), self.is_ready()) {
+            (true, _) => Err(IngestError::Closed),
+            (false, false) => Err(IngestError::NotReady),
+            (false, true) => Ok(()),
+        }
+    }
+
+    pub(super) fn shard_folder(&self, shard: usize) -> std::path::PathBuf {
+        self.options.checkpoints.join(OWN_FOLDER).join(crate::formats::native::shard_folder(shard as u32))
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("options", &self.options).finish_non_exhaustive()
+    }
+}

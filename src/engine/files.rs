@@ -1,0 +1,258 @@
+//! The log of the `wal` and `json` forms: a `current.wal` for each host, as cc-metric-store writes it.
+//!
+//! Invariant: a host's entry holds the length of its file up to the last whole record. Few files are open at once,
+//! however many hosts there are: the rest is opened again when it is written.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::disk::{Disk, DiskFile, SharedDisk};
+use crate::formats::ccms::{WAL_FILE, WAL_HEADER, directory_name, encode_record, write_state};
+use crate::model::Sample;
+use crate::store::{Host, Store};
+
+use super::core::OWN_FOLDER;
+use super::log::Log;
+
+/// Files that are open at once, of all shards together.
+const OPEN_FILES_MAX: usize = 512;
+
+/// The logs of one shard's hosts.
+pub(super) struct FilesLog {
+    disk: SharedDisk,
+    checkpoints: PathBuf,
+    open_max: usize,
+    /// By address: hosts are never dropped.
+    hosts: HashMap<usize, HostLog, foldhash::fast::RandomState>,
+    /// Hosts with an open file, the longest open first.
+    open: Vec<usize>,
+    bytes: u64,
+    buffer: Vec<u8>,
+    failure: Option<String>,
+}
+
+#[derive(Default)]
+struct HostLog {
+    file: Option<Box<dyn DiskFile>>,
+    /// `None` before the file was looked at.
+    good_len: Option<u64>,
+    /// By series number: the metric's name and the selector below the host.
+    series: Vec<Option<(Box<str>, Vec<String>)>>,
+}
+
+/// The folder of a host's files below the checkpoint directory.
+pub(super) fn host_folder(checkpoints: &Path, cluster: &str, host: &str) -> PathBuf {
+    checkpoints.join(directory_name(cluster)).join(directory_name(host))
+}
+
+/// The state file of a host.
+pub(super) fn state_path(checkpoints: &Path, cluster: &str, host: &str) -> PathBuf {
+    host_folder(&checkpoints.join(OWN_FOLDER).join("state"), cluster, host)
+}
+
+/// Writes what the reference's files can't hold of a host.
+pub(super) fn save_state(disk: &dyn Disk, checkpoints: &Path, store: &Store, host: &Host) -> io::Result<()> {
+    let path = state_path(checkpoints, host.cluster(), host.name());
+    if let Some(folder) = path.parent() {
+        disk.create_dir_all(folder)?;
+    }
+    let image = host.image(&store.metrics());
+    disk.replace(&path, &mut |mut out| write_state(&mut out, &image).map_err(io::Error::other))
+}
+
+impl FilesLog {
+    pub(super) fn new(disk: SharedDisk, checkpoints: PathBuf, shards: usize) -> Self {
+        FilesLog {
+            disk,
+            checkpoints,
+            open_max: OPEN_FILES_MAX / shards,
+            hosts: HashMap::default(),
+            open: Vec::new(),
+            bytes: 0,
+            buffer: Vec::new(),
+            failure: None,
+        }
+    }
+
+    /// The length of a host's log up to now: what a checkpoint that begins now covers.
+    pub(super) fn len(&mut self, host: &Arc<Host>) -> io::Result<u64> {
+        let path = self.path(host);
+        let entry = self.hosts.entry(Arc::as_ptr(host) as usize).or_default();
+        match entry.good_len {
+            Some(len) => Ok(len),
+            None => match self.disk.open(&path) {
+                Ok(_) => Ok(self.disk.append(&path)?.len()?),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    /// Bytes of the longest log of one host.
+    pub(super) fn longest_bytes(&self) -> u64 {
+        self.hosts.values().filter_map(|entry| entry.good_len).max().unwrap_or(0)
+    }
+
+    /// Keeps of a host's log only what lies behind `covered` bytes: the rest is in a durable snapshot.
+    pub(super) fn keep_tail(&mut self, host: &Arc<Host>, covered: u64) -> io::Result<()> {
+        let path = self.path(host);
+        let address = Arc::as_ptr(host) as usize;
+        let len = self.len(host)?;
+        self.close(address);
+        if len <= covered {
+            match self.disk.remove(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        } else {
+            let log = self.disk.read(&path)?;
+            let tail = log.get(covered as usize..len as usize).unwrap_or_default();
+            self.disk.replace(&path, &mut |out| {
+                if covered > 0 {
+                    out.write_all(&WAL_HEADER)?;
+                }
+                out.write_all(tail)
+            })?;
+        }
+        if let Some(entry) = self.hosts.get_mut(&address) {
+            self.bytes = self.bytes.saturating_sub(entry.good_len.unwrap_or(0));
+            entry.good_len = None;
+        }
+        Ok(())
+    }
+
+    fn path(&self, host: &Host) -> PathBuf {
+        host_folder(&self.checkpoints, host.cluster(), host.name()).join(WAL_FILE)
+    }
+
+    fn close(&mut self, address: usize) {
+        if let Some(entry) = self.hosts.get_mut(&address) {
+            entry.file = None;
+        }
+        self.open.retain(|&open| open != address);
+    }
+
+    /// Opens a host's log behind its last whole record.
+    fn open(&mut self, host: &Arc<Host>) -> io::Result<()> {
+        let address = Arc::as_ptr(host) as usize;
+        if self.hosts.get(&address).is_some_and(|entry| entry.file.is_some()) {
+            return Ok(());
+        }
+        if self.open.len() >= self.open_max {
+            let longest = self.open[0];
+            self.close(longest);
+        }
+        let path = self.path(host);
+        let mut file = match self.disk.append(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if let Some(folder) = path.parent() {
+                    self.disk.create_dir_all(folder)?;
+                }
+                self.disk.append(&path)?
+            }
+            other => other?,
+        };
+        let mut len = file.len()?;
+        let entry = self.hosts.entry(address).or_default();
+        match entry.good_len {
+            Some(good_len) if good_len < len => {
+                file.truncate(good_len)?;
+                len = good_len;
+            }
+            _ => {}
+        }
+        if len < WAL_HEADER.len() as u64 {
+            file.truncate(0)?;
+            file.write_all(&WAL_HEADER)?;
+            len = WAL_HEADER.len() as u64;
+        }
+        self.bytes = (self.bytes + len).saturating_sub(entry.good_len.unwrap_or(0));
+        entry.good_len = Some(len);
+        entry.file = Some(file);
+        self.open.push(address);
+        Ok(())
+    }
+
+    fn describe(&mut self, store: &Store, host: &Arc<Host>, samples: &[Sample]) {
+        let entry = self.hosts.entry(Arc::as_ptr(host) as usize).or_default();
+        for sample in samples {
+            let at = sample.series.0 as usize;
+            if entry.series.len() <= at {
+                entry.series.resize(at + 1, None);
+            }
+            if entry.series[at].is_none() {
+                let description = host.describe(sample.series, &store.metrics());
+                let selector = description.components.iter().map(ToString::to_string).collect();
+                entry.series[at] = Some((description.metric, selector));
+            }
+        }
+    }
+
+    fn encode(&mut self, host: &Arc<Host>, samples: &[Sample]) -> io::Result<()> {
+        self.buffer.clear();
+        let Some(entry) = self.hosts.get(&(Arc::as_ptr(host) as usize)) else { return Ok(()) };
+        let mut selector: Vec<&str> = Vec::new();
+        for sample in samples {
+            let Some((metric, names)) = entry.series.get(sample.series.0 as usize).and_then(Option::as_ref) else {
+                continue;
+            };
+            selector.clear();
+            selector.extend(names.iter().map(String::as_str));
+            encode_record(&mut self.buffer, sample.secs, metric, &selector, sample.value).map_err(io::Error::other)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, host: &Arc<Host>) -> io::Result<u64> {
+        self.open(host)?;
+        let address = Arc::as_ptr(host) as usize;
+        let Some(HostLog { file: Some(file), good_len: Some(good_len), .. }) = self.hosts.get_mut(&address) else {
+            return Err(io::Error::other("the log is not open"));
+        };
+        if let Err(error) = file.write_all(&self.buffer) {
+            // Nothing of it may stay. When this fails too, opening the file again cuts it back first.
+            if file.truncate(*good_len).is_err() {
+                self.close(address);
+            }
+            return Err(error);
+        }
+        let written = self.buffer.len() as u64;
+        *good_len += written;
+        self.bytes += written;
+        Ok(written)
+    }
+}
+
+impl Log for FilesLog {
+    fn append(&mut self, store: &Store, host: &Arc<Host>, samples: &[Sample], _: i64) -> io::Result<u64> {
+        self.describe(store, host, samples);
+        let outcome = self.encode(host, samples).and_then(|()| self.write(host));
+        self.failure = outcome.as_ref().err().map(|error| format!("{}: {error}", self.path(host).display()));
+        outcome
+    }
+
+    fn append_horizon(&mut self, store: &Store, host: &Arc<Host>, _: &[String], _: i64) -> io::Result<u64> {
+        let outcome = save_state(&*self.disk, &self.checkpoints, store, host);
+        self.failure = outcome.as_ref().err().map(|error| format!("{}: {error}", self.path(host).display()));
+        outcome.map(|()| 0)
+    }
+
+    fn unsynced(&mut self) -> io::Result<Vec<Box<dyn DiskFile>>> {
+        Ok(Vec::new())
+    }
+
+    fn flush_failed(&mut self, reason: &io::Error) {
+        self.failure = Some(format!("flush failed: {reason}"));
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+}

@@ -1,0 +1,303 @@
+//! From lines to samples of hosts, and from there under a shard's lock into its log and into memory.
+//!
+//! A body is read piece by piece. Its samples are gathered by host, so that a host costs one lock and one log record a
+//! piece. Invariant: when [`Engine::ingest`] answers, every sample that the report counts as stored is in the log.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use parking_lot::{ArcMutexGuard, RawMutex};
+
+use crate::formats::line::{self, Key};
+use crate::model::{Component, Sample, Scope, SeriesId};
+use crate::store::{Host, KeyCache, LimitReached, SeriesPath};
+use crate::telemetry::Source;
+
+use super::core::Engine;
+use super::log::{SHARDS, shard_of};
+use super::options::{CheckpointFormat, WalSync};
+use super::outcome::{IngestError, IngestReport};
+
+/// Samples of one host that go into one log record.
+const RECORD_SAMPLES_MAX: usize = 50_000;
+
+impl Engine {
+    /// Stores whole lines of line protocol: the log holds them before this returns. `report` goes on from piece to
+    /// piece of one body. Blocks on locks and on the disk: not to be called from an async task directly.
+    pub fn ingest(
+        &self,
+        source: &'static str,
+        default_cluster: &str,
+        lines: &[u8],
+        report: &mut IngestReport,
+    ) -> Result<(), IngestError> {
+        self.check_open()?;
+        self.check_memory()?;
+        let mut reading = Reading::new(self, default_cluster);
+        for line in line::lines(lines) {
+            report.lines += 1;
+            reading.line(line, report);
+        }
+        reading.finish(source, report)
+    }
+
+    /// Writes samples of one host to its shard's log and into memory; answers how many are in memory.
+    fn commit(&self, host: &Arc<Host>, samples: &[Sample], received_secs: i64) -> Result<u64, IngestError> {
+        let shards = self.shards.read();
+        let shard = &shards[shard_of(host.cluster(), host.name())];
+        let mut stored = 0;
+        for samples in samples.chunks(RECORD_SAMPLES_MAX) {
+            let mut log = shard.lock();
+            let written = log.common().append(&self.store, host, samples, received_secs);
+            match written {
+                Ok(bytes) => _ = self.telemetry.log_bytes.inc_by(bytes),
+                Err(error) => {
+                    let reason = log.common().failure().map_or_else(|| error.to_string(), str::to_owned);
+                    return Err(IngestError::LogFailed(reason));
+                }
+            }
+            shard.note_write();
+            let applied = host.apply(&self.store.metrics(), samples, received_secs);
+            stored += applied.stored;
+            self.telemetry.drop_samples("before_horizon", applied.before_horizon);
+        }
+        Ok(stored)
+    }
+
+    /// Makes what was written to these shards durable.
+    fn flush_shards(&self, touched: &[bool; SHARDS]) -> Result<(), IngestError> {
+        if self.options.format != CheckpointFormat::Native {
+            return self.flush().map_err(|error| IngestError::LogFailed(error.to_string()));
+        }
+        for (shard, _) in self.shards.read().iter().zip(touched).filter(|(_, touched)| **touched) {
+            shard.flush().map_err(|error| IngestError::LogFailed(format!("flush failed: {error}")))?;
+        }
+        Ok(())
+    }
+}
+
+/// What is known while a piece of a body is read.
+struct Reading<'e> {
+    engine: &'e Engine,
+    default_cluster: &'e str,
+    now_secs: i64,
+    latest_secs: i64,
+    /// The host of the line before, with the keys of its sender.
+    current: Option<Current>,
+    /// Samples by host, in the order in which the hosts came.
+    batches: Vec<Batch>,
+    /// The batch of each host, by address.
+    places: HashMap<usize, usize, foldhash::fast::RandomState>,
+    dropped: Dropped,
+}
+
+struct Current {
+    batch: usize,
+    /// Whether lines without a cluster belong to this host's cluster.
+    is_default: bool,
+    keys: ArcMutexGuard<RawMutex, KeyCache>,
+    keys_bytes: usize,
+}
+
+struct Batch {
+    host: Arc<Host>,
+    samples: Vec<Sample>,
+}
+
+impl Batch {
+    fn is_of(&self, cluster: &str, host: &str) -> bool {
+        **self.host.cluster() == *cluster && **self.host.name() == *host
+    }
+}
+
+/// Counts of what is skipped without being an error.
+#[derive(Default)]
+struct Dropped {
+    unknown_metric: u64,
+    refused_name: u64,
+    future: u64,
+    limits: Vec<LimitReached>,
+}
+
+impl<'e> Reading<'e> {
+    fn new(engine: &'e Engine, default_cluster: &'e str) -> Self {
+        let now_secs = engine.clock.now_secs();
+        let tolerance = i64::try_from(engine.options.future_tolerance.as_secs()).unwrap_or(i64::MAX);
+        Reading {
+            engine,
+            default_cluster,
+            now_secs,
+            latest_secs: now_secs.saturating_add(tolerance),
+            current: None,
+            batches: Vec::new(),
+            places: HashMap::default(),
+            dropped: Dropped::default(),
+        }
+    }
+
+    fn line(&mut self, bytes: &[u8], report: &mut IngestReport) {
+        let split = match line::split(bytes) {
+            Ok(Some(split)) => split,
+            Ok(None) => return,
+            Err(error) => return self.bad_line(bytes, error, report),
+        };
+        let secs = split.time.map_or(self.now_secs, line::seconds);
+        let series = match &mut self.current {
+            Some(current) => current.keys.find(split.key, current.is_default),
+            None => None,
+        };
+        let series = match series {
+            Some(Some(series)) => Some(series),
+            Some(None) => {
+                self.dropped.unknown_metric += 1;
+                None
+            }
+            None => match self.look_up(split.key) {
+                Ok(found) => found,
+                Err(error) => return self.bad_line(bytes, error, report),
+            },
+        };
+        let (Some(series), Some(current)) = (series, &self.current) else {
+            report.skipped += 1;
+            return;
+        };
+        if secs > self.latest_secs {
+            self.dropped.future += 1;
+            report.skipped += 1;
+            return;
+        }
+        self.batches[current.batch].samples.push(Sample { series, secs, value: split.value });
+    }
+
+    /// A line of a metric that is not configured is nobody's error, whatever else stands in it.
+    fn bad_line(&mut self, bytes: &[u8], error: line::LineError, report: &mut IngestReport) {
+        let metric = line::metric_of(bytes);
+        if metric.is_some_and(|metric: Cow<'_, str>| self.engine.store.metrics().find(&metric).is_none()) {
+            self.dropped.unknown_metric += 1;
+            report.skipped += 1;
+            return;
+        }
+        report.note_bad(report.lines, error.to_string());
+    }
+
+    /// Finds the series of a key that is not in the cache, and makes its host the current one; `None` when the line is
+    /// to be skipped.
+    fn look_up(&mut self, bytes: &[u8]) -> Result<Option<SeriesId>, line::LineError> {
+        let key = line::parse_key(bytes)?;
+        let needs_default = key.cluster.is_none();
+        let cluster = key.cluster.as_deref().unwrap_or(self.default_cluster);
+        let Some(metric) = self.engine.store.metrics().find(&key.metric) else {
+            if let Some(current) = &mut self.current
+                && self.batches[current.batch].is_of(cluster, &key.host)
+            {
+                current.keys.insert(bytes, None, needs_default);
+            }
+            self.dropped.unknown_metric += 1;
+            return Ok(None);
+        };
+        if leaves_directory(cluster) || leaves_directory(&key.host) {
+            self.dropped.refused_name += 1;
+            return Ok(None);
+        }
+        let found = self.switch(cluster, &key.host).and_then(|()| {
+            let name_bytes_max = self.engine.store.limits().name_bytes_max;
+            let names = [&key.kind, &key.id, &key.sub_kind, &key.sub_id];
+            if names.into_iter().any(|name| name.len() > name_bytes_max) {
+                return Err(LimitReached::Name(name_bytes_max));
+            }
+            let (components, is_device) = components_of(&key);
+            let Some(current) = &mut self.current else { return Ok(None) };
+            // The cache may know the key all the same, when the line before was another host's.
+            if let Some(known) = current.keys.find(bytes, current.is_default) {
+                return Ok(known);
+            }
+            let path = SeriesPath { components: &components, is_device, metric };
+            let series = self.batches[current.batch].host.series(&path, self.engine.store.limits())?;
+            current.keys.insert(bytes, Some(series), needs_default);
+            Ok(Some(series))
+        });
+        Ok(found.unwrap_or_else(|limit| {
+            self.dropped.limits.push(limit);
+            None
+        }))
+    }
+
+    /// Makes a host the current one.
+    fn switch(&mut self, cluster: &str, name: &str) -> Result<(), LimitReached> {
+        if self.current.as_ref().is_some_and(|current| self.batches[current.batch].is_of(cluster, name)) {
+            return Ok(());
+        }
+        // One host's keys at a time: two readers that each held one and asked for the other's would wait for ever.
+        self.leave();
+        let host = self.engine.store.host_or_create(cluster, name)?;
+        let batch = *self.places.entry(Arc::as_ptr(&host) as usize).or_insert_with(|| {
+            self.batches.push(Batch { host: Arc::clone(&host), samples: Vec::new() });
+            self.batches.len() - 1
+        });
+        let keys = host.keys().lock_arc();
+        let is_default = **host.cluster() == *self.default_cluster;
+        self.current = Some(Current { batch, is_default, keys_bytes: keys.memory_bytes(), keys });
+        Ok(())
+    }
+
+    fn leave(&mut self) {
+        let Some(current) = self.current.take() else { return };
+        let bytes = current.keys.memory_bytes();
+        drop(current.keys);
+        if bytes != current.keys_bytes {
+            self.batches[current.batch].host.count_keys(bytes);
+        }
+    }
+
+    /// Writes what was gathered.
+    fn finish(mut self, source: &'static str, report: &mut IngestReport) -> Result<(), IngestError> {
+        self.leave();
+        let mut touched = [false; SHARDS];
+        let mut outcome = Ok(());
+        let mut stored = 0;
+        for batch in self.batches.iter().filter(|batch| !batch.samples.is_empty()) {
+            match self.engine.commit(&batch.host, &batch.samples, self.now_secs) {
+                Ok(applied) => {
+                    stored += applied;
+                    report.skipped += batch.samples.len() as u64 - applied;
+                    touched[shard_of(batch.host.cluster(), batch.host.name())] = true;
+                }
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
+            }
+        }
+        if self.engine.options.wal_sync == WalSync::Always && touched.contains(&true) {
+            outcome = self.engine.flush_shards(&touched).and(outcome);
+        }
+        report.stored += stored;
+        let telemetry = &self.engine.telemetry;
+        telemetry.samples.get_or_create(&Source { source }).inc_by(stored);
+        telemetry.drop_samples("unknown_metric", self.dropped.unknown_metric);
+        telemetry.drop_samples("refused_name", self.dropped.refused_name);
+        telemetry.drop_samples("future", self.dropped.future);
+        self.dropped.limits.iter().for_each(|limit| telemetry.drop_samples(limit.reason(), 1));
+        self.engine.relieve();
+        outcome
+    }
+}
+
+/// Names that would lead out of the checkpoint directory, were they used as they are.
+fn leaves_directory(name: &str) -> bool {
+    name.contains("..") || name.contains(['/', '\\', '\0'])
+}
+
+/// The components that a key names, and whether the first is a device of the host.
+fn components_of(key: &Key<'_>) -> (Vec<Component>, bool) {
+    let part = |kind: &Cow<'_, str>, id: &Cow<'_, str>| Component::new(kind, id);
+    let names_host = key.kind == Scope::Node.name() || (key.kind.is_empty() && key.id.is_empty());
+    let has_sub = !key.sub_kind.is_empty() || !key.sub_id.is_empty();
+    match (names_host, has_sub) {
+        (true, false) => (Vec::new(), false),
+        (true, true) => (vec![part(&key.sub_kind, &key.sub_id)], true),
+        (false, false) => (vec![part(&key.kind, &key.id)], false),
+        (false, true) => (vec![part(&key.kind, &key.id), part(&key.sub_kind, &key.sub_id)], false),
+    }
+}

@@ -1,0 +1,149 @@
+//! A shard's log, whatever its form, and its lock.
+//!
+//! Invariants: what [`Log::append`] answered `Ok` for is in the file; what it refused is not, for the file is cut back
+//! to its last good length before anything else is appended; and memory sees samples in the order of the log, for a
+//! writer holds the lock over both.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::disk::DiskFile;
+use crate::model::Sample;
+use crate::store::{Host, Store};
+
+use super::files::FilesLog;
+use super::native::NativeLog;
+
+/// Shards: enough that writers of different hosts seldom meet, few enough that every second each can be flushed.
+pub(super) const SHARDS: usize = 16;
+
+/// The shard of a host: FNV-1a over both names. Hosts keep their shard for ever, for files are laid out by it.
+pub(super) fn shard_of(cluster: &str, host: &str) -> usize {
+    let bytes = cluster.bytes().chain([0]).chain(host.bytes());
+    let hash = bytes
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    // The low bits of FNV are its weak ones.
+    ((hash >> 32) ^ hash) as usize % SHARDS
+}
+
+/// Where a shard's samples are written before they are acknowledged.
+pub(super) trait Log: Send {
+    /// Writes samples of one host; answers the bytes written.
+    fn append(&mut self, store: &Store, host: &Arc<Host>, samples: &[Sample], received_secs: i64) -> io::Result<u64>;
+
+    /// Writes that a horizon moved: below `path` in a host nothing before `to_secs` is answered any more. The host's
+    /// memory has it already.
+    fn append_horizon(&mut self, store: &Store, host: &Arc<Host>, path: &[String], to_secs: i64) -> io::Result<u64>;
+
+    /// Handles to the files that were written since the last call, to be made durable without the lock. The form
+    /// whose files are many answers none: a `syncfs` serves them all.
+    fn unsynced(&mut self) -> io::Result<Vec<Box<dyn DiskFile>>>;
+
+    /// Says that a flush failed: nothing may be appended to the files concerned any more.
+    fn flush_failed(&mut self, reason: &io::Error);
+
+    /// Bytes that a recovery would have to replay.
+    fn bytes(&self) -> u64;
+
+    /// Why writes are refused, if they are.
+    fn failure(&self) -> Option<&str>;
+}
+
+/// A log of either form.
+pub(super) enum ShardLog {
+    /// Segments of the shard.
+    Native(NativeLog),
+    /// A file for each host of the shard.
+    Files(FilesLog),
+}
+
+impl ShardLog {
+    /// What both forms have in common.
+    pub(super) fn common(&mut self) -> &mut dyn Log {
+        match self {
+            ShardLog::Native(log) => log,
+            ShardLog::Files(log) => log,
+        }
+    }
+
+    /// Bytes of the longest log of one host, where hosts have logs of their own.
+    pub(super) fn longest_bytes(&self) -> u64 {
+        match self {
+            ShardLog::Native(_) => 0,
+            ShardLog::Files(log) => log.longest_bytes(),
+        }
+    }
+}
+
+/// A log with its locks.
+pub(super) struct Shard {
+    /// A mutex, for its holder always writes; held over the log write and the apply, so both have one order.
+    log: Mutex<ShardLog>,
+    /// Guards flushes and holds the number of writes that are durable: those who wait for a flush that is under way
+    /// are all served by the next one (group commit).
+    flushed: Mutex<u64>,
+    /// Writes so far; changed under the log's lock only.
+    written: AtomicU64,
+}
+
+impl Shard {
+    pub(super) fn new(log: ShardLog) -> Self {
+        Shard { log: Mutex::new(log), flushed: Mutex::new(0), written: AtomicU64::new(0) }
+    }
+
+    /// The log, for as long as the guard lives.
+    pub(super) fn lock(&self) -> MutexGuard<'_, ShardLog> {
+        self.log.lock()
+    }
+
+    /// Notes a write, under the log's lock.
+    pub(super) fn note_write(&self) {
+        self.written.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Makes durable what was written before the call. Answers whether there was anything to do.
+    pub(super) fn flush(&self) -> io::Result<bool> {
+        let asked = self.written.load(Ordering::Relaxed);
+        let mut flushed = self.flushed.lock();
+        if *flushed >= asked {
+            return Ok(false);
+        }
+        let (written, files) = {
+            let mut log = self.lock();
+            (self.written.load(Ordering::Relaxed), log.common().unsynced()?)
+        };
+        for mut file in files {
+            if let Err(error) = file.sync_data() {
+                self.lock().common().flush_failed(&error);
+                return Err(error);
+            }
+        }
+        *flushed = written;
+        Ok(true)
+    }
+}
+
+impl std::fmt::Debug for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shard").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_spread_over_the_shards_and_stay_there() {
+        // Files on disk are laid out by these numbers.
+        assert_eq!(shard_of("fritz", "f0101"), shard_of("fritz", "f0101"));
+        let mut counts = [0; SHARDS];
+        for host in 0..1600 {
+            counts[shard_of("alex", &format!("a{host:04}"))] += 1;
+        }
+        assert!(counts.iter().all(|&count| (50..200).contains(&count)), "{counts:?}");
+    }
+}

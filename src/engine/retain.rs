@@ -1,0 +1,173 @@
+//! Leaving memory: retention, freeing on request, and the memory cap.
+//!
+//! All three move horizons, and a moved horizon is recorded like a sample, so that no replay brings anything back.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::store::Host;
+use crate::telemetry::Reason;
+
+use super::core::Engine;
+use super::log::shard_of;
+use super::options::CleanupMode;
+use super::outcome::IngestError;
+
+/// Hosts that jobs use, by cluster.
+pub type UsedNodes = HashMap<String, HashSet<String>>;
+
+/// Who knows which hosts are in use. The server implements it over cc-backend's API.
+pub trait NodeProvider: Send + Sync {
+    /// The hosts used by jobs that began before `before_secs`. Blocks; an error says why nobody knows.
+    fn used_nodes(&self, before_secs: i64) -> Result<UsedNodes, String>;
+}
+
+/// From this share of the cap on, the oldest data is freed.
+const RELIEF_BEGINS: f64 = 0.9;
+/// Down to this share, so that not every body pays for a little.
+const RELIEF_ENDS: f64 = 0.8;
+/// Steps of age in which the cap frees.
+const AGE_STEPS: usize = 64;
+
+impl Engine {
+    /// Frees what lies before `to` below each selector (`[]`, `[cluster]`, `[cluster, host]`, `[cluster, host,
+    /// component…]`); answers how many blocks went. Names that do not exist are no error. Blocks.
+    pub fn free(&self, selectors: &[Vec<String>], to: i64) -> Result<u64, IngestError> {
+        self.check_open()?;
+        let mut dropped = 0;
+        for selector in selectors {
+            let (hosts, path) = match selector.as_slice() {
+                [] => (self.store.hosts(), &[][..]),
+                [cluster] => {
+                    let names = self.store.host_names(cluster);
+                    (names.iter().filter_map(|name| self.store.host(cluster, name)).collect(), &[][..])
+                }
+                [cluster, host, path @ ..] => (self.store.host(cluster, host).into_iter().collect(), path),
+            };
+            for host in hosts {
+                dropped += self.free_host(&host, path, to, "free")?;
+            }
+        }
+        Ok(dropped)
+    }
+
+    /// Moves a host's horizon in memory and in the log.
+    fn free_host(&self, host: &Arc<Host>, path: &[String], to: i64, reason: &'static str) -> Result<u64, IngestError> {
+        let shards = self.shards.read();
+        let shard = &shards[shard_of(host.cluster(), host.name())];
+        let mut log = shard.lock();
+        let to_secs = to.min(host.newest_secs().saturating_add(1));
+        let dropped = host.move_horizon(path.iter().map(String::as_str), to_secs);
+        let written = log.common().append_horizon(&self.store, host, path, to_secs);
+        written.map_err(|error| IngestError::LogFailed(error.to_string()))?;
+        shard.note_write();
+        self.telemetry.blocks_dropped.get_or_create(&Reason { reason }).inc_by(dropped);
+        Ok(dropped)
+    }
+
+    /// A cleanup pass: what is older than the retention leaves memory, but for hosts in use. When nobody can say which
+    /// are, everything is kept. Blocks; answers how many blocks went.
+    pub fn retain(&self) -> u64 {
+        if let CleanupMode::Archive(_) = self.options.cleanup {
+            // Nothing may leave memory before it is in the archive, and there is none yet.
+            tracing::warn!("cleanup mode \"archive\" can't archive yet: data older than the retention stays in memory");
+            return 0;
+        }
+        let retention = i64::try_from(self.options.retention.as_secs()).unwrap_or(i64::MAX);
+        let to_secs = self.clock.now_secs().saturating_sub(retention);
+        let used = match self.used_nodes(to_secs) {
+            Ok(used) => used,
+            Err(error) => {
+                tracing::warn!("cleanup: nobody knows which nodes are in use, all data is kept: {error}");
+                return 0;
+            }
+        };
+        let mut dropped = 0;
+        for host in self.store.hosts().iter().filter(|host| !is_used(&used, host)) {
+            if host.oldest_secs().is_none_or(|oldest| oldest >= to_secs) {
+                continue;
+            }
+            match self.free_host(host, &[], to_secs, "retention") {
+                Ok(blocks) => dropped += blocks,
+                Err(error) => tracing::error!("cleanup of {}/{}: {error}", host.cluster(), host.name()),
+            }
+        }
+        tracing::info!("cleanup: {dropped} blocks older than {to_secs} dropped");
+        dropped
+    }
+
+    fn used_nodes(&self, before_secs: i64) -> Result<UsedNodes, String> {
+        match self.nodes.read().clone() {
+            Some(provider) => provider.used_nodes(before_secs),
+            None => Ok(UsedNodes::new()),
+        }
+    }
+
+    /// Refuses writes while memory is full of what can't be freed.
+    pub(super) fn check_memory(&self) -> Result<(), IngestError> {
+        let cap = self.options.memory_bytes_max;
+        if cap == 0 || self.store.memory_bytes() < cap {
+            return Ok(());
+        }
+        self.relieve();
+        let held = self.store.memory_bytes();
+        match held < cap {
+            true => Ok(()),
+            false => {
+                Err(IngestError::Busy(format!("memory-cap: {held} of {cap} bytes are held by open rows and names")))
+            }
+        }
+    }
+
+    /// Near the memory cap, lets the oldest data go: of hosts that are not in use first.
+    pub(super) fn relieve(&self) {
+        let cap = self.options.memory_bytes_max;
+        if cap == 0 || (self.store.memory_bytes() as f64) < RELIEF_BEGINS * cap as f64 {
+            return;
+        }
+        let _one = self.relief.lock();
+        if (self.store.memory_bytes() as f64) < RELIEF_BEGINS * cap as f64 {
+            // Somebody else did it while this one waited.
+            return;
+        }
+        // When nobody knows, all hosts count alike: the cap holds in any case.
+        let used = self.used_nodes(self.clock.now_secs()).unwrap_or_default();
+        let (busy, idle): (Vec<_>, Vec<_>) = self.store.hosts().into_iter().partition(|host| is_used(&used, host));
+        let goal = (RELIEF_ENDS * cap as f64) as u64;
+        for hosts in [idle, busy] {
+            let excess = self.store.memory_bytes().saturating_sub(goal);
+            if excess > 0 {
+                self.free_oldest(&hosts, excess);
+            }
+        }
+        tracing::warn!(
+            "memory-cap: {} of {cap} bytes are held after freeing the oldest data",
+            self.store.memory_bytes()
+        );
+    }
+
+    /// Frees about `excess` bytes of the oldest data of these hosts.
+    fn free_oldest(&self, hosts: &[Arc<Host>], excess: u64) {
+        let Some(oldest) = hosts.iter().filter_map(|host| host.oldest_secs()).min() else { return };
+        let newest = hosts.iter().map(|host| host.newest_secs()).max().unwrap_or(oldest);
+        let width = (newest - oldest) / AGE_STEPS as i64 + 1;
+        let mut by_age = [0; AGE_STEPS];
+        hosts.iter().for_each(|host| host.bytes_by_age(oldest, width, &mut by_age));
+        let mut freed = 0;
+        let steps = by_age.iter().take_while(|&&bytes| {
+            let before = freed;
+            freed += bytes;
+            before < excess
+        });
+        let to_secs = oldest + steps.count() as i64 * width;
+        for host in hosts.iter().filter(|host| host.oldest_secs().is_some_and(|oldest| oldest < to_secs)) {
+            if let Err(error) = self.free_host(host, &[], to_secs, "memory_cap") {
+                tracing::error!("memory-cap: {}/{}: {error}", host.cluster(), host.name());
+            }
+        }
+    }
+}
+
+fn is_used(used: &UsedNodes, host: &Host) -> bool {
+    used.get(&**host.cluster()).is_some_and(|hosts| hosts.contains(&**host.name()))
+}

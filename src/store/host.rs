@@ -1,0 +1,219 @@
+//! A host: its names, its data behind a lock, and what is remembered of its senders.
+
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::model::{HostImage, MetricTable, Sample, SeriesId};
+
+use super::host_data::{Applied, HostData, SeriesPath};
+use super::keys::KeyCache;
+use super::limits::{LimitReached, Limits};
+use super::memory::{SharedBytes, Use};
+use super::view::SeriesView;
+
+/// A host of a cluster.
+#[derive(Debug)]
+pub struct Host {
+    cluster: Arc<str>,
+    name: Arc<str>,
+    /// An `RwLock`, for queries of many users read while one sender writes. It is held for the apply of one body, and
+    /// by readers only to clone block handles and copy open rows.
+    pub(super) data: RwLock<HostData>,
+    /// Held by a writer while it reads the lines of one host; readers never take it.
+    keys: Arc<Mutex<KeyCache>>,
+    shared_bytes: Arc<SharedBytes>,
+}
+
+impl Host {
+    pub(super) fn new(cluster: Arc<str>, name: Arc<str>, shared_bytes: Arc<SharedBytes>) -> Self {
+        Host { cluster, name, data: RwLock::default(), keys: Arc::default(), shared_bytes }
+    }
+
+    /// The cluster's name.
+    pub fn cluster(&self) -> &Arc<str> {
+        &self.cluster
+    }
+
+    /// The host's name; may be empty.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// What is remembered of the lines that name this host.
+    pub fn keys(&self) -> &Arc<Mutex<KeyCache>> {
+        &self.keys
+    }
+
+    /// Finds or creates a series.
+    pub fn series(&self, path: &SeriesPath<'_>, limits: &Limits) -> Result<SeriesId, LimitReached> {
+        let mut data = self.data.write();
+        let id = data.insert(path, limits);
+        self.publish(&mut data);
+        id
+    }
+
+    /// How a series is reached: its components from the host downwards with whether the first is a device, and the
+    /// metric.
+    pub fn describe(&self, id: SeriesId, metrics: &MetricTable) -> SeriesDescription {
+        let data = self.data.read();
+        let series = data.series.get(id);
+        let mut components = Vec::new();
+        let mut at = series.component;
+        while at != crate::model::ComponentId::HOST {
+            components.push(data.components.node(at).component());
+            at = data.components.node(at).parent;
+        }
+        components.reverse();
+        SeriesDescription {
+            is_device: data.components.is_device(series.component),
+            metric: metrics.get(series.metric).name.clone(),
+            components,
+        }
+    }
+
+    /// The series that hold any value.
+    pub fn series_with_data(&self) -> Vec<SeriesId> {
+        let data = self.data.read();
+        data.series.iter().map(|(id, _)| id).filter(|&id| data.holds_data(id)).collect()
+    }
+
+    /// Puts all slots of a series behind each other on the grid of its newest run; answers the centre of the first,
+    /// or `None` when there is none, or more than fit into one answer.
+    pub fn slots(&self, id: SeriesId, frequency_secs: u32, slots: &mut Vec<f64>) -> Option<i64> {
+        let (view, grid_secs) = {
+            let data = self.data.read();
+            (SeriesView::take(&data, id, i64::MIN / 4, i64::MAX / 4)?, data.newest_grid(id)?)
+        };
+        super::read::whole_series(&view, grid_secs, frequency_secs, slots)
+    }
+
+    /// Applies samples in their order; `now_secs` is when they were received.
+    pub fn apply(&self, metrics: &MetricTable, samples: &[Sample], now_secs: i64) -> Applied {
+        let mut data = self.data.write();
+        let applied = data.apply(metrics, samples, now_secs);
+        self.publish(&mut data);
+        applied
+    }
+
+    /// Merges a run of slots, as a file of another store holds them: see
+    /// [`HostData::merge_run`](super::host_data::HostData::merge_run).
+    pub fn merge_run(&self, id: SeriesId, start_secs: i64, frequency_secs: u32, slots: &[f64], start_is_centre: bool) {
+        let mut data = self.data.write();
+        data.merge_run(id, start_secs, frequency_secs, slots, start_is_centre);
+        self.publish(&mut data);
+    }
+
+    /// Takes over an image, merging it with what is there.
+    pub fn restore(&self, image: &HostImage, metrics: &MetricTable, limits: &Limits) -> Restored {
+        let mut data = self.data.write();
+        let restored = data.restore(image, metrics, limits);
+        self.publish(&mut data);
+        restored
+    }
+
+    /// The host as data. Late samples are folded into blocks first.
+    pub fn image(&self, metrics: &MetricTable) -> HostImage {
+        let has_late = self.data.read().series.iter().any(|(_, series)| series.overlay.is_some());
+        if has_late {
+            let mut data = self.data.write();
+            data.fold_all();
+            self.publish(&mut data);
+        }
+        self.data.read().image(&self.cluster, &self.name, metrics)
+    }
+
+    /// Moves the horizon below a path of joined names to `to_secs`, but not beyond the newest sample; answers how many
+    /// blocks went. A path that leads nowhere drops nothing.
+    pub fn free<'n>(&self, path: impl IntoIterator<Item = &'n str>, to_secs: i64) -> u64 {
+        let mut data = self.data.write();
+        let Some(component) = data.component(path) else { return 0 };
+        let to_secs = to_secs.min(data.newest_secs.saturating_add(1));
+        let dropped = data.move_horizon(component, to_secs);
+        self.publish(&mut data);
+        dropped
+    }
+
+    /// Moves the horizon to exactly `to_secs`, as a log record says; answers how many blocks went.
+    pub fn move_horizon<'n>(&self, path: impl IntoIterator<Item = &'n str>, to_secs: i64) -> u64 {
+        let mut data = self.data.write();
+        let Some(component) = data.component(path) else { return 0 };
+        let dropped = data.move_horizon(component, to_secs);
+        self.publish(&mut data);
+        dropped
+    }
+
+    /// The newest second of any sample; 0 before the first.
+    pub fn newest_secs(&self) -> i64 {
+        self.data.read().newest_secs
+    }
+
+    /// Adds the bytes of sealed blocks to buckets by their last second: `buckets[i]` covers
+    /// `[from + i · width, from + (i + 1) · width)`. What lies outside is left out.
+    pub fn bytes_by_age(&self, from_secs: i64, width_secs: i64, buckets: &mut [u64]) {
+        let data = self.data.read();
+        for (_, series) in data.series.iter() {
+            for block in &series.blocks {
+                let at = (block.end_secs() - from_secs).div_euclid(width_secs);
+                if let Some(bucket) = usize::try_from(at).ok().and_then(|at| buckets.get_mut(at)) {
+                    *bucket += block.memory_bytes() as u64;
+                }
+            }
+        }
+    }
+
+    /// The first second of any sealed block.
+    pub fn oldest_secs(&self) -> Option<i64> {
+        self.data.read().series.iter().filter_map(|(_, series)| Some(series.blocks.first()?.start_secs())).min()
+    }
+
+    /// Seals the lanes whose frequency is no longer the configured one.
+    pub fn follow_config(&self, metrics: &MetricTable) {
+        let mut data = self.data.write();
+        data.follow_config(metrics);
+        self.publish(&mut data);
+    }
+
+    /// Notes how many bytes the key cache takes.
+    pub fn count_keys(&self, bytes: usize) {
+        let mut data = self.data.write();
+        data.bytes.set(Use::Keys, bytes);
+        self.publish(&mut data);
+    }
+
+    /// Adds to counts of components, series, lanes and blocks.
+    pub(super) fn count(&self, counts: &mut [u64; 4]) {
+        let data = self.data.read();
+        counts[0] += data.components.len() as u64 - 1;
+        counts[1] += data.series.len() as u64;
+        counts[2] += data.lanes.iter().flatten().count() as u64;
+        counts[3] += data.series.iter().map(|(_, series)| series.blocks.len() as u64).sum::<u64>();
+    }
+
+    fn publish(&self, data: &mut HostData) {
+        let HostData { bytes, published, .. } = data;
+        self.shared_bytes.publish(published, bytes);
+    }
+}
+
+/// How a series is reached, with names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesDescription {
+    /// The components from the host downwards.
+    pub components: Vec<crate::model::Component>,
+    /// Whether the first of them is a device of the host.
+    pub is_device: bool,
+    /// The metric's name.
+    pub metric: Box<str>,
+}
+
+/// What became of an image.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Series taken over.
+    pub series: u64,
+    /// Series of metrics that the config no longer names, left out.
+    pub unknown_metrics: u64,
+    /// Series and blocks that could not be used: damaged, or beyond a limit.
+    pub refused: u64,
+}

@@ -1,0 +1,397 @@
+//! What a host holds, behind its lock: components, series, lanes, the seconds of sealed rows.
+//!
+//! Owns the placement of samples: which lane, which row, or which sealed slot a sample goes to (design, section 3).
+//! Invariant: a series with a lane is a column of that lane, and no other lane has it as a column.
+
+use crate::block::Ticks;
+use crate::model::{Component, ComponentId, MetricId, MetricTable, Sample, SeriesId, is_empty};
+
+use super::components::Components;
+use super::lane::{Lane, NO_SECOND, Put};
+use super::limits::{LimitReached, Limits};
+use super::memory::{Bytes, Use};
+use super::series::{Late, NO_LANE, SeriesTable};
+use super::slots::{WINDOW, centre_at, phase, slot_at};
+
+/// The data of a host.
+#[derive(Debug, Default)]
+pub(super) struct HostData {
+    pub(super) components: Components,
+    pub(super) series: SeriesTable,
+    /// Lanes keep their places, for series refer to them; a free place is `None`.
+    pub(super) lanes: Vec<Option<Lane>>,
+    /// The seconds of sealed rows, by start.
+    pub(super) ticks: Vec<Ticks>,
+    /// The newest second of any sample.
+    pub(super) newest_secs: i64,
+    pub(super) bytes: Bytes,
+    /// What was published of `bytes`.
+    pub(super) published: Bytes,
+}
+
+/// What became of some samples.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// In memory now.
+    pub stored: u64,
+    /// Older than the horizon of their component: freed data does not come back.
+    pub before_horizon: u64,
+}
+
+/// How a series is reached: the components below its host and its metric.
+#[derive(Debug, Clone, Copy)]
+pub struct SeriesPath<'a> {
+    /// The components from the host downwards, at most [`COMPONENT_DEPTH_MAX`](crate::model::COMPONENT_DEPTH_MAX).
+    pub components: &'a [Component],
+    /// Whether the first of them is a device of the host.
+    pub is_device: bool,
+    /// The metric.
+    pub metric: MetricId,
+}
+
+impl HostData {
+    /// Finds a component by its path of joined names.
+    pub(super) fn component<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Option<ComponentId> {
+        names.into_iter().try_fold(ComponentId::HOST, |parent, name| self.components.child(parent, name))
+    }
+
+    /// Finds or creates a series.
+    pub(super) fn insert(&mut self, path: &SeriesPath<'_>, limits: &Limits) -> Result<SeriesId, LimitReached> {
+        let mut component = ComponentId::HOST;
+        for (depth, part) in path.components.iter().enumerate() {
+            let is_known = self.components.child(component, &part.to_string()).is_some();
+            if !is_known && self.components.len() > limits.components_per_host_max {
+                return Err(LimitReached::Components(limits.components_per_host_max));
+            }
+            component = self.components.insert(component, part, path.is_device && depth == 0);
+        }
+        if let Some(id) = self.series.find(component, path.metric) {
+            return Ok(id);
+        }
+        if self.series.len() >= limits.series_per_host_max {
+            return Err(LimitReached::Series(limits.series_per_host_max));
+        }
+        let before = self.series.memory_bytes();
+        let id = self.series.insert(component, path.metric);
+        self.bytes.add(Use::Series, (self.series.memory_bytes() - before) as i64);
+        self.bytes.set(Use::Components, self.components.memory_bytes());
+        Ok(id)
+    }
+
+    /// Applies samples in their order. `now_secs` is when they were received.
+    pub(super) fn apply(&mut self, metrics: &MetricTable, samples: &[Sample], now_secs: i64) -> Applied {
+        let mut applied = Applied::default();
+        for sample in samples {
+            let component = self.series.get(sample.series).component;
+            if sample.secs < self.components.horizon(component) {
+                applied.before_horizon += 1;
+                continue;
+            }
+            self.newest_secs = self.newest_secs.max(sample.secs);
+            self.write(metrics, sample.series, sample.secs, sample.value, now_secs);
+            applied.stored += 1;
+        }
+        applied
+    }
+
+    fn write(&mut self, metrics: &MetricTable, id: SeriesId, secs: i64, value: f64, now_secs: i64) {
+        // Each turn but the last moves a window or finds a lane: two turns are the usual most.
+        loop {
+            let series = self.series.get(id);
+            if series.lane == NO_LANE {
+                let frequency = metrics.get(series.metric).frequency_secs;
+                if self.is_sealed_time(id, secs, frequency) {
+                    return self.write_late(id, secs, frequency, value);
+                }
+                self.join_lane(id, secs, frequency);
+                continue;
+            }
+            let (place, column) = (series.lane, series.column);
+            let Some(lane) = &mut self.lanes[place as usize] else {
+                debug_assert!(false, "a series refers to a lane that is gone");
+                self.series.get_mut(id).lane = NO_LANE;
+                continue;
+            };
+            let row = lane.row_at(secs);
+            if row < 0 {
+                let frequency = lane.frequency_secs;
+                return self.write_late(id, secs, frequency, value);
+            }
+            if row >= WINDOW as i64 {
+                let frequency = lane.frequency_secs;
+                let ahead = secs > now_secs + i64::from(frequency) && lane.rows > 0;
+                if ahead && lane.centre(lane.rows as i64 - 1) <= now_secs + i64::from(frequency) {
+                    // A clock that runs ahead must not close the rows of those that are right.
+                    if self.write_ahead(id, secs, value) {
+                        return;
+                    }
+                }
+                self.advance(place, secs);
+                continue;
+            }
+            let row = row as usize;
+            if lane.note_tick(row, secs)
+                && let Some(drift) = lane.drift()
+            {
+                let centre = lane.centre(row as i64) + drift;
+                self.change_phase(place, row, centre);
+                continue;
+            }
+            match lane.put(row, column, secs, value) {
+                Put::Stored => {}
+                Put::Displaced(side) => self.write_displaced(id, row as i64, side, value),
+            }
+            return;
+        }
+    }
+
+    /// Whether a second lies before the end of what a series without a lane has sealed.
+    fn is_sealed_time(&self, id: SeriesId, secs: i64, frequency_secs: u32) -> bool {
+        self.series.get(id).blocks.last().is_some_and(|last| {
+            // A grid may be a little ahead of the last block's: half a slot keeps them from overlapping.
+            secs < last.end_secs() - i64::from(frequency_secs) / 2
+        })
+    }
+
+    /// A sample steps aside to an adjacent row, if that is empty; else it replaces what its own row holds.
+    fn write_displaced(&mut self, id: SeriesId, row: i64, side: i64, value: f64) {
+        let series = self.series.get(id);
+        let (place, column) = (series.lane, series.column);
+        let Some(lane) = &mut self.lanes[place as usize] else { return };
+        let aside = row + side;
+        let is_free = (0..WINDOW as i64).contains(&aside) && is_empty(lane.get(aside as usize, column));
+        if is_free {
+            lane.set(aside as usize, column, value);
+            if lane.seconds[aside as usize] == NO_SECOND {
+                lane.seconds[aside as usize] = 0;
+                lane.rows = lane.rows.max(aside as usize + 1);
+            }
+        } else {
+            lane.set(row as usize, column, value);
+        }
+    }
+
+    /// Notes a value that lies before the open rows.
+    fn write_late(&mut self, id: SeriesId, secs: i64, frequency_secs: u32, value: f64) {
+        let open = self.open_grid(id);
+        let series = self.series.get_mut(id);
+        let (centre_secs, frequency_secs) = series.late_slot(secs, open).unwrap_or((secs, frequency_secs));
+        if series.add_late(Late { centre_secs, frequency_secs, value }, &mut self.bytes) {
+            self.fold(id, i64::MAX);
+        }
+    }
+
+    /// Notes a value far ahead of the open rows. `false` when so many came that this is the time to believe them.
+    fn write_ahead(&mut self, id: SeriesId, secs: i64, value: f64) -> bool {
+        let Some((centre, frequency_secs)) = self.open_grid(id) else { return false };
+        let centre_secs = centre_at(centre, frequency_secs, secs);
+        let is_full = self.series.get_mut(id).add_late(Late { centre_secs, frequency_secs, value }, &mut self.bytes);
+        if is_full {
+            self.fold(id, i64::MAX);
+        }
+        true
+    }
+
+    /// A centre and the frequency of the grid of a series' open rows.
+    fn open_grid(&self, id: SeriesId) -> Option<(i64, u32)> {
+        let lane = self.lanes.get(self.series.get(id).lane as usize)?.as_ref()?;
+        Some((lane.start_secs, lane.frequency_secs))
+    }
+
+    /// A centre on the grid of a series' newest run.
+    pub(super) fn newest_grid(&self, id: SeriesId) -> Option<i64> {
+        let series = self.series.get(id);
+        let open = self.open_grid(id).map(|(centre, _)| centre);
+        let sealed = series.blocks.last().map(|block| block.start_secs());
+        open.or(sealed).or(series.overlay().last().map(|late| late.centre_secs))
+    }
+
+    /// Moves late samples before `until_secs` into blocks and open rows.
+    pub(super) fn fold(&mut self, id: SeriesId, until_secs: i64) {
+        let HostData { series, lanes, bytes, .. } = self;
+        let series = series.get_mut(id);
+        let late = series.take_late(|late| late.centre_secs < until_secs, bytes);
+        let mut lane = lanes.get_mut(series.lane as usize).and_then(Option::as_mut);
+        let mut run: Vec<f64> = Vec::new();
+        let mut rest = late.as_slice();
+        while let [first, ..] = rest {
+            if let Some(lane) = &mut lane {
+                let row = lane.row_at(first.centre_secs);
+                if (0..WINDOW as i64).contains(&row) {
+                    lane.note_tick(row as usize, first.centre_secs);
+                    lane.set(row as usize, series.column, first.value);
+                    rest = &rest[1..];
+                    continue;
+                }
+            }
+            // Neighbours on one grid go together.
+            run.clear();
+            let mut taken = 0;
+            for entry in rest {
+                let same_grid = entry.frequency_secs == first.frequency_secs
+                    && phase(entry.centre_secs, entry.frequency_secs) == phase(first.centre_secs, first.frequency_secs);
+                let in_window =
+                    lane.as_ref().is_some_and(|lane| (0..WINDOW as i64).contains(&lane.row_at(entry.centre_secs)));
+                let slot = slot_at(first.centre_secs, first.frequency_secs, entry.centre_secs) as usize;
+                if !same_grid || in_window || slot >= 4 * WINDOW {
+                    break;
+                }
+                run.resize(slot, crate::model::EMPTY);
+                run.push(entry.value);
+                taken += 1;
+            }
+            series.merge(first.centre_secs, first.frequency_secs, &run, bytes);
+            rest = &rest[taken..];
+        }
+    }
+
+    /// Gives a series a column in a lane whose window holds this second: one with the second's phase, or a new one.
+    fn join_lane(&mut self, id: SeriesId, secs: i64, frequency_secs: u32) {
+        // A series whose phase goes on is one that was quiet for less than a window.
+        let goes_on = self.series.get(id).blocks.last().filter(|last| {
+            last.frequency_secs() == frequency_secs
+                && secs - last.end_secs() < WINDOW as i64 * i64::from(frequency_secs)
+        });
+        let centre = goes_on.map_or(secs, |last| centre_at(last.start_secs(), frequency_secs, secs));
+        let fits = |lane: &Lane| {
+            lane.frequency_secs == frequency_secs
+                && phase(lane.start_secs, frequency_secs) == phase(centre, frequency_secs)
+                && (0..WINDOW as i64).contains(&lane.row_at(centre))
+        };
+        let found = self.lanes.iter().position(|lane| lane.as_ref().is_some_and(fits));
+        let place = found.unwrap_or_else(|| {
+            let lane = Lane::new(centre, frequency_secs);
+            match self.lanes.iter().position(Option::is_none) {
+                Some(free) => {
+                    self.lanes[free] = Some(lane);
+                    free
+                }
+                None => {
+                    self.lanes.push(Some(lane));
+                    self.lanes.len() - 1
+                }
+            }
+        });
+        if let Some(lane) = &mut self.lanes[place] {
+            let column = lane.add_column(id.0);
+            let series = self.series.get_mut(id);
+            series.lane = place as u32;
+            series.column = column;
+        }
+        self.count_lanes();
+    }
+
+    /// Seals a lane's window and moves it so that it holds `secs`; after a gap longer than a window the lane is given
+    /// up, and its series begin a new phase with their next samples.
+    fn advance(&mut self, place: u32, secs: i64) {
+        let Some(lane) = &self.lanes[place as usize] else { return };
+        let gap = lane.row_at(secs) - lane.rows as i64;
+        let next = lane.end_secs();
+        self.seal(place);
+        if gap > WINDOW as i64 {
+            self.give_up(place);
+        } else {
+            self.restart(place, next);
+        }
+    }
+
+    /// Seals what is open, but for the new row `row`, and goes on with a new phase, one of whose centres is given.
+    fn change_phase(&mut self, place: u32, row: usize, centre_secs: i64) {
+        if let Some(lane) = &mut self.lanes[place as usize] {
+            lane.seconds[row] = NO_SECOND;
+            lane.rows = row;
+        }
+        self.seal(place);
+        self.restart(place, centre_secs);
+    }
+
+    /// Seals every column of a lane.
+    pub(super) fn seal(&mut self, place: u32) {
+        let HostData { series, lanes, ticks, bytes, .. } = self;
+        let Some(lane) = lanes.get(place as usize).and_then(Option::as_ref) else { return };
+        let mut window = [crate::model::EMPTY; WINDOW];
+        for (column, &id) in lane.columns.iter().enumerate() {
+            for (slot, value) in window.iter_mut().zip(lane.column(column as u32)) {
+                *slot = value;
+            }
+            if window.iter().any(|&value| !is_empty(value)) {
+                series.get_mut(SeriesId(id)).append(lane.start_secs, lane.frequency_secs, &window, bytes);
+            }
+        }
+        if lane.rows > 0 {
+            let sealed = Ticks::seal(lane.start_secs, lane.frequency_secs, &lane.seconds[..lane.rows]);
+            bytes.add(Use::Ticks, sealed.memory_bytes() as i64);
+            let at = ticks.partition_point(|other| other.start_secs() <= sealed.start_secs());
+            ticks.insert(at, sealed);
+        }
+    }
+
+    /// Empties a sealed lane and moves its window to the one with this centre. Columns that were empty leave it;
+    /// another lane that has come to the same window takes the rest over.
+    fn restart(&mut self, place: u32, centre_secs: i64) {
+        let Some(mut lane) = self.lanes[place as usize].take() else { return };
+        let filled: Vec<bool> =
+            (0..lane.columns.len() as u32).map(|column| lane.column(column).any(|value| !is_empty(value))).collect();
+        for (&id, &filled) in lane.columns.iter().zip(&filled) {
+            if !filled {
+                self.series.get_mut(SeriesId(id)).lane = NO_LANE;
+            }
+        }
+        lane.retain_columns(&filled, |id, column| self.series.get_mut(SeriesId(id)).column = column);
+        lane.restart(centre_secs);
+        for (column, &id) in lane.columns.clone().iter().enumerate() {
+            // What came ahead of its time takes its row now, before the samples that belong there.
+            let (begin, end) = (lane.start_secs, lane.end_secs());
+            let within = |late: &Late| (begin..end).contains(&late.centre_secs);
+            for late in self.series.get_mut(SeriesId(id)).take_late(within, &mut self.bytes) {
+                let row = lane.row_at(late.centre_secs).clamp(0, WINDOW as i64 - 1) as usize;
+                lane.set(row, column as u32, late.value);
+            }
+        }
+        let twin = self.lanes.iter().position(|other| {
+            other
+                .as_ref()
+                .is_some_and(|other| other.frequency_secs == lane.frequency_secs && other.start_secs == lane.start_secs)
+        });
+        let series = &mut self.series;
+        match twin.and_then(|at| Some((at, self.lanes[at].as_mut()?))) {
+            Some((at, twin)) => twin.absorb(lane, |id, column| {
+                let series = series.get_mut(SeriesId(id));
+                series.lane = at as u32;
+                series.column = column;
+            }),
+            None => self.lanes[place as usize] = Some(lane),
+        }
+        self.count_lanes();
+    }
+
+    /// Removes a sealed lane; its series have no open rows then.
+    pub(super) fn give_up(&mut self, place: u32) {
+        if let Some(lane) = self.lanes[place as usize].take() {
+            for id in lane.columns {
+                self.series.get_mut(SeriesId(id)).lane = NO_LANE;
+            }
+        }
+        self.count_lanes();
+    }
+
+    /// Seals and gives up the lanes whose frequency is no longer the configured one of their series.
+    pub(super) fn follow_config(&mut self, metrics: &MetricTable) {
+        for place in 0..self.lanes.len() as u32 {
+            let changed = self.lanes[place as usize].as_ref().is_some_and(|lane| {
+                lane.columns.iter().any(|&id| {
+                    let metric = self.series.get(SeriesId(id)).metric;
+                    metrics.get(metric).frequency_secs != lane.frequency_secs
+                })
+            });
+            if changed {
+                self.seal(place);
+                self.give_up(place);
+            }
+        }
+    }
+
+    pub(super) fn count_lanes(&mut self) {
+        self.bytes.set(Use::Lanes, self.lanes.iter().flatten().map(Lane::memory_bytes).sum());
+    }
+}

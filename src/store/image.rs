@@ -1,0 +1,236 @@
+//! A host as data and back: what checkpoints hold and recovery restores.
+
+use std::sync::Arc;
+
+use crate::block::{Block, Ticks};
+use crate::model::{
+    ComponentId, ComponentImage, EMPTY, HostImage, LaneImage, MetricTable, NO_PARENT, SeriesId, SeriesImage,
+    TicksImage, is_empty,
+};
+
+use super::host::Restored;
+use super::host_data::{HostData, SeriesPath};
+use super::lane::{Lane, NO_SECOND};
+use super::limits::Limits;
+use super::memory::Use;
+use super::slots::{WINDOW, centre_at, window_start};
+use super::view::SeriesView;
+
+impl HostData {
+    /// Moves every late sample into blocks and open rows.
+    pub(super) fn fold_all(&mut self) {
+        for id in (0..self.series.len() as u32).map(SeriesId) {
+            if self.series.get(id).overlay.is_some() {
+                self.fold(id, i64::MAX);
+            }
+        }
+    }
+
+    /// The host as data. Series without any value are left out.
+    pub(super) fn image(&self, cluster: &str, host: &str, metrics: &MetricTable) -> HostImage {
+        let position = |id: ComponentId| if id == ComponentId::HOST { NO_PARENT } else { id.0 - 1 };
+        let components = (1..self.components.len() as u32).map(|id| {
+            let node = self.components.node(ComponentId(id));
+            ComponentImage {
+                parent: position(node.parent),
+                component: node.component(),
+                is_device: node.is_device,
+                horizon_secs: node.horizon_secs,
+            }
+        });
+        let mut places = vec![u32::MAX; self.series.len()];
+        let mut series_images = Vec::new();
+        for (id, series) in self.series.iter().filter(|(id, _)| self.holds_data(*id)) {
+            places[id.0 as usize] = series_images.len() as u32;
+            series_images.push(SeriesImage {
+                component: position(series.component),
+                metric: metrics.get(series.metric).name.clone(),
+                blocks: series.blocks.iter().map(|block| Arc::clone(block.as_bytes())).collect(),
+                overlay: series.overlay().iter().map(|late| (late.centre_secs, late.value)).collect(),
+            });
+        }
+        let lanes = self.lanes.iter().flatten().map(|lane| {
+            let rows = lane.filled_rows();
+            let columns = lane.columns.iter().enumerate().map(|(column, &id)| {
+                (places[id as usize], lane.column(column as u32).take(rows).collect::<Vec<f64>>())
+            });
+            LaneImage {
+                frequency_secs: lane.frequency_secs,
+                start_secs: lane.start_secs,
+                seconds: lane.seconds[..rows].to_vec(),
+                recent: lane.recent.clone(),
+                columns: columns.filter(|(series, _)| *series != u32::MAX).collect(),
+            }
+        });
+        HostImage {
+            cluster: cluster.into(),
+            host: host.into(),
+            horizon_secs: self.components.node(ComponentId::HOST).horizon_secs,
+            components: components.collect(),
+            series: series_images,
+            lanes: lanes.filter(|lane| !lane.columns.is_empty()).collect(),
+            ticks: self.ticks.iter().map(ticks_image).collect(),
+        }
+    }
+
+    /// Merges an image into the host. What can't be used is counted, and the rest is taken over all the same.
+    pub(super) fn restore(&mut self, image: &HostImage, metrics: &MetricTable, limits: &Limits) -> Restored {
+        let mut restored = Restored::default();
+        let mut ids: Vec<Option<SeriesId>> = Vec::with_capacity(image.series.len());
+        for series in &image.series {
+            let path = image.path(series.component);
+            let components: Vec<_> = path.iter().map(|part| part.component.clone()).collect();
+            let is_device = path.first().is_some_and(|part| part.is_device);
+            let Some(metric) = metrics.find(&series.metric) else {
+                restored.unknown_metrics += 1;
+                ids.push(None);
+                continue;
+            };
+            match self.insert(&SeriesPath { components: &components, is_device, metric }, limits) {
+                Ok(id) => {
+                    restored.series += 1;
+                    restored.refused += self.restore_series(id, series);
+                    ids.push(Some(id));
+                }
+                Err(_) => {
+                    restored.refused += 1;
+                    ids.push(None);
+                }
+            }
+        }
+        for lane in &image.lanes {
+            self.restore_lane(lane, &ids, metrics);
+        }
+        for ticks in &image.ticks {
+            let sealed = Ticks::seal(ticks.start_secs, ticks.frequency_secs, &ticks.seconds);
+            self.bytes.add(Use::Ticks, sealed.memory_bytes() as i64);
+            let at = self.ticks.partition_point(|other| other.start_secs() <= sealed.start_secs());
+            self.ticks.insert(at, sealed);
+        }
+        for (at, component) in image.components.iter().enumerate() {
+            let names: Vec<String> = image.path(at as u32).iter().map(|part| part.component.to_string()).collect();
+            if component.horizon_secs > i64::MIN
+                && let Some(id) = self.component(names.iter().map(String::as_str))
+            {
+                self.move_horizon(id, component.horizon_secs);
+            }
+        }
+        if image.horizon_secs > i64::MIN {
+            self.move_horizon(ComponentId::HOST, image.horizon_secs);
+        }
+        restored
+    }
+
+    /// Answers how many blocks could not be used.
+    fn restore_series(&mut self, id: SeriesId, image: &SeriesImage) -> u64 {
+        let mut refused = 0;
+        let is_new = !self.holds_data(id);
+        for bytes in &image.blocks {
+            let Ok(block) = Block::from_bytes(Arc::clone(bytes)) else {
+                refused += 1;
+                continue;
+            };
+            self.newest_secs = self.newest_secs.max(block.end_secs() - i64::from(block.frequency_secs()));
+            let series = self.series.get_mut(id);
+            if is_new {
+                series.insert_block(Some(block), &mut self.bytes);
+            } else {
+                let mut slots = vec![EMPTY; block.len()];
+                block.decode(0..block.len(), &mut slots);
+                series.merge(block.start_secs(), block.frequency_secs(), &slots, &mut self.bytes);
+            }
+        }
+        for &(secs, value) in &image.overlay {
+            self.newest_secs = self.newest_secs.max(secs);
+            let series = self.series.get_mut(id);
+            let frequency = series.blocks.last().map_or(1, Block::frequency_secs);
+            let (centre, frequency) = series.late_slot(secs, None).unwrap_or((secs, frequency));
+            series.merge(centre, frequency, &[value], &mut self.bytes);
+        }
+        refused
+    }
+
+    fn restore_lane(&mut self, image: &LaneImage, ids: &[Option<SeriesId>], metrics: &MetricTable) {
+        let rows = image.seconds.len();
+        let is_window = image.frequency_secs > 0
+            && rows <= WINDOW
+            && window_start(image.start_secs, image.frequency_secs, WINDOW) == image.start_secs;
+        let mut lane = is_window.then(|| Lane::new(image.start_secs, image.frequency_secs));
+        if let Some(lane) = &mut lane {
+            lane.rows = image.seconds.iter().rposition(|&offset| offset != NO_SECOND).map_or(0, |last| last + 1);
+            lane.seconds[..rows].copy_from_slice(&image.seconds);
+            lane.recent = image.recent.iter().rev().take(8).rev().copied().collect();
+        }
+        let place = self.lanes.len() as u32;
+        for (at, values) in &image.columns {
+            let Some(id) = ids.get(*at as usize).copied().flatten() else { continue };
+            if let Some(last) = values.iter().rposition(|&value| !is_empty(value)) {
+                let offset = image.seconds.get(last).copied().filter(|&offset| offset != NO_SECOND).unwrap_or(0);
+                let secs = image.start_secs + last as i64 * i64::from(image.frequency_secs) + i64::from(offset);
+                self.newest_secs = self.newest_secs.max(secs);
+            }
+            let from_blocks;
+            let values = if values.is_empty() {
+                // The image of a state file: the values are among the sealed ones.
+                from_blocks = self.sealed_window(id, image);
+                &from_blocks
+            } else {
+                values
+            };
+            let series = self.series.get_mut(id);
+            let is_configured = metrics.get(series.metric).frequency_secs == image.frequency_secs;
+            match &mut lane {
+                Some(lane) if is_configured && series.lane == super::series::NO_LANE => {
+                    let column = lane.add_column(id.0);
+                    values.iter().take(rows).enumerate().for_each(|(row, &value)| lane.set(row, column, value));
+                    series.lane = place;
+                    series.column = column;
+                }
+                _ if image.frequency_secs > 0 => {
+                    series.merge(image.start_secs, image.frequency_secs, values, &mut self.bytes);
+                }
+                _ => {}
+            }
+        }
+        self.lanes.push(lane.filter(|lane| !lane.columns.is_empty()));
+        self.count_lanes();
+    }
+
+    /// What the blocks of a series hold for the rows of a lane.
+    fn sealed_window(&self, id: SeriesId, lane: &LaneImage) -> Vec<f64> {
+        let mut values = vec![EMPTY; lane.seconds.len()];
+        let end_secs = lane.start_secs + lane.seconds.len() as i64 * i64::from(lane.frequency_secs);
+        if let Some(view) = SeriesView::take(self, id, lane.start_secs, end_secs) {
+            view.fill(lane.start_secs, lane.frequency_secs, &mut values);
+        }
+        values
+    }
+
+    /// Merges a run of slots of another store's file. `start_is_centre` says that the run's first second is that of a
+    /// sample; otherwise it is just where the file begins, and the phase is the one of what is there already.
+    pub(super) fn merge_run(
+        &mut self,
+        id: SeriesId,
+        start_secs: i64,
+        frequency_secs: u32,
+        slots: &[f64],
+        start_is_centre: bool,
+    ) {
+        let series = self.series.get_mut(id);
+        let grid = series.blocks.iter().rev().find(|block| block.frequency_secs() == frequency_secs);
+        let centre = match grid {
+            Some(block) if !start_is_centre => centre_at(block.start_secs(), frequency_secs, start_secs),
+            _ => start_secs,
+        };
+        series.merge(centre, frequency_secs, slots, &mut self.bytes);
+        if let Some(last) = slots.iter().rposition(|&value| !is_empty(value)) {
+            self.newest_secs = self.newest_secs.max(centre + last as i64 * i64::from(frequency_secs));
+        }
+    }
+}
+
+fn ticks_image(ticks: &Ticks) -> TicksImage {
+    let mut seconds = vec![0; ticks.len()];
+    ticks.decode(0..ticks.len(), &mut seconds);
+    TicksImage { frequency_secs: ticks.frequency_secs(), start_secs: ticks.start_secs(), seconds }
+}

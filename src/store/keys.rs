@@ -1,0 +1,122 @@
+//! What a sender is expected to send: the bytes of line keys (`measurement,tags`) of one host, and their series.
+//!
+//! A collector sends the same lines in the same order every tick. The cache keeps the keys in the order in which they
+//! were first seen, so the usual line costs one comparison with the key that follows the previous one; any other known
+//! key costs a hash. Nothing here is needed to be right: a key that is missing is looked up in the tree.
+
+use hashbrown::HashTable;
+use std::hash::BuildHasher;
+
+use crate::model::SeriesId;
+
+/// Keys that one host's cache remembers; when it is full it begins anew. A host's series are bounded, but not the
+/// spellings of their tags.
+const KEYS_MAX: usize = 65_536;
+
+/// The keys of one host.
+#[derive(Debug, Default)]
+pub struct KeyCache {
+    entries: Vec<Entry>,
+    by_key: HashTable<u32>,
+    hasher: foldhash::fast::RandomState,
+    /// The entry that is expected next.
+    expected: usize,
+    key_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    key: Box<[u8]>,
+    /// `None` for a key whose lines are skipped: an unknown metric.
+    series: Option<SeriesId>,
+    /// Whether the key names no cluster: then it means this host only where this host's cluster is the default.
+    needs_default: bool,
+    /// The entry that followed this one last time.
+    next: u32,
+}
+
+impl KeyCache {
+    /// Finds the series of a key: `None` when the key is not known, `Some(None)` when its lines are to be skipped.
+    /// `is_default` says whether lines without a cluster belong to this host's cluster.
+    #[inline]
+    pub fn find(&mut self, key: &[u8], is_default: bool) -> Option<Option<SeriesId>> {
+        let expected = self.entries.get(self.expected).filter(|entry| *entry.key == *key);
+        let entry = match expected {
+            Some(entry) => entry,
+            None => self.find_by_hash(key)?,
+        };
+        if entry.needs_default && !is_default {
+            return None;
+        }
+        let (series, next) = (entry.series, entry.next);
+        self.expected = next as usize;
+        Some(series)
+    }
+
+    fn find_by_hash(&self, key: &[u8]) -> Option<&Entry> {
+        let hash = self.hasher.hash_one(key);
+        let at = self.by_key.find(hash, |&at| *self.entries[at as usize].key == *key)?;
+        Some(&self.entries[*at as usize])
+    }
+
+    /// Remembers a key that was not found. `needs_default`: it names no cluster.
+    pub fn insert(&mut self, key: &[u8], series: Option<SeriesId>, needs_default: bool) {
+        if self.entries.len() >= KEYS_MAX {
+            self.clear();
+        }
+        let at = self.entries.len();
+        let hash = self.hasher.hash_one(key);
+        if let Some(known) = self.by_key.find(hash, |&at| *self.entries[at as usize].key == *key) {
+            // Known for another default cluster: the newer use is the likelier one.
+            self.entries[*known as usize].series = series;
+            return;
+        }
+        self.entries.push(Entry { key: key.into(), series, needs_default, next: at as u32 + 1 });
+        self.key_bytes += key.len();
+        let KeyCache { entries, by_key, hasher, .. } = self;
+        by_key.insert_unique(hash, at as u32, |&at| hasher.hash_one(&*entries[at as usize].key));
+        self.expected = at + 1;
+    }
+
+    /// Says that a body begins: its first line is expected to be the first that was ever seen.
+    pub fn rewind(&mut self) {
+        self.expected = 0;
+    }
+
+    /// Forgets everything, as a reload of the metric table demands.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.by_key.clear();
+        self.expected = 0;
+        self.key_bytes = 0;
+    }
+
+    /// Bytes in memory.
+    pub fn memory_bytes(&self) -> usize {
+        self.key_bytes + self.entries.capacity() * size_of::<Entry>() + self.by_key.capacity() * size_of::<u32>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_found_in_any_order() {
+        let mut cache = KeyCache::default();
+        for i in 0..100u32 {
+            let key = format!("m{i},hostname=a");
+            assert_eq!(cache.find(key.as_bytes(), true), None);
+            cache.insert(key.as_bytes(), (i % 7 != 0).then_some(SeriesId(i)), i % 5 == 0);
+        }
+        for i in (0..100u32).rev().chain(0..100).chain([5, 50, 51, 3]) {
+            let key = format!("m{i},hostname=a");
+            assert_eq!(cache.find(key.as_bytes(), true), Some((i % 7 != 0).then_some(SeriesId(i))), "{key}");
+        }
+        assert_eq!(cache.find(b"m100,hostname=a", true), None);
+        assert_eq!(cache.find(b"m5,hostname=a", false), None, "it names no cluster");
+        assert_eq!(cache.find(b"m6,hostname=a", false), Some(Some(SeriesId(6))));
+        cache.clear();
+        assert_eq!(cache.find(b"m1,hostname=a", true), None);
+    }
+}

@@ -1,0 +1,93 @@
+//! Where memory goes: counted bytes, by kind.
+//!
+//! Every structure that grows with data reports its growth here. The invariant: a host's own counts are the sum over
+//! what it holds, and the shared counts are the sum over the hosts, so the memory cap has an exact figure to go by.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// What memory is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Sealed blocks.
+    Blocks,
+    /// Open rows.
+    Lanes,
+    /// Late samples that are not folded into blocks yet.
+    Overlays,
+    /// The seconds of sealed rows.
+    Ticks,
+    /// Series headers and indexes.
+    Series,
+    /// Components and their names.
+    Components,
+    /// What is remembered of the lines of each sender.
+    Keys,
+}
+
+impl Use {
+    /// All uses, in the order in which they are shown.
+    pub const ALL: [Use; 7] =
+        [Use::Blocks, Use::Lanes, Use::Overlays, Use::Ticks, Use::Series, Use::Components, Use::Keys];
+
+    /// The name as metrics show it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Use::Blocks => "blocks",
+            Use::Lanes => "lanes",
+            Use::Overlays => "overlays",
+            Use::Ticks => "ticks",
+            Use::Series => "series",
+            Use::Components => "components",
+            Use::Keys => "keys",
+        }
+    }
+}
+
+/// Bytes by use, of one host.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Bytes([i64; Use::ALL.len()]);
+
+impl Bytes {
+    /// Notes growth, or with a negative number shrinkage.
+    #[inline]
+    pub(super) fn add(&mut self, to: Use, bytes: i64) {
+        self.0[to as usize] += bytes;
+    }
+
+    /// Sets a count that is cheaper to compute anew than to keep.
+    pub(super) fn set(&mut self, of: Use, bytes: usize) {
+        self.0[of as usize] = bytes as i64;
+    }
+}
+
+/// Bytes by use, of all hosts together.
+#[derive(Debug, Default)]
+pub(super) struct SharedBytes([AtomicI64; Use::ALL.len()]);
+
+impl SharedBytes {
+    /// Takes over what changed in a host since it was last published.
+    pub(super) fn publish(&self, before: &mut Bytes, now: &Bytes) {
+        for (shared, (before, now)) in self.0.iter().zip(before.0.iter_mut().zip(&now.0)) {
+            let change = *now - *before;
+            if change != 0 {
+                shared.fetch_add(change, Ordering::Relaxed);
+                *before = *now;
+            }
+        }
+    }
+
+    /// Bytes by use.
+    pub(super) fn by_use(&self) -> Vec<(&'static str, u64)> {
+        Use::ALL.iter().map(|&u| (u.name(), self.get(u))).collect()
+    }
+
+    /// All bytes.
+    pub(super) fn total(&self) -> u64 {
+        Use::ALL.iter().map(|&u| self.get(u)).sum()
+    }
+
+    fn get(&self, of: Use) -> u64 {
+        // Hosts publish one after the other: between two of them a sum may be below zero for a moment.
+        self.0[of as usize].load(Ordering::Relaxed).max(0).unsigned_abs()
+    }
+}

@@ -1,0 +1,240 @@
+//! Series: headers with their sealed blocks and late samples, and the index of a host's series.
+//!
+//! Invariants: `blocks` is sorted by start; blocks of one phase do not overlap; `overlay` is sorted by centre and holds
+//! one value a slot; `order` is sorted by metric, then component, so the series of one metric lie side by side.
+
+use crate::block::Block;
+use crate::model::{ComponentId, EMPTY, MetricId, SeriesId, is_empty};
+
+use super::memory::{Bytes, Use};
+use super::slots::{GROUP, centre_at, phase, window_start};
+
+/// `lane` of a series without open rows.
+pub(super) const NO_LANE: u32 = u32::MAX;
+
+/// Late samples that a series collects before they are folded into blocks.
+pub(super) const OVERLAY_MAX: usize = 32;
+
+/// A metric at a component.
+#[derive(Debug)]
+pub(super) struct Series {
+    pub(super) component: ComponentId,
+    pub(super) metric: MetricId,
+    /// The lane that holds its open rows, or [`NO_LANE`].
+    pub(super) lane: u32,
+    /// Its column there.
+    pub(super) column: u32,
+    pub(super) blocks: Vec<Block>,
+    pub(super) overlay: Option<Box<Vec<Late>>>,
+}
+
+const _: () = assert!(size_of::<Series>() <= 48, "the budget for a series' header");
+
+/// A late value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Late {
+    /// The centre of its slot.
+    pub(super) centre_secs: i64,
+    /// Seconds between two slots of its grid.
+    pub(super) frequency_secs: u32,
+    pub(super) value: f64,
+}
+
+impl Series {
+    fn new(component: ComponentId, metric: MetricId) -> Self {
+        Series { component, metric, lane: NO_LANE, column: 0, blocks: Vec::new(), overlay: None }
+    }
+
+    /// Late samples, sorted.
+    pub(super) fn overlay(&self) -> &[Late] {
+        self.overlay.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    /// Adds a late sample; a value of the same slot is replaced. Says whether it is time to fold.
+    pub(super) fn add_late(&mut self, late: Late, bytes: &mut Bytes) -> bool {
+        let overlay = self.overlay.get_or_insert_default();
+        match overlay.binary_search_by_key(&late.centre_secs, |entry| entry.centre_secs) {
+            Ok(at) => overlay[at] = late,
+            Err(at) => {
+                overlay.insert(at, late);
+                bytes.add(Use::Overlays, size_of::<Late>() as i64);
+            }
+        }
+        overlay.len() >= OVERLAY_MAX
+    }
+
+    /// Takes the late samples of which `which` is true.
+    pub(super) fn take_late(&mut self, mut which: impl FnMut(&Late) -> bool, bytes: &mut Bytes) -> Vec<Late> {
+        let Some(overlay) = &mut self.overlay else { return Vec::new() };
+        let taken: Vec<Late> = overlay.extract_if(.., |late| which(late)).collect();
+        bytes.add(Use::Overlays, -((taken.len() * size_of::<Late>()) as i64));
+        if overlay.is_empty() {
+            self.overlay = None;
+        }
+        taken
+    }
+
+    /// Merges values into the sealed blocks: `slots[i]` belongs to the slot `i` frequencies behind `start_secs`, empty
+    /// ones change nothing. What one group of slots holds in one phase becomes one block.
+    pub(super) fn merge(&mut self, start_secs: i64, frequency_secs: u32, slots: &[f64], bytes: &mut Bytes) {
+        let frequency = i64::from(frequency_secs);
+        let mut at = 0;
+        while at < slots.len() {
+            let centre = start_secs + at as i64 * frequency;
+            let group = window_start(centre, frequency_secs, GROUP);
+            let offset = ((centre - group) / frequency) as usize;
+            let count = (GROUP - offset).min(slots.len() - at);
+            self.merge_group(group, frequency_secs, offset, &slots[at..at + count], bytes);
+            at += count;
+        }
+    }
+
+    /// As [`merge`](Self::merge), for values of one group that begins at `group_secs`.
+    fn merge_group(&mut self, group_secs: i64, frequency_secs: u32, offset: usize, slots: &[f64], bytes: &mut Bytes) {
+        let mut merged = [EMPTY; GROUP];
+        let mut held = false;
+        let belongs = |block: &Block| {
+            block.frequency_secs() == frequency_secs
+                && phase(block.start_secs(), frequency_secs) == phase(group_secs, frequency_secs)
+                && window_start(block.start_secs(), frequency_secs, GROUP) == group_secs
+        };
+        let mut dropped = 0;
+        self.blocks.retain(|block| {
+            if !belongs(block) {
+                return true;
+            }
+            let begin = ((block.start_secs() - group_secs) / i64::from(frequency_secs)) as usize;
+            block.decode(0..block.len(), &mut merged[begin..begin + block.len()]);
+            dropped += block.memory_bytes();
+            held = true;
+            false
+        });
+        bytes.add(Use::Blocks, -(dropped as i64));
+        for (to, &value) in merged[offset..].iter_mut().zip(slots) {
+            if !is_empty(value) {
+                *to = value;
+            }
+        }
+        self.insert_block(Block::seal(group_secs, frequency_secs, &merged), bytes);
+    }
+
+    /// Adds a window that was just sealed. When it completes a group, the group's windows become one block.
+    pub(super) fn append(&mut self, start_secs: i64, frequency_secs: u32, window: &[f64], bytes: &mut Bytes) {
+        let group = window_start(start_secs, frequency_secs, GROUP);
+        let end = start_secs + window.len() as i64 * i64::from(frequency_secs);
+        let completes = end == group + GROUP as i64 * i64::from(frequency_secs);
+        let overlaps = self.blocks.last().is_some_and(|last| last.end_secs() > start_secs);
+        if completes || overlaps {
+            self.merge(start_secs, frequency_secs, window, bytes);
+        } else {
+            self.insert_block(Block::seal(start_secs, frequency_secs, window), bytes);
+        }
+    }
+
+    /// Inserts a block at its place in time.
+    pub(super) fn insert_block(&mut self, block: Option<Block>, bytes: &mut Bytes) {
+        let Some(block) = block else { return };
+        bytes.add(Use::Blocks, block.memory_bytes() as i64);
+        let capacity = self.blocks.capacity();
+        let at = self.blocks.partition_point(|other| other.start_secs() <= block.start_secs());
+        if self.blocks.len() == capacity {
+            // Series are many and blocks a few dozen: grow by little.
+            self.blocks.reserve_exact(2 + capacity / 4);
+        }
+        self.blocks.insert(at, block);
+        bytes.add(Use::Series, ((self.blocks.capacity() - capacity) * size_of::<Block>()) as i64);
+    }
+
+    /// The centre of the slot in which a second falls that no open row covers, and the slot's frequency: on the grid
+    /// of the block that covers it, else on the nearer one of the two neighbouring grids. `open` is the grid of the
+    /// open rows: a centre and a frequency.
+    pub(super) fn late_slot(&self, secs: i64, open: Option<(i64, u32)>) -> Option<(i64, u32)> {
+        let behind = self.blocks.partition_point(|block| block.start_secs() <= secs);
+        let grid = |block: &Block| (block.start_secs(), block.frequency_secs());
+        let before = behind.checked_sub(1).map(|at| &self.blocks[at]);
+        if let Some(block) = before
+            && centre_at(block.start_secs(), block.frequency_secs(), secs) < block.end_secs()
+        {
+            return Some((centre_at(block.start_secs(), block.frequency_secs(), secs), block.frequency_secs()));
+        }
+        let after = self.blocks.get(behind).map(grid).into_iter().chain(open).min_by_key(|&(start, _)| {
+            // An open grid is given by any of its centres: what lies before the second is no neighbour behind it.
+            if start > secs { start } else { i64::MAX }
+        });
+        let (centre, frequency) = match (before, after) {
+            (Some(before), Some(after)) => {
+                let nearer_behind = after.0 > secs && after.0 - secs <= secs - before.end_secs();
+                if nearer_behind { after } else { grid(before) }
+            }
+            (Some(before), None) => grid(before),
+            (None, after) => after?,
+        };
+        Some((centre_at(centre, frequency, secs), frequency))
+    }
+}
+
+/// All series of a host.
+#[derive(Debug, Default)]
+pub(super) struct SeriesTable {
+    all: Vec<Series>,
+    order: Vec<SeriesId>,
+}
+
+impl SeriesTable {
+    /// The series of an id that this table gave out.
+    #[inline]
+    pub(super) fn get(&self, id: SeriesId) -> &Series {
+        &self.all[id.0 as usize]
+    }
+
+    /// As [`get`](Self::get), to change it.
+    #[inline]
+    pub(super) fn get_mut(&mut self, id: SeriesId) -> &mut Series {
+        &mut self.all[id.0 as usize]
+    }
+
+    /// Finds a series.
+    pub(super) fn find(&self, component: ComponentId, metric: MetricId) -> Option<SeriesId> {
+        self.position(component, metric).ok().map(|at| self.order[at])
+    }
+
+    /// Finds or adds a series.
+    pub(super) fn insert(&mut self, component: ComponentId, metric: MetricId) -> SeriesId {
+        match self.position(component, metric) {
+            Ok(at) => self.order[at],
+            Err(at) => {
+                let id = SeriesId(self.all.len() as u32);
+                self.all.push(Series::new(component, metric));
+                self.order.insert(at, id);
+                id
+            }
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// All series with their ids, in order of creation.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (SeriesId, &Series)> {
+        (0u32..).map(SeriesId).zip(&self.all)
+    }
+
+    /// As [`iter`](Self::iter), to change them.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (SeriesId, &mut Series)> {
+        (0u32..).map(SeriesId).zip(&mut self.all)
+    }
+
+    /// Bytes of headers and index, without blocks.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.all.capacity() * size_of::<Series>() + self.order.capacity() * size_of::<SeriesId>()
+    }
+
+    fn position(&self, component: ComponentId, metric: MetricId) -> Result<usize, usize> {
+        self.order.binary_search_by(|&id| {
+            let series = self.get(id);
+            series.metric.cmp(&metric).then(series.component.cmp(&component))
+        })
+    }
+}

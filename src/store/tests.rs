@@ -1,0 +1,397 @@
+//! The store as a whole: against the reference model, and the stories of design section 3 to 5.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{Aggregation, Component, Element, Metric, MetricTable, Sample, Selector, SeriesId, is_empty};
+use crate::testing::ModelSeries;
+
+const NOW: i64 = 1_770_244_800;
+
+fn store(frequency_secs: u32) -> Store {
+    let metric = |name: &str, aggregation| Metric { name: name.into(), frequency_secs, aggregation };
+    let metrics = [metric("sum", Aggregation::Sum), metric("avg", Aggregation::Avg), metric("none", Aggregation::None)];
+    Store::new(MetricTable::new(metrics), Limits::default())
+}
+
+fn series(store: &Store, metric: &str, components: &[Component], is_device: bool) -> SeriesId {
+    let host = store.host_or_create("alex", "a1").unwrap();
+    let metric = store.metrics().find(metric).unwrap();
+    host.series(&SeriesPath { components, is_device, metric }, store.limits()).unwrap()
+}
+
+fn thread(number: usize) -> Component {
+    Component::new("hwthread", &number.to_string())
+}
+
+fn write(store: &Store, series: SeriesId, secs: i64, value: f64) {
+    let host = store.host_or_create("alex", "a1").unwrap();
+    let applied = host.apply(&store.metrics(), &[Sample { series, secs, value }], secs.max(NOW));
+    assert_eq!(applied.stored, 1);
+}
+
+fn ask(store: &Store, below: &[&str], metric: &str, from: i64, to: i64) -> Result<Answer, ReadError> {
+    let below = below.iter().map(|&name| Element::from(name)).collect();
+    store.read(&Selector { cluster: "alex".into(), host: "a1".into(), below }, metric, from, to)
+}
+
+fn values(answer: &Answer) -> Vec<Option<f64>> {
+    answer.data.iter().map(|&value| (!is_empty(value)).then_some(value)).collect()
+}
+
+/// Takes the host out of one store and brings it into another, as a restart does.
+fn restarted(store: &Store, frequency_secs: u32) -> Store {
+    let image = store.host_or_create("alex", "a1").unwrap().image(&store.metrics());
+    let next = self::store(frequency_secs);
+    let restored = next.host_or_create("alex", "a1").unwrap().restore(&image, &next.metrics(), next.limits());
+    assert_eq!((restored.unknown_metrics, restored.refused), (0, 0));
+    next
+}
+
+/// What happens to a series, in order.
+#[derive(Debug, Clone)]
+enum Event {
+    /// A tick, this far from the phase (in thousandths of the frequency, at most a sixth), some ticks after the last.
+    Tick {
+        skip: u8,
+        jitter: i16,
+    },
+    /// A sample of a tick this many ticks ago.
+    Late {
+        ago: u16,
+        jitter: i16,
+    },
+    /// The newest tick's sample again, with another value.
+    Again,
+    /// The host's clock is ahead by some ticks for one sample.
+    Ahead {
+        ticks: u16,
+    },
+    /// Another series of the same host sends.
+    Other {
+        skip: u8,
+    },
+    Restart,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let jitter = -166i16..=166;
+    prop_oneof![
+        40 => (0..3u8, jitter.clone()).prop_map(|(skip, jitter)| Event::Tick { skip, jitter }),
+        2 => (3..50u8, jitter.clone()).prop_map(|(skip, jitter)| Event::Tick { skip, jitter }),
+        6 => (1..400u16, jitter).prop_map(|(ago, jitter)| Event::Late { ago, jitter }),
+        3 => Just(Event::Again),
+        1 => (1..50u16).prop_map(|ticks| Event::Ahead { ticks }),
+        4 => (0..100u8).prop_map(|skip| Event::Other { skip }),
+        1 => Just(Event::Restart),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// Any order of ticks with jitter, gaps, late, repeated and early samples, with restarts between them, answers
+    /// what the model answers: no sample is lost, none displaces another.
+    #[test]
+    fn a_series_answers_as_the_model_does(
+        frequency_secs in prop::sample::select(vec![6u32, 10, 60, 61, 300]),
+        phase in 0..300i64,
+        events in prop::collection::vec(event(), 1..900),
+    ) {
+        let mut store = store(frequency_secs);
+        let frequency = i64::from(frequency_secs);
+        let mut id = series(&store, "none", &[], false);
+        let mut other = series(&store, "sum", &[thread(1)], false);
+        let mut other_secs = NOW + phase;
+        let mut model = ModelSeries::new(frequency_secs);
+        let mut tick = 400;
+        let centre = |tick: i64| NOW + phase + tick * frequency;
+        let second = |tick: i64, jitter: i16| centre(tick) + i64::from(jitter) * frequency / 1000;
+        let mut last = None;
+        for (number, event) in events.iter().enumerate() {
+            let value = number as f64;
+            let host = store.host_or_create("alex", "a1").unwrap();
+            let send = |model: &mut ModelSeries, secs: i64, now: i64| {
+                model.write(secs, value);
+                host.apply(&store.metrics(), &[Sample { series: id, secs, value }], now);
+            };
+            match *event {
+                Event::Tick { skip, jitter } => {
+                    tick += 1 + i64::from(skip);
+                    send(&mut model, second(tick, jitter), second(tick, jitter));
+                    last = Some(second(tick, jitter));
+                }
+                Event::Late { ago, jitter } if !model.is_empty() => {
+                    send(&mut model, second(tick - i64::from(ago), jitter), centre(tick));
+                }
+                Event::Again => {
+                    if let Some(last) = last {
+                        send(&mut model, last, centre(tick));
+                    }
+                }
+                Event::Ahead { ticks } if !model.is_empty() => {
+                    send(&mut model, centre(tick + i64::from(ticks)), centre(tick));
+                }
+                Event::Other { skip } => {
+                    other_secs += frequency * (1 + i64::from(skip));
+                    let sample = Sample { series: other, secs: other_secs, value };
+                    host.apply(&store.metrics(), &[sample], other_secs);
+                }
+                Event::Restart => {
+                    store = restarted(&store, frequency_secs);
+                    id = series(&store, "none", &[], false);
+                    other = series(&store, "sum", &[thread(1)], false);
+                }
+                Event::Late { .. } | Event::Ahead { .. } => {}
+            }
+        }
+        let (Some(from), Some(to)) = (model.first_centre(), model.last_centre()) else { return Ok(()) };
+        let answer = ask(&store, &[], "none", from, to + 1).unwrap();
+        prop_assert_eq!((answer.from_secs, answer.to_secs), (from, to + frequency));
+        let expected: Vec<Option<f64>> =
+            (0..answer.data.len() as i64).map(|i| model.at(from + i * frequency)).collect();
+        prop_assert_eq!(values(&answer), expected);
+        // Off the grid and from the middle, the slot that covers an output answers for it.
+        let middle = from + (to - from) / 2 + frequency / 3;
+        if let Ok(answer) = ask(&store, &[], "none", middle, to + 1) {
+            let expected: Vec<Option<f64>> =
+                (0..answer.data.len() as i64).map(|i| model.at(answer.from_secs + i * frequency)).collect();
+            prop_assert_eq!(values(&answer), expected);
+        }
+    }
+
+    /// Sums over children of one tick, each of which may be quiet for a while: complete, awaited and absent slots.
+    #[test]
+    fn a_sum_answers_as_the_model_does(
+        quiet in prop::collection::vec((0..4usize, 0..250i64, 1..40i64), 0..8),
+        from in 0..250i64,
+        restart in 0..250i64,
+    ) {
+        let mut store = store(60);
+        let mut models = vec![ModelSeries::new(60); 4];
+        for tick in 0..250 {
+            let secs = NOW + tick * 60;
+            for (child, model) in models.iter_mut().enumerate() {
+                if quiet.iter().any(|&(c, begin, len)| c == child && (begin..begin + len).contains(&tick)) {
+                    continue;
+                }
+                let value = (tick * 10 + child as i64) as f64;
+                model.write(secs, value);
+                let id = series(&store, "sum", &[thread(child)], false);
+                write(&store, id, secs, value);
+            }
+            if tick == restart {
+                store = restarted(&store, 60);
+            }
+        }
+        let from = NOW + from * 60;
+        let to = NOW + 250 * 60;
+        let answer = ask(&store, &[], "sum", from, to);
+        if models.iter().all(|model| model.is_empty()) {
+            prop_assert_eq!(answer, Err(ReadError::NotFound));
+            return Ok(());
+        }
+        let answer = answer.unwrap();
+        let mut expected: Vec<Option<f64>> = Vec::new();
+        let first = models.iter().filter_map(ModelSeries::first_centre).min().unwrap();
+        let last = models.iter().filter_map(ModelSeries::last_centre).max().unwrap();
+        let mut secs = from.max(first);
+        while secs < to && secs <= last {
+            expected.push(ModelSeries::sum_at(&models, secs));
+            secs += 60;
+        }
+        // What nobody can complete yet is cut off.
+        let awaited = |output: usize, from: i64| {
+            let secs = from + output as i64 * 60;
+            models.iter().filter_map(ModelSeries::last_centre).any(|last| last < secs && secs <= last + 5 * 60)
+        };
+        while expected.last() == Some(&None) && awaited(expected.len() - 1, from.max(first)) {
+            expected.pop();
+        }
+        if expected.iter().all(Option::is_none) {
+            prop_assert!(answer.data.iter().all(|&value| is_empty(value)));
+        } else {
+            prop_assert_eq!(values(&answer), expected);
+        }
+    }
+}
+
+/// A host with a phase of 7 s and jitter of 10 s around it, for two days at a minute: no sample is lost, none null.
+#[test]
+fn jitter_within_a_sixth_loses_nothing() {
+    let store = store(60);
+    let id = series(&store, "none", &[], false);
+    let mut state = 12_345u64;
+    for tick in 0..2880i64 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let jitter = ((state >> 33) % 21) as i64 - 10;
+        write(&store, id, NOW + 7 + tick * 60 + jitter, tick as f64);
+    }
+    let answer = ask(&store, &[], "none", NOW - 600, NOW + 2881 * 60).unwrap();
+    let found: Vec<f64> = answer.data.clone();
+    assert_eq!(found, (0..2880).map(|tick| tick as f64).collect::<Vec<_>>());
+}
+
+/// A clock that was set back or forth by 25 s: the ticks lie at the edges of their slots until the phase follows.
+#[test]
+fn the_phase_follows_a_clock_that_was_set() {
+    for step in [25, -25, 28, -28] {
+        let store = store(60);
+        let id = series(&store, "none", &[], false);
+        for tick in 0..300i64 {
+            let secs = NOW + tick * 60 + if tick >= 100 { step } else { 0 };
+            write(&store, id, secs, tick as f64);
+        }
+        let answer = ask(&store, &[], "none", NOW, NOW + 400 * 60).unwrap();
+        let found: std::collections::BTreeSet<i64> =
+            answer.data.iter().filter(|value| !is_empty(**value)).map(|&value| value as i64).collect();
+        let missing: Vec<i64> = (0..300).filter(|tick| !found.contains(tick)).collect();
+        assert!(missing.is_empty(), "step {step}: ticks {missing:?} are missing");
+        let late = ask(&store, &[], "none", NOW + 200 * 60 + step, NOW + 210 * 60 + step).unwrap();
+        assert_eq!(values(&late), (200..210).map(|tick| Some(tick as f64)).collect::<Vec<_>>(), "step {step}");
+    }
+}
+
+/// One sample ten minutes ahead of the others made the reference refuse the correct ones that followed.
+#[test]
+fn a_clock_ahead_harms_nobody() {
+    for frequency in [1u32, 10, 60] {
+        let store = store(frequency);
+        let frequency = i64::from(frequency);
+        let id = series(&store, "none", &[], false);
+        for tick in 0..3000 {
+            let now = NOW + tick * frequency;
+            let host = store.host_or_create("alex", "a1").unwrap();
+            if tick == 50 {
+                host.apply(&store.metrics(), &[Sample { series: id, secs: now + 600, value: -1.0 }], now);
+            }
+            host.apply(&store.metrics(), &[Sample { series: id, secs: now, value: tick as f64 }], now);
+        }
+        let answer = ask(&store, &[], "none", NOW, NOW + 3000 * frequency).unwrap();
+        assert_eq!(answer.data, (0..3000).map(|tick| tick as f64).collect::<Vec<_>>(), "frequency {frequency}");
+    }
+}
+
+/// Devices of a host do not overwrite each other, and the host answers for them.
+#[test]
+fn devices_are_children_of_their_host() {
+    let store = store(60);
+    for (metric, lo, eth0) in [("sum", 1.0, 10.0), ("none", 2.0, 20.0)] {
+        let lo_id = series(&store, metric, &[Component::new("network", "lo")], true);
+        let eth0_id = series(&store, metric, &[Component::new("network", "eth0")], true);
+        write(&store, lo_id, NOW, lo);
+        write(&store, eth0_id, NOW, eth0);
+        assert_eq!(ask(&store, &["networklo"], metric, NOW, NOW + 60).unwrap().data, [lo]);
+        assert_eq!(ask(&store, &["networketh0"], metric, NOW, NOW + 60).unwrap().data, [eth0]);
+    }
+    assert_eq!(ask(&store, &[], "sum", NOW, NOW + 60).unwrap().data, [11.0]);
+    assert_eq!(ask(&store, &[], "none", NOW, NOW + 60).unwrap().data, [2.0], "the first seen");
+    for child in 0..2 {
+        let id = series(&store, "none", &[thread(child)], false);
+        write(&store, id, NOW, 3.0);
+    }
+    assert_eq!(ask(&store, &[], "none", NOW, NOW + 60), Err(ReadError::InvalidAggregation));
+}
+
+/// Series that come one after the other, each from its beginning, as a backfill sends them.
+#[test]
+fn a_backfill_series_by_series_is_as_good_as_tick_by_tick() {
+    let store = store(60);
+    let ids: Vec<SeriesId> = (0..5).map(|child| series(&store, "sum", &[thread(child)], false)).collect();
+    for (child, &id) in ids.iter().enumerate() {
+        for tick in 0..1000i64 {
+            write(&store, id, NOW + tick * 60, (child * 1000) as f64 + tick as f64);
+        }
+    }
+    for tick in 1000..1200i64 {
+        for &id in &ids {
+            write(&store, id, NOW + tick * 60, 1.0);
+        }
+    }
+    let answer = ask(&store, &[], "sum", NOW, NOW + 1200 * 60).unwrap();
+    let expected = |tick: usize| if tick < 1000 { 10_000.0 + 5.0 * tick as f64 } else { 5.0 };
+    assert_eq!(answer.data, (0..1200).map(expected).collect::<Vec<_>>());
+    let lanes = store.objects().into_iter().find(|(kind, _)| *kind == "lanes").unwrap().1;
+    assert_eq!(lanes, 1, "series of one phase share their rows again");
+}
+
+/// Freed data is gone at once, stays gone after a restart, and what comes later is kept.
+#[test]
+fn a_horizon_hides_and_frees() {
+    let store = store(60);
+    let id = series(&store, "none", &[], false);
+    let child = series(&store, "none", &[thread(0)], false);
+    for tick in 0..1000i64 {
+        write(&store, id, NOW + tick * 60, tick as f64);
+        write(&store, child, NOW + tick * 60, -(tick as f64));
+    }
+    let host = store.host("alex", "a1").unwrap();
+    assert_eq!(host.free(["hwthread7"], i64::MAX), 0, "no such component");
+    let dropped = host.free([], NOW + 700 * 60);
+    assert!(dropped >= 2, "{dropped}");
+    for store in [&store, &restarted(&store, 60)] {
+        let answer = ask(store, &[], "none", NOW, NOW + 1000 * 60).unwrap();
+        assert_eq!((answer.from_secs, answer.data.len(), answer.data[0]), (NOW + 700 * 60, 300, 700.0));
+    }
+    let before = Sample { series: id, secs: NOW + 10 * 60, value: 1.0 };
+    assert_eq!(host.apply(&store.metrics(), &[before], NOW), Applied { stored: 0, before_horizon: 1 });
+    host.free(["hwthread0"], i64::MAX);
+    assert_eq!(ask(&store, &["hwthread0"], "none", NOW, NOW + 1000 * 60), Err(ReadError::NotFound));
+    assert!(ask(&store, &[], "none", NOW, NOW + 1000 * 60).is_ok(), "the host's own series stays");
+    write(&store, child, NOW + 1000 * 60, 5.0);
+    assert_eq!(ask(&store, &["hwthread0"], "none", NOW, NOW + 2000 * 60).unwrap().data, [5.0]);
+}
+
+/// A changed frequency holds from the next sample on, and what came before stays readable.
+#[test]
+fn a_changed_frequency_keeps_the_past() {
+    let store = store(60);
+    let id = series(&store, "none", &[], false);
+    for tick in 0..100i64 {
+        write(&store, id, NOW + tick * 60, tick as f64);
+    }
+    let metric = |frequency_secs| Metric { name: "none".into(), frequency_secs, aggregation: Aggregation::None };
+    store.set_metrics(store.metrics().reloaded([metric(30)]));
+    for tick in 0..100i64 {
+        write(&store, id, NOW + 6000 + tick * 30, 1000.0 + tick as f64);
+    }
+    let answer = ask(&store, &[], "none", NOW, NOW + 6000 + 3000).unwrap();
+    assert_eq!(answer.frequency_secs, 30);
+    assert_eq!(answer.data.len(), 300);
+    assert_eq!((answer.data[0], answer.data[200], answer.data[299]), (0.0, 1000.0, 1099.0));
+    assert!(answer.data.iter().all(|&value| !is_empty(value)));
+}
+
+/// Counted bytes come down again when everything is freed.
+#[test]
+fn memory_is_counted_both_ways() {
+    let store = store(60);
+    let id = series(&store, "none", &[], false);
+    let empty = store.memory_bytes();
+    for tick in 0..5000i64 {
+        write(&store, id, NOW + tick * 60, (tick * 7919 % 1000) as f64 / 7.0);
+    }
+    let full = store.memory_bytes();
+    assert!(full > empty + 4500 * 2, "{full}");
+    store.host("alex", "a1").unwrap().free([], i64::MAX);
+    let blocks = store.memory().into_iter().find(|(kind, _)| *kind == "blocks").unwrap().1;
+    assert_eq!(blocks, 0);
+    assert!(store.memory_bytes() < empty + 4096, "{} of {empty}", store.memory_bytes());
+}
+
+/// A range of a hole that is longer than a window holds no slots; a shorter hole is null.
+#[test]
+fn ranges_without_slots_answer_nothing() {
+    let store = store(60);
+    let id = series(&store, "none", &[], false);
+    for tick in (0..10i64).chain(40..50).chain(200..210) {
+        write(&store, id, NOW + tick * 60, tick as f64);
+    }
+    let at = |from: i64, to: i64| ask(&store, &[], "none", NOW + from * 60, NOW + to * 60).unwrap();
+    for (from, to) in [(-20, -10), (300, 400), (100, 150), (5, 5)] {
+        let answer = at(from, to);
+        let asked = NOW + from * 60;
+        assert_eq!((answer.data.len(), answer.from_secs, answer.to_secs), (0, asked, asked), "{from}..{to}");
+    }
+    assert_eq!(values(&at(20, 30)), vec![None; 10]);
+}

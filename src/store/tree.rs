@@ -1,0 +1,179 @@
+//! The tree above the hosts: clusters by name, hosts by name, and what all of them share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+use hashbrown::HashMap;
+use parking_lot::RwLock;
+
+use crate::model::{MetricTable, Selector};
+
+use super::host::Host;
+use super::limits::{LimitReached, Limits};
+use super::memory::SharedBytes;
+use super::read::{self, Answer, ReadError};
+use super::summary::{self, LevelSummary};
+
+type Names<T> = HashMap<Arc<str>, T, foldhash::fast::RandomState>;
+
+/// All that is in memory.
+#[derive(Debug)]
+pub struct Store {
+    metrics: ArcSwap<MetricTable>,
+    limits: Limits,
+    /// One lock for both levels: hosts are created once and looked up by name once a body.
+    clusters: RwLock<Names<Names<Arc<Host>>>>,
+    hosts: AtomicUsize,
+    bytes: Arc<SharedBytes>,
+}
+
+impl Store {
+    /// An empty store.
+    pub fn new(metrics: MetricTable, limits: Limits) -> Self {
+        Store {
+            metrics: ArcSwap::from_pointee(metrics),
+            limits,
+            clusters: RwLock::default(),
+            hosts: AtomicUsize::new(0),
+            bytes: Arc::default(),
+        }
+    }
+
+    /// The metrics that are configured now.
+    pub fn metrics(&self) -> Arc<MetricTable> {
+        self.metrics.load_full()
+    }
+
+    /// Takes over a reloaded table: one made by [`MetricTable::reloaded`] from the one in use.
+    pub fn set_metrics(&self, metrics: MetricTable) {
+        let metrics = Arc::new(metrics);
+        self.metrics.store(Arc::clone(&metrics));
+        for host in self.hosts() {
+            host.keys().lock().clear();
+            host.follow_config(&metrics);
+        }
+    }
+
+    /// The bounds against floods of names.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Finds a host.
+    pub fn host(&self, cluster: &str, host: &str) -> Option<Arc<Host>> {
+        self.clusters.read().get(cluster)?.get(host).cloned()
+    }
+
+    /// Finds or creates a host.
+    pub fn host_or_create(&self, cluster: &str, host: &str) -> Result<Arc<Host>, LimitReached> {
+        if let Some(host) = self.host(cluster, host) {
+            return Ok(host);
+        }
+        if cluster.len().max(host.len()) > self.limits.name_bytes_max {
+            return Err(LimitReached::Name(self.limits.name_bytes_max));
+        }
+        let mut clusters = self.clusters.write();
+        if let Some(host) = clusters.get(cluster).and_then(|hosts| hosts.get(host)) {
+            return Ok(Arc::clone(host));
+        }
+        if self.hosts.load(Ordering::Relaxed) >= self.limits.hosts_max {
+            return Err(LimitReached::Hosts(self.limits.hosts_max));
+        }
+        self.hosts.fetch_add(1, Ordering::Relaxed);
+        let cluster_name =
+            clusters.get_key_value(cluster).map_or_else(|| Arc::from(cluster), |(name, _)| Arc::clone(name));
+        let created = Arc::new(Host::new(Arc::clone(&cluster_name), Arc::from(host), Arc::clone(&self.bytes)));
+        clusters.entry(cluster_name).or_default().insert(Arc::clone(created.name()), Arc::clone(&created));
+        Ok(created)
+    }
+
+    /// The clusters' names, sorted.
+    pub fn cluster_names(&self) -> Vec<Arc<str>> {
+        let mut names: Vec<Arc<str>> = self.clusters.read().keys().cloned().collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The names of a cluster's hosts, sorted.
+    pub fn host_names(&self, cluster: &str) -> Vec<Arc<str>> {
+        let mut names: Vec<Arc<str>> =
+            self.clusters.read().get(cluster).map(|hosts| hosts.keys().cloned().collect()).unwrap_or_default();
+        names.sort_unstable();
+        names
+    }
+
+    /// All hosts, sorted by cluster and name.
+    pub fn hosts(&self) -> Vec<Arc<Host>> {
+        let mut hosts: Vec<Arc<Host>> =
+            self.clusters.read().values().flat_map(|hosts| hosts.values().cloned()).collect();
+        hosts.sort_unstable_by(|a, b| (a.cluster(), a.name()).cmp(&(b.cluster(), b.name())));
+        hosts
+    }
+
+    /// Reads a metric over `[from, to)`, both in seconds (design, section 5).
+    pub fn read(&self, selector: &Selector, metric: &str, from: i64, to: i64) -> Result<Answer, ReadError> {
+        if from > to {
+            return Err(ReadError::InvalidRange);
+        }
+        let metrics = self.metrics.load();
+        let id = metrics.find(metric).ok_or_else(|| ReadError::UnknownMetric(metric.to_owned()))?;
+        let host = self.host(&selector.cluster, &selector.host).ok_or(ReadError::NotFound)?;
+        read::read(&host, &selector.below, id, metrics.get(id), from, to)
+    }
+
+    /// What lies below a path of names, for debugging and health checks; `None` when the path leads nowhere.
+    pub fn summary(&self, path: &[String]) -> Option<LevelSummary> {
+        let metrics = self.metrics.load();
+        let by_host = |cluster: &str| -> Vec<(Box<str>, LevelSummary)> {
+            let hosts = self.host_names(cluster).into_iter().filter_map(|name| {
+                Some((name.as_ref().into(), summary::of_host(&*self.host(cluster, &name)?, &[], &metrics)?))
+            });
+            hosts.collect()
+        };
+        match path {
+            [] => {
+                let mut children = BTreeMap::new();
+                for cluster in self.cluster_names() {
+                    let below = LevelSummary { children: by_host(&cluster), ..LevelSummary::default() };
+                    children.insert(Box::from(&*cluster), below);
+                }
+                Some(LevelSummary { children: children.into_iter().collect(), ..LevelSummary::default() })
+            }
+            [cluster] => {
+                self.clusters.read().get(cluster.as_str())?;
+                Some(LevelSummary { children: by_host(cluster), ..LevelSummary::default() })
+            }
+            [cluster, host, below @ ..] => summary::of_host(&*self.host(cluster, host)?, below, &metrics),
+        }
+    }
+
+    /// Counted bytes of all that grows with data.
+    pub fn memory_bytes(&self) -> u64 {
+        self.bytes.total()
+    }
+
+    /// Where memory goes, in bytes, by kind.
+    pub fn memory(&self) -> Vec<(&'static str, u64)> {
+        self.bytes.by_use()
+    }
+
+    /// How many things there are, by kind.
+    pub fn objects(&self) -> Vec<(&'static str, u64)> {
+        let hosts = self.hosts();
+        let mut counts = [0; 4];
+        for host in &hosts {
+            host.count(&mut counts);
+        }
+        let [components, series, lanes, blocks] = counts;
+        vec![
+            ("clusters", self.clusters.read().len() as u64),
+            ("hosts", hosts.len() as u64),
+            ("components", components),
+            ("series", series),
+            ("lanes", lanes),
+            ("blocks", blocks),
+        ]
+    }
+}

@@ -1,0 +1,271 @@
+//! One series over a range of time, taken out of its host under the lock and read outside of it.
+//!
+//! Owns the rule of which slot an output takes (design, section 5): output `i` stands for `from + i · f` and takes the
+//! slot that covers it; where two grids meet, the nearer slot wins, and no slot is left out while there is room.
+
+use crate::block::Block;
+use crate::model::{EMPTY, SeriesId, is_empty};
+
+use super::host_data::HostData;
+use super::series::Late;
+use super::slots::{WINDOW, centre_at, phase, slot_at};
+
+/// What is needed to answer for a series over a range.
+#[derive(Debug)]
+pub(super) struct SeriesView {
+    runs: Vec<Run>,
+    overlay: Vec<Late>,
+    open: Option<Open>,
+    horizon_secs: i64,
+    /// The centre of the first slot that holds a value, over all time.
+    pub(super) first_secs: i64,
+    /// The centre of the last slot that holds a value, over all time.
+    pub(super) last_secs: i64,
+}
+
+type Run = Block;
+
+/// A copy of a series' open rows.
+#[derive(Debug)]
+struct Open {
+    start_secs: i64,
+    frequency_secs: u32,
+    values: Vec<f64>,
+}
+
+impl SeriesView {
+    /// Takes a series over `[from, to)` with a block more on either side; `None` when it holds nothing at all.
+    pub(super) fn take(data: &HostData, id: SeriesId, from_secs: i64, to_secs: i64) -> Option<SeriesView> {
+        let series = data.series.get(id);
+        let horizon_secs = data.components.horizon(series.component);
+        let open = data.lanes.get(series.lane as usize).and_then(Option::as_ref).and_then(|lane| {
+            let filled =
+                |row: &usize| !is_empty(lane.get(*row, series.column)) && lane.centre(*row as i64) >= horizon_secs;
+            let first = (0..WINDOW).find(filled)?;
+            let last = (0..WINDOW).rfind(filled)?;
+            let values = lane.column(series.column).skip(first).take(last + 1 - first).collect();
+            Some(Open { start_secs: lane.centre(first as i64), frequency_secs: lane.frequency_secs, values })
+        });
+        let overlay: Vec<Late> =
+            series.overlay().iter().filter(|late| late.centre_secs >= horizon_secs).copied().collect();
+        let blocks = &series.blocks;
+        let begin = blocks.partition_point(|block| block.end_secs() <= from_secs).saturating_sub(1);
+        let end = (blocks.partition_point(|block| block.start_secs() <= to_secs) + 1).min(blocks.len());
+        let mut view = SeriesView {
+            runs: blocks[begin.min(end)..end].to_vec(),
+            overlay,
+            open,
+            horizon_secs,
+            first_secs: i64::MAX,
+            last_secs: i64::MIN,
+        };
+        for block in blocks.iter() {
+            if let Some(first) = first_value(block, horizon_secs) {
+                view.note(first, block.end_secs() - i64::from(block.frequency_secs()));
+                break;
+            }
+        }
+        if let Some(last) = blocks.last()
+            && view.first_secs != i64::MAX
+        {
+            view.note(view.first_secs, last.end_secs() - i64::from(last.frequency_secs()));
+        }
+        if let (Some(first), Some(last)) = (view.overlay.first(), view.overlay.last()) {
+            view.note(first.centre_secs, last.centre_secs);
+        }
+        if let Some(open) = &view.open {
+            let last = open.start_secs + (open.values.len() as i64 - 1) * i64::from(open.frequency_secs);
+            view.note(open.start_secs, last);
+        }
+        (view.first_secs != i64::MAX).then_some(view)
+    }
+
+    fn note(&mut self, first_secs: i64, last_secs: i64) {
+        self.first_secs = self.first_secs.min(first_secs);
+        self.last_secs = self.last_secs.max(last_secs);
+    }
+
+    /// Fills outputs that stand for `from + i · f`; those without a value stay as they are.
+    pub(super) fn fill(&self, from_secs: i64, frequency_secs: u32, out: &mut [f64]) {
+        let mut previous: Option<(i64, usize)> = None;
+        for block in &self.runs {
+            let frequency = block.frequency_secs();
+            if frequency != frequency_secs {
+                self.fill_other_frequency(block, from_secs, frequency_secs, out);
+                continue;
+            }
+            let shift = slot_at(block.start_secs(), frequency, from_secs);
+            let kept = self.slots_before_horizon(block.start_secs(), frequency);
+            let begin = (kept - shift).max(-shift).max(0);
+            let end = (block.len() as i64 - shift).min(out.len() as i64);
+            if begin >= end {
+                continue;
+            }
+            let (begin, end) = (begin as usize, end as usize);
+            let slots = (begin as i64 + shift) as usize..(end as i64 + shift) as usize;
+            match previous {
+                Some((start, last_end)) if last_end > begin => {
+                    let mut values = vec![EMPTY; end - begin];
+                    block.decode(slots, &mut values);
+                    let meets = Meeting { from_secs, frequency_secs, old: start, new: block.start_secs() };
+                    meets.merge(begin, &values, out);
+                }
+                _ => block.decode(slots, &mut out[begin..end]),
+            }
+            previous = Some((block.start_secs(), end));
+        }
+        for late in &self.overlay {
+            if let Some(out) = output_at(from_secs, frequency_secs, late.centre_secs, late.frequency_secs)
+                .and_then(|at| out.get_mut(at))
+            {
+                *out = late.value;
+            }
+        }
+        if let Some(open) = &self.open {
+            self.fill_open(open, previous, from_secs, frequency_secs, out);
+        }
+    }
+
+    fn fill_open(
+        &self,
+        open: &Open,
+        previous: Option<(i64, usize)>,
+        from_secs: i64,
+        frequency_secs: u32,
+        out: &mut [f64],
+    ) {
+        if open.frequency_secs != frequency_secs {
+            for (at, out) in out.iter_mut().enumerate() {
+                let secs = from_secs + at as i64 * i64::from(frequency_secs);
+                let slot = slot_at(open.start_secs, open.frequency_secs, secs);
+                let value = usize::try_from(slot).ok().and_then(|slot| open.values.get(slot));
+                if let Some(&value) = value.filter(|value| !is_empty(**value)) {
+                    *out = value;
+                }
+            }
+            return;
+        }
+        let shift = slot_at(open.start_secs, frequency_secs, from_secs);
+        let begin = (-shift).max(0) as usize;
+        let first = shift.max(0) as usize;
+        let values = open.values.get(first..).unwrap_or_default();
+        if begin >= out.len() || values.is_empty() {
+            return;
+        }
+        let old = previous.map_or(open.start_secs, |(start, _)| start);
+        Meeting { from_secs, frequency_secs, old, new: open.start_secs }.merge(begin, values, out);
+    }
+
+    /// Slots of a run whose centres lie before the horizon.
+    fn slots_before_horizon(&self, start_secs: i64, frequency_secs: u32) -> i64 {
+        if self.horizon_secs <= start_secs {
+            return 0;
+        }
+        let frequency = i64::from(frequency_secs);
+        (self.horizon_secs - start_secs + frequency - 1) / frequency
+    }
+
+    /// A block of another frequency, from before the config changed: the slot that covers an output answers for it.
+    fn fill_other_frequency(&self, block: &Block, from_secs: i64, frequency_secs: u32, out: &mut [f64]) {
+        let mut values = vec![EMPTY; block.len()];
+        block.decode(0..block.len(), &mut values);
+        let kept = self.slots_before_horizon(block.start_secs(), block.frequency_secs());
+        let step = i64::from(block.frequency_secs());
+        for (at, out) in out.iter_mut().enumerate() {
+            let secs = from_secs + at as i64 * i64::from(frequency_secs);
+            let mut slot = slot_at(block.start_secs(), block.frequency_secs(), secs);
+            if slot < kept {
+                continue;
+            }
+            // Just behind the last slot, where the next grid may not begin yet, the last one is the nearest.
+            if slot == block.len() as i64 && 2 * (secs - block.end_secs() + step) <= step {
+                slot -= 1;
+            }
+            if let Some(&value) = usize::try_from(slot).ok().and_then(|slot| values.get(slot))
+                && !is_empty(value)
+            {
+                *out = value;
+            }
+        }
+    }
+
+    /// Whether `[from, to)` lies in a hole of the data that is longer than a window: then no slot lies in it.
+    pub(super) fn is_between_runs(&self, from_secs: i64, to_secs: i64, frequency_secs: u32) -> bool {
+        let (mut before, mut after) = (i64::MIN, i64::MAX);
+        let mut see = |secs: i64| {
+            if secs < from_secs {
+                before = before.max(secs);
+            } else if secs >= to_secs {
+                after = after.min(secs);
+            }
+        };
+        for block in &self.runs {
+            let mut values = vec![EMPTY; block.len()];
+            block.decode(0..block.len(), &mut values);
+            let filled = values.iter().enumerate().filter(|(_, value)| !is_empty(**value));
+            filled.for_each(|(slot, _)| see(block.start_secs() + slot as i64 * i64::from(block.frequency_secs())));
+        }
+        self.overlay.iter().for_each(|late| see(late.centre_secs));
+        if let Some(open) = &self.open {
+            let filled = open.values.iter().enumerate().filter(|(_, value)| !is_empty(**value));
+            filled.for_each(|(slot, _)| see(open.start_secs + slot as i64 * i64::from(open.frequency_secs)));
+        }
+        let longest = WINDOW as i64 * i64::from(frequency_secs);
+        before != i64::MIN && after != i64::MAX && after - before > longest
+    }
+}
+
+/// The output that takes the slot with this centre and frequency.
+pub(super) fn output_at(from_secs: i64, output_secs: u32, centre_secs: i64, frequency_secs: u32) -> Option<usize> {
+    let begin = centre_secs - i64::from(frequency_secs) / 2;
+    let output = i64::from(output_secs);
+    usize::try_from((begin - from_secs + output - 1).div_euclid(output)).ok()
+}
+
+/// The centre of the first slot of a block that holds a value at or after the horizon.
+fn first_value(block: &Block, horizon_secs: i64) -> Option<i64> {
+    if block.start_secs() >= horizon_secs {
+        // Blocks have neither leading nor trailing empty slots.
+        return Some(block.start_secs());
+    }
+    let frequency = i64::from(block.frequency_secs());
+    let kept = (horizon_secs - block.start_secs() + frequency - 1) / frequency;
+    let slot = (kept..block.len() as i64).find(|&slot| !is_empty(block.get(slot as usize)))?;
+    Some(block.start_secs() + slot * frequency)
+}
+
+/// Two runs of one frequency that meet: centres of slots of the older and the newer one.
+struct Meeting {
+    from_secs: i64,
+    frequency_secs: u32,
+    old: i64,
+    new: i64,
+}
+
+impl Meeting {
+    /// Writes the newer run's values, the first of which goes to output `begin`, over what the older left there.
+    fn merge(&self, begin: usize, values: &[f64], out: &mut [f64]) {
+        let one_phase = phase(self.old, self.frequency_secs) == phase(self.new, self.frequency_secs);
+        let last = values.len().min(out.len() - begin);
+        for (i, &value) in values[..last].iter().enumerate() {
+            let at = begin + i;
+            if is_empty(value) {
+                continue;
+            }
+            if is_empty(out[at]) || one_phase {
+                out[at] = value;
+            } else if at > 0 && is_empty(out[at - 1]) {
+                out[at - 1] = out[at];
+                out[at] = value;
+            } else if self.newer_is_nearer(at) {
+                out[at] = value;
+            }
+        }
+    }
+
+    fn newer_is_nearer(&self, at: usize) -> bool {
+        let secs = self.from_secs + at as i64 * i64::from(self.frequency_secs);
+        let distance = |grid: i64| (centre_at(grid, self.frequency_secs, secs) - secs).abs();
+        distance(self.new) <= distance(self.old)
+    }
+}
