@@ -243,7 +243,7 @@ fn golden() -> Vec<(&'static str, Vec<f64>, &'static str)> {
         ),
         (
             "empty runs",
-            vec![vec![1.0; 3], vec![EMPTY; 20], vec![1.0; 3]].concat(),
+            [vec![1.0; 3], vec![EMPTY; 20], vec![1.0; 3]].concat(),
             "1a 00 01 03 07 00 80 03 00 00 00 00 00 00 f0 3f",
         ),
         ("empty bitmap", vec![2.0, EMPTY, 3.0, 2.0], "04 00 02 03 0d 00 01 00 00 04 02"),
