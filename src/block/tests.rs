@@ -207,29 +207,66 @@ fn start_and_end_saturate_at_the_end_of_time() {
 /// A block of each codec and flag, with its bytes. The format's document shows the same bytes.
 fn golden() -> Vec<(&'static str, Vec<f64>, &'static str)> {
     let signalling = f64::from_bits(0x7FF0_0000_0000_0001);
+    let zeros = vec![0.0; 40];
     let noise = [0x3FE1_2345_6789_ABCD, 0xBFF0_FEDC_BA98_7654, 0x4059_1111_2222_3333].map(f64::from_bits);
     let ninths: Vec<f64> = (0..24).map(|slot| [1.0 / 9.0, 5.0 / 9.0, 7e300][slot * slot % 7 % 3]).collect();
     vec![
-        ("raw", vec![noise[1], f64::MAX], ""),
-        ("constant", vec![42.0; 5], ""),
-        ("reference", vec![20.25, 21.5, 19.75, 20.0, 22.25], ""),
-        ("reference with an exception", vec![1.25, 1.5, signalling, 1.75, 0.25, 2.0, 0.5, 0.75], ""),
+        ("raw", vec![noise[1], f64::MAX], "02 00 00 00 54 76 98 ba dc fe f0 bf ff ff ff ff ff ff ef 7f"),
+        ("constant", vec![42.0; 5], "05 00 01 00 00 00 00 00 00 00 45 40"),
+        ("reference", vec![20.25, 21.5, 19.75, 20.0, 22.25], "05 00 02 00 02 08 00 00 ee 1e 32 af 00 19 fa"),
+        (
+            "reference with an exception",
+            vec![1.25, 1.5, signalling, 1.75, 0.25, 2.0, 0.5, 0.75],
+            "08 00 02 00 02 08 01 00 32 64 7d 7d 96 00 af 19 32 02 00 01 00 00 00 00 00 f0 7f",
+        ),
         (
             "reference of reciprocals",
             ["1.61290322580645", "1.78571428571429", "0.833333333333333", "1.72413793103448"]
                 .map(|text| text.parse().unwrap())
                 .to_vec(),
-            "",
+            "04 00 02 00 42 07 00 00 70 06 00 50 00",
         ),
-        ("reference of bit patterns", [1.0f32 / 3.0, 2.0 / 3.0, 5.0 / 7.0].map(f64::from).to_vec(), ""),
-        ("delta", (0..8).map(|slot| 1e9 + f64::from(slot * 1_000_000 + slot * slot % 3)).collect(), ""),
-        ("dictionary", ninths, ""),
-        ("empty runs", vec![vec![1.0; 3], vec![EMPTY; 20], vec![1.0; 3]].concat(), ""),
-        ("empty bitmap", vec![2.0, EMPTY, 3.0, 2.0], ""),
-        ("repeats in runs", vec![vec![0.1; 20], vec![1e300; 20]].concat(), ""),
-        ("repeats in a bitmap", vec![noise[0], noise[0], noise[2], noise[2], noise[1], noise[1]], ""),
-        ("dominant in runs", vec![vec![0.0; 30], vec![noise[0], noise[1], noise[2]], vec![0.0; 31]].concat(), ""),
-        ("dominant in a bitmap", [noise[0], 0.0, 0.0, noise[1], 0.0, 0.0, 0.0, 0.0, 0.0].to_vec(), ""),
+        (
+            "reference of bit patterns",
+            [1.0f32 / 3.0, 2.0 / 3.0, 5.0 / 7.0].map(f64::from).to_vec(),
+            "03 00 02 00 9d 18 00 00 d6 aa d5 ea 3f 00 00 00 00 00 80 c3 30 8c",
+        ),
+        (
+            "delta",
+            (0..8).map(|slot| 1e9 + f64::from(slot * 1_000_000 + slot * slot % 3)).collect(),
+            "08 00 03 00 00 02 00 00 80 a8 d6 b9 07 fe 88 7a 86 21",
+        ),
+        (
+            "dictionary",
+            ninths,
+            "18 00 04 18 72 1c c7 71 1c c7 e1 3f 99 4c 26 01 1c c7 71 1c c7 71 bc 3f e8 66 00 f7 b4 e7 64 7e b6 01",
+        ),
+        (
+            "empty runs",
+            [vec![1.0; 3], vec![EMPTY; 20], vec![1.0; 3]].concat(),
+            "1a 00 01 03 07 00 80 03 00 00 00 00 00 00 f0 3f",
+        ),
+        ("empty bitmap", vec![2.0, EMPTY, 3.0, 2.0], "04 00 02 03 0d 00 01 00 00 04 02"),
+        (
+            "repeats in runs",
+            [[0.1; 50], [1e300; 50], [-7.0; 50]].concat(),
+            "96 00 02 04 03 01 00 31 00 33 00 31 00 65 00 31 00 01 07 01 00 8b 01 c7 23 00 01 00 9c 75 00 88 3c e4 37 7e",
+        ),
+        (
+            "repeats in a bitmap",
+            vec![noise[0], noise[0], noise[2], noise[2], noise[1], noise[1]],
+            "06 00 00 14 15 cd ab 89 67 45 23 e1 3f 33 33 22 22 11 11 59 40 54 76 98 ba dc fe f0 bf",
+        ),
+        (
+            "dominant in runs",
+            [zeros.clone(), (0..12).map(|slot| 20.0 + f64::from(slot * 5 % 12) / 4.0).collect(), zeros].concat(),
+            "5c 00 02 04 02 01 00 27 00 35 00 27 00 02 0c 00 00 00 00 00 7d 4d a8 8c 1b 88 89 e9 67 86 e3 48 83 b1 28 80 7f 08 00",
+        ),
+        (
+            "dominant in a bitmap",
+            (0..40).map(|slot| if slot % 4 == 1 { f64::from(1000 + slot * 7 % 32) } else { 0.0 }).collect(),
+            "28 00 02 18 00 00 00 00 00 00 00 00 22 22 22 22 22 00 05 00 00 d6 0f 04 70 4c 21 43 04 00",
+        ),
     ]
 }
 
@@ -237,9 +274,12 @@ fn golden() -> Vec<(&'static str, Vec<f64>, &'static str)> {
 fn the_bytes_of_every_codec_are_pinned_and_documented() {
     let document = include_str!("../../docs/formats/block.md");
     let mut wrong = String::new();
+    let (mut codecs, mut flags) = (0, 0);
     for (name, slots, expected) in golden() {
         let block = Block::seal(1_700_000_000, 60, &slots).unwrap();
         let hex: Vec<String> = block.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        codecs |= 1 << block.as_bytes()[14];
+        flags |= block.as_bytes()[15];
         // All goldens share start and frequency.
         assert_eq!(hex[..12].join(" "), "00 f1 53 65 00 00 00 00 3c 00 00 00");
         let hex = hex[12..].join(" ");
@@ -249,5 +289,6 @@ fn the_bytes_of_every_codec_are_pinned_and_documented() {
         let stored = Block::from_bytes(block.as_bytes().clone()).unwrap();
         assert_eq!(bits(&decode(&stored, 0..stored.len())), bits(&slots), "{name}");
     }
+    assert_eq!((codecs, flags), (0b1_1111, 0b1_1111), "each codec and each flag has its golden");
     assert!(wrong.is_empty(), "sealed other bytes than the golden or the documented ones:\n{wrong}");
 }

@@ -296,5 +296,5 @@ mod tests {
         assert!(include_str!("../../docs/formats/block.md").contains(GOLDEN));
     }
 
-    const GOLDEN: &str = "TICKS";
+    const GOLDEN: &str = "00 f1 53 65 00 00 00 00 3c 00 00 00 04 00 02 03 0b 03 00 00 03 c0 01";
 }
