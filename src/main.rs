@@ -1,3 +1,7 @@
 //! The `treering` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    treering::cli::main(std::env::args_os())
+}

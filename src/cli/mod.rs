@@ -1,1 +1,61 @@
 //! Flags and sub-commands.
+//!
+//! Invariant: whatever cc-metric-store's command line accepts is accepted here, with the same meaning.
+
+mod arguments;
+mod command;
+mod completions;
+mod flags;
+mod listen;
+mod logging;
+mod process;
+mod run;
+mod signals;
+mod version;
+
+pub use arguments::{Arguments, LogLevel};
+pub use command::{Command, CompletionsArguments, ConvertArguments, DemoArguments, InspectArguments};
+pub use logging::CRITICAL;
+pub use run::RunError;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Does what the command line asks for; the exit code is 0 for success, 1 for a failure and 2 for a bad flag.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // clap prints what is wrong, or the help, and exits with 2 or 0.
+    let arguments = Arguments::parse_from(flags::with_two_dashes(arguments));
+    if arguments.version {
+        print(&version::text());
+        return ExitCode::SUCCESS;
+    }
+    logging::start(arguments.loglevel, arguments.logdate);
+    match &arguments.command {
+        None => run::main(&arguments),
+        Some(Command::Demo(_)) => missing("demo"),
+        Some(Command::Inspect(_)) => missing("inspect"),
+        Some(Command::Convert(_)) => missing("convert"),
+        Some(Command::Schema) => {
+            print(&format!("{}\n", crate::config::schema_text()));
+            ExitCode::SUCCESS
+        }
+        Some(Command::Completions(shell)) => {
+            print(&completions::script(shell));
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// The place of a sub-command that this build lacks.
+fn missing(name: &str) -> ExitCode {
+    tracing::error!(target: CRITICAL, "this build has no sub-command {name}");
+    ExitCode::FAILURE
+}
+
+/// Prints to standard output. Nobody is left to tell when its reader has gone, as in `treering schema | head -1`.
+fn print(text: &str) {
+    use std::io::Write;
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

@@ -1,1 +1,30 @@
-//! The config file.
+//! The config file: from its text to every module's own options.
+//!
+//! Nothing below this layer knows the file. A file is read ([`sections`]), completed by the environment
+//! ([`environment`]), checked against a JSON schema ([`schema`]) that is derived from the file's form ([`file`]), and
+//! resolved into typed settings ([`resolve`]). Every stage collects its errors, so one run names them all.
+
+mod bytes;
+mod environment;
+mod error;
+mod file;
+mod load;
+mod reload;
+mod resolve;
+mod schema;
+mod sections;
+mod settings;
+mod suggest;
+#[cfg(test)]
+mod tests;
+
+pub use bytes::{BytesError, parse_bytes};
+pub use environment::Environment;
+pub use error::{Errors, Location, Problem};
+pub use load::load;
+pub use reload::restart_needed;
+pub use schema::schema_text;
+pub use settings::{
+    Auth, Backend, ClientCerts, Compression, Config, MainSettings, NatsSettings, NatsTls, Role, Secret, Subscription,
+    TlsFiles,
+};

@@ -1,0 +1,176 @@
+//! The flags of the server.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+use super::command::Command;
+
+/// What the command line says.
+#[derive(Debug, Parser)]
+#[command(
+    name = "treering",
+    about = "An in-memory metric store for compute clusters, a drop-in replacement for cc-metric-store",
+    long_about = LONG_ABOUT,
+    after_long_help = AFTER_HELP,
+    disable_version_flag = true,
+    args_override_self = true,
+    max_term_width = 100
+)]
+pub struct Arguments {
+    /// The config file
+    #[arg(long, value_name = "FILE", default_value = "./config.json", allow_hyphen_values = true)]
+    pub config: PathBuf,
+
+    /// Serve the Swagger UI at /swagger/
+    #[arg(long)]
+    pub dev: bool,
+
+    /// Log events of this level and more urgent ones
+    #[arg(long, value_name = "LEVEL", default_value = "warn", global = true)]
+    pub loglevel: LogLevel,
+
+    /// Log date and time (UTC) too
+    #[arg(long, global = true)]
+    pub logdate: bool,
+
+    /// Print version, git hash and build time, and exit
+    #[arg(long)]
+    pub version: bool,
+
+    /// Accepted for the sake of old unit files; without effect, for the agent belongs to the Go runtime
+    #[arg(long)]
+    pub gops: bool,
+
+    /// Delete or archive what is older than retention-in-memory in the checkpoint directory, and exit
+    #[arg(long)]
+    pub cleanup_checkpoints: bool,
+
+    /// What to do instead of running the server
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// How urgent an event must be to be logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Everything.
+    Debug,
+    /// What happens in a normal run.
+    Info,
+    /// What somebody should look at.
+    Warn,
+    /// What went wrong.
+    #[value(alias = "fatal")]
+    Err,
+    /// What ends the program.
+    Crit,
+}
+
+const LONG_ABOUT: &str = "\
+An in-memory metric store for compute clusters, a drop-in replacement for cc-metric-store.
+
+Without a command, treering runs the server: it recovers what lies in the checkpoint directory, takes samples as \
+line protocol over HTTP and NATS, answers queries over HTTP, and writes a checkpoint at every interval and at its end.
+
+Flags are written with one dash or two, values behind a space or an equals sign.";
+
+const AFTER_HELP: &str = "\
+Examples:
+  treering -config /etc/treering/config.json -loglevel info
+  treering -config config.json -dev            API browser at http://ADDR/swagger/
+  treering demo --hosts 16                     feed a running server with a simulated cluster
+  treering inspect var/checkpoints/alex/a0101/current.wal
+  treering convert --to wal var/checkpoints /tmp/for-cc-metric-store
+  treering schema > treering.schema.json
+  treering completions bash > /etc/bash_completion.d/treering
+
+Signals:
+  SIGTERM, SIGINT  finish requests, write a checkpoint, exit; a second one exits at once
+  SIGHUP           read the config again: metrics and certificates take effect, the log names what needs a restart
+
+Exit codes:
+  0  all went well
+  1  a bad config, or a failure; the log says which
+  2  a bad flag
+
+Files and variables:
+  ./config.json            the config, unless -config names another
+  ./var/checkpoints        logs and checkpoints, unless the config names another folder
+  TREERING_JWT_PUBLIC_KEY, TREERING_BACKEND_TOKEN, TREERING_NATS_USERNAME, TREERING_NATS_PASSWORD,
+  TREERING_NATS_CREDS_FILE_PATH
+                           override the config; with _FILE behind the name, the value is read from a file
+  NOTIFY_SOCKET            set by systemd: told when the store is ready, reloads and stops";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::flags::with_two_dashes;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        let words = std::iter::once("treering").chain(line.split_whitespace()).map(Into::into);
+        Arguments::try_parse_from(with_two_dashes(words))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_are_go_flags() {
+        let none = parse("").unwrap();
+        assert_eq!(none.config, PathBuf::from("./config.json"));
+        assert_eq!(none.loglevel, LogLevel::Warn);
+        assert!(!none.dev && !none.logdate && !none.version && !none.gops && !none.cleanup_checkpoints);
+        let all =
+            parse("-config a.json -dev -loglevel=debug --logdate -gops=true -cleanup-checkpoints -version").unwrap();
+        assert_eq!(all.config, PathBuf::from("a.json"));
+        assert_eq!(all.loglevel, LogLevel::Debug);
+        assert!(all.dev && all.logdate && all.version && all.gops && all.cleanup_checkpoints);
+        assert!(!parse("-dev -dev=false").unwrap().dev, "the last one counts");
+        assert!(parse("-dev=F --dev=1").unwrap().dev);
+        assert_eq!(parse("-config a -config=b").unwrap().config, PathBuf::from("b"));
+        assert_eq!(parse("-config -dev").unwrap().config, PathBuf::from("-dev"), "a value, as Go takes it");
+        assert_eq!(parse("-loglevel fatal").unwrap().loglevel, LogLevel::Err);
+    }
+
+    #[test]
+    fn bad_flags_are_errors_that_name_them() {
+        for (line, part) in [
+            ("-bad", "-b"),
+            ("--bad", "--bad"),
+            ("-dev=maybe", "maybe"),
+            ("-loglevel warning", "[possible values: debug, info, warn, err, crit]"),
+            ("-config", "--config"),
+            ("nonsense", "nonsense"),
+            ("demo -interval 1d", "1d"),
+            ("inspect", "FILE"),
+        ] {
+            let error = parse(line).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+            assert!(error.to_string().contains(part), "{line}: {error}");
+        }
+        for line in ["-help", "--help", "-h", "help", "help demo", "demo -help"] {
+            assert_eq!(parse(line).expect_err(line).exit_code(), 0, "{line}");
+        }
+    }
+
+    #[test]
+    fn sub_commands_have_their_defaults() {
+        let Some(Command::Demo(demo)) = parse("demo").unwrap().command else { panic!("no demo") };
+        assert_eq!((demo.hosts, demo.cluster.as_str()), (8, "demo"));
+        assert_eq!((demo.interval.as_secs(), demo.backfill.as_secs()), (10, 7200));
+        let line = "-loglevel info demo -hosts 3 --interval=1s -nats nats://a:1 -logdate";
+        let arguments = parse(line).unwrap();
+        assert!(arguments.logdate);
+        assert_eq!(arguments.loglevel, LogLevel::Info);
+        let Some(Command::Demo(demo)) = arguments.command else { panic!("no demo") };
+        assert_eq!((demo.hosts, demo.nats.as_deref()), (3, Some("nats://a:1")));
+        let Some(Command::Convert(convert)) = parse("convert -to wal a b").unwrap().command else { panic!() };
+        assert_eq!(convert.to, crate::engine::CheckpointFormat::Wal);
+        assert_eq!((convert.source, convert.target), ("a".into(), "b".into()));
+    }
+}

@@ -1,0 +1,379 @@
+//! The config file's form: what serde reads and what the JSON schema is derived from.
+//!
+//! Everything is optional here, for a value that broke the schema is taken out before the rest is read. The first
+//! line of a field's comment is its description in the schema; `default` in the schema is what its absence means.
+
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+
+use crate::engine::{CheckpointFormat, WalSync};
+
+use super::settings::{ClientCerts, Compression};
+
+/// The configuration of Treering. Sections may lie in files of their own: the key NAME-file names the file of the
+/// section NAME. Unknown sections are ignored.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(title = "Treering", extend("required" = ["main", "metrics", "metric-store"]))]
+pub(super) struct ConfigFile {
+    /// The server.
+    #[serde(default)]
+    pub main: MainSection,
+    /// The metrics by name; samples of others are dropped and counted.
+    #[serde(default)]
+    pub metrics: BTreeMap<String, MetricEntry>,
+    /// The store and its files.
+    #[serde(default)]
+    pub metric_store: MetricStoreSection,
+    /// The connection to NATS; without an address there is none.
+    #[serde(default)]
+    pub nats: NatsSection,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct MainSection {
+    /// Address and port to listen on.
+    #[schemars(extend("default" = "0.0.0.0:8082"))]
+    pub addr: Option<String>,
+    /// File with the certificate chain (PEM); with https-key-file it switches HTTPS on.
+    #[schemars(extend("default" = ""))]
+    pub https_cert_file: Option<String>,
+    /// File with the certificate's private key (PEM).
+    #[schemars(extend("default" = ""))]
+    pub https_key_file: Option<String>,
+    /// File with the authorities (PEM) that client certificates are checked against.
+    #[schemars(extend("default" = ""))]
+    pub client_ca_file: Option<String>,
+    /// Whether clients may or must show a certificate; optional when client-ca-file is set, else off.
+    #[serde(default)]
+    #[schemars(with = "ClientCertsWord", extend("default" = "off"))]
+    pub client_certs: Option<ClientCerts>,
+    /// Ed25519 public key that checks the tokens, 32 bytes in base64; empty: no token needed.
+    #[schemars(extend("default" = ""))]
+    pub jwt_public_key: Option<String>,
+    /// Who may do what.
+    #[serde(default)]
+    pub auth: AuthSection,
+    /// User to become after binding the port.
+    #[schemars(extend("default" = ""))]
+    pub user: Option<String>,
+    /// Group to become after binding the port.
+    #[schemars(extend("default" = ""))]
+    pub group: Option<String>,
+    /// URL of the cc-backend that knows which nodes are in use.
+    #[schemars(extend("default" = ""))]
+    pub backend_url: Option<String>,
+    /// Token for cc-backend.
+    #[schemars(extend("default" = ""))]
+    pub backend_token: Option<String>,
+    /// Largest body of a request, after decompression: bytes, or a text with a unit.
+    #[serde(default)]
+    #[schemars(with = "Quantity", extend("default" = "1GiB"))]
+    pub body_limit: Option<Quantity>,
+    /// Whether answers are compressed.
+    #[serde(default)]
+    #[schemars(with = "CompressionWord", extend("default" = "auto"))]
+    pub compression: Option<Compression>,
+    /// Accepted for the sake of old files, without effect.
+    #[serde(default)]
+    pub debug: DebugSection,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct AuthSection {
+    /// Roles that a token needs, by what it may do; without a list any valid token may.
+    #[serde(default)]
+    pub roles: RolesSection,
+    /// Whether /metrics, /-/healthy, /-/ready and /swagger/ need a token too.
+    #[schemars(extend("default" = false))]
+    pub protect_metrics: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct RolesSection {
+    /// Roles that may query and see the health of hosts.
+    #[schemars(extend("default" = null))]
+    pub read: Option<Vec<String>>,
+    /// Roles that may write.
+    #[schemars(extend("default" = null))]
+    pub write: Option<Vec<String>>,
+    /// Roles that may free memory.
+    #[schemars(extend("default" = null))]
+    pub free: Option<Vec<String>>,
+    /// Roles that may see the tree.
+    #[schemars(extend("default" = null))]
+    pub debug: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct DebugSection {
+    /// Without effect.
+    #[schemars(extend("default" = ""))]
+    pub dump_to_file: Option<String>,
+    /// Without effect: the agent belongs to the Go runtime.
+    #[schemars(extend("default" = false))]
+    pub gops: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(inline, extend("required" = ["frequency"]))]
+pub(super) struct MetricEntry {
+    /// Seconds between two values.
+    #[schemars(range(min = 1, max = 4_294_967_295u64))]
+    pub frequency: Option<u32>,
+    /// How a level answers for the levels below it: sum, avg, or null for not at all.
+    #[serde(default)]
+    #[schemars(with = "AggregationWord", extend("default" = null))]
+    pub aggregation: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct MetricStoreSection {
+    /// Logs and checkpoints.
+    #[serde(default)]
+    pub checkpoints: CheckpointsSection,
+    /// Time between two checkpoints, as a Go duration.
+    #[schemars(extend("default" = "12h"))]
+    pub checkpoint_interval: Option<String>,
+    /// How long data stays in memory, as a Go duration.
+    #[schemars(extend("default" = "48h"))]
+    pub retention_in_memory: Option<String>,
+    /// Memory that data may take: GB (10^9 bytes), or a text with a unit; 0: no limit.
+    #[serde(default)]
+    #[schemars(with = "Quantity", extend("default" = 0))]
+    pub memory_cap: Option<Quantity>,
+    /// Threads for checkpoints and recovery; 0: half of the processors and one more, at most 10.
+    #[schemars(range(min = -1_000_000_000, max = 1024), extend("default" = 0))]
+    pub num_workers: Option<i64>,
+    /// What becomes of data that leaves memory.
+    #[serde(default)]
+    pub cleanup: CleanupSection,
+    /// Subjects to receive samples from.
+    #[serde(default)]
+    #[schemars(extend("default" = []))]
+    pub nats_subscriptions: Vec<SubscriptionEntry>,
+    /// Samples further in the future than this are dropped, as a Go duration.
+    #[schemars(extend("default" = "1h"))]
+    pub future_tolerance: Option<String>,
+    /// When logs are flushed to the disk.
+    #[serde(default)]
+    #[schemars(with = "WalSyncWord", extend("default" = "interval"))]
+    pub wal_sync: Option<WalSyncSetting>,
+    /// Bounds against floods of names.
+    #[serde(default)]
+    pub limits: LimitsSection,
+    /// Accepted for the sake of old files, without effect.
+    #[serde(default)]
+    pub debug: DebugSection,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct CheckpointsSection {
+    /// The form of logs and checkpoints.
+    #[serde(default)]
+    #[schemars(with = "FileFormatWord", extend("default" = "native"))]
+    pub file_format: Option<FileFormatSetting>,
+    /// The folder of logs and checkpoints.
+    #[schemars(extend("default" = "./var/checkpoints"))]
+    pub directory: Option<String>,
+    /// Bytes of log that start a checkpoint early; 0: none do.
+    #[schemars(range(min = 0, max = 9_223_372_036_854_775_807u64), extend("default" = 0))]
+    pub max_wal_size: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct CleanupSection {
+    /// Delete the data or write it to the archive.
+    #[serde(default)]
+    #[schemars(with = "CleanupWord", extend("default" = "delete"))]
+    pub mode: Option<CleanupSetting>,
+    /// The folder of the archive, needed by the mode archive.
+    #[schemars(extend("default" = ""))]
+    pub directory: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(inline, extend("required" = ["subscribe-to"]))]
+pub(super) struct SubscriptionEntry {
+    /// The subject; the wildcards * and > are allowed.
+    pub subscribe_to: Option<String>,
+    /// The cluster of lines without a cluster tag.
+    #[schemars(extend("default" = ""))]
+    pub cluster_tag: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct LimitsSection {
+    /// Hosts in all clusters together.
+    #[schemars(range(min = 1, max = 10_000_000), extend("default" = 100_000))]
+    pub hosts: Option<usize>,
+    /// Components of one host.
+    #[schemars(range(min = 1, max = 1_000_000), extend("default" = 10_000))]
+    pub components_per_host: Option<usize>,
+    /// Series of one host.
+    #[schemars(range(min = 1, max = 10_000_000), extend("default" = 100_000))]
+    pub series_per_host: Option<usize>,
+    /// Bytes of a cluster's, host's, component's or metric's name.
+    #[schemars(range(min = 1, max = 255), extend("default" = 255))]
+    pub name_bytes: Option<usize>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct NatsSection {
+    /// Servers: a URL, several of them with commas between, or a list.
+    #[serde(default)]
+    #[schemars(with = "AddressList", extend("default" = ""))]
+    pub address: Option<AddressList>,
+    /// User name; it counts only together with a password.
+    #[schemars(extend("default" = ""))]
+    pub username: Option<String>,
+    /// Password.
+    #[schemars(extend("default" = ""))]
+    pub password: Option<String>,
+    /// File with the credentials (JWT and seed).
+    #[schemars(extend("default" = ""))]
+    pub creds_file_path: Option<String>,
+    /// File with the seed of an NKey.
+    #[schemars(extend("default" = ""))]
+    pub nkey_seed_file: Option<String>,
+    /// TLS towards the servers.
+    #[serde(default)]
+    pub tls: NatsTlsSection,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct NatsTlsSection {
+    /// File with the authorities (PEM) that the server's certificate is checked against.
+    #[schemars(extend("default" = ""))]
+    pub ca_file: Option<String>,
+    /// File with our certificate chain (PEM).
+    #[schemars(extend("default" = ""))]
+    pub cert_file: Option<String>,
+    /// File with our private key (PEM).
+    #[schemars(extend("default" = ""))]
+    pub key_file: Option<String>,
+}
+
+/// A number in the setting's own unit, or a text with a unit.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Quantity {
+    Number(f64),
+    Text(String),
+}
+
+/// One text or several.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum AddressList {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// How the file spells [`CheckpointFormat`].
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum FileFormatSetting {
+    Native,
+    Wal,
+    Json,
+}
+
+impl From<FileFormatSetting> for CheckpointFormat {
+    fn from(setting: FileFormatSetting) -> Self {
+        match setting {
+            FileFormatSetting::Native => CheckpointFormat::Native,
+            FileFormatSetting::Wal => CheckpointFormat::Wal,
+            FileFormatSetting::Json => CheckpointFormat::Json,
+        }
+    }
+}
+
+/// How the file spells [`WalSync`].
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum WalSyncSetting {
+    Interval,
+    Always,
+    Never,
+}
+
+impl From<WalSyncSetting> for WalSync {
+    fn from(setting: WalSyncSetting) -> Self {
+        match setting {
+            WalSyncSetting::Interval => WalSync::Interval,
+            WalSyncSetting::Always => WalSync::Always,
+            WalSyncSetting::Never => WalSync::Never,
+        }
+    }
+}
+
+/// The mode of cleanups, still without its folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum CleanupSetting {
+    Delete,
+    Archive,
+}
+
+/// Declares a type that stands for a fixed set of words, or for a small schema, in the schema alone. Derived schemas
+/// of `Option`s are alternatives, and a value that breaks an alternative gets no error that names what was expected.
+macro_rules! schema_only {
+    ($($name:ident = $schema:tt;)*) => {$(
+        schema_of!($name, $schema);
+        pub(super) struct $name;
+    )*};
+}
+
+macro_rules! schema_of {
+    ($name:ident, $schema:tt) => {
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    };
+}
+
+schema_only! {
+    FileFormatWord = { "enum": ["native", "wal", "json"] };
+    WalSyncWord = { "enum": ["interval", "always", "never"] };
+    CleanupWord = { "enum": ["delete", "archive"] };
+    CompressionWord = { "enum": ["auto", "on", "off"] };
+    ClientCertsWord = { "enum": ["off", "optional", "required"] };
+    AggregationWord = { "enum": ["sum", "avg", "", null] };
+}
+schema_of!(Quantity, { "type": ["number", "string"], "minimum": 0 });
+schema_of!(AddressList, { "type": ["string", "array"], "items": { "type": "string" } });

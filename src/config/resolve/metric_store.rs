@@ -1,0 +1,98 @@
+//! The section `metric-store`: the engine's options.
+
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use crate::config::file::{CleanupSetting, LimitsSection, MetricStoreSection};
+use crate::engine::{CheckpointFormat, CleanupMode, Options, WalSync};
+use crate::store::Limits;
+
+use super::{Notes, path_of, text_of};
+
+const CHECKPOINTS_DEFAULT: &str = "./var/checkpoints";
+const CHECKPOINT_INTERVAL_DEFAULT: Duration = Duration::from_secs(12 * 3600);
+const RETENTION_DEFAULT: Duration = Duration::from_secs(48 * 3600);
+const FUTURE_TOLERANCE_DEFAULT: Duration = Duration::from_secs(3600);
+/// A number in `memory-cap` counts these, as in cc-metric-store.
+const GIGABYTE: f64 = 1e9;
+const WORKERS_MAX: usize = 10;
+
+pub(super) fn resolve(section: &MetricStoreSection, notes: &mut Notes) -> Options {
+    let second = Duration::from_secs(1);
+    let checkpoints = path_of(&section.checkpoints.directory).unwrap_or_else(|| CHECKPOINTS_DEFAULT.into());
+    let debug = &section.debug;
+    if debug.gops == Some(true) || text_of(&debug.dump_to_file).is_some() {
+        notes.warn("/metric-store/debug", "has no effect");
+    }
+    Options {
+        format: section.checkpoints.file_format.map_or(CheckpointFormat::default(), Into::into),
+        checkpoint_interval: notes.duration(
+            "/metric-store/checkpoint-interval",
+            &section.checkpoint_interval,
+            CHECKPOINT_INTERVAL_DEFAULT,
+            second,
+        ),
+        wal_sync: section.wal_sync.map_or(WalSync::default(), Into::into),
+        wal_bytes_max: section.checkpoints.max_wal_size.unwrap_or(0),
+        retention: notes.duration(
+            "/metric-store/retention-in-memory",
+            &section.retention_in_memory,
+            RETENTION_DEFAULT,
+            second,
+        ),
+        memory_bytes_max: notes.bytes("/metric-store/memory-cap", &section.memory_cap, GIGABYTE, 0),
+        workers: workers(section.num_workers),
+        cleanup: cleanup(section, &checkpoints, notes),
+        future_tolerance: notes.duration(
+            "/metric-store/future-tolerance",
+            &section.future_tolerance,
+            FUTURE_TOLERANCE_DEFAULT,
+            Duration::ZERO,
+        ),
+        limits: limits(&section.limits),
+        checkpoints,
+    }
+}
+
+/// Zero and less mean a number by the machine's size, the same as in cc-metric-store.
+fn workers(setting: Option<i64>) -> usize {
+    match usize::try_from(setting.unwrap_or(0)) {
+        Ok(workers) if workers > 0 => workers,
+        _ => {
+            let processors = std::thread::available_parallelism().map_or(1, usize::from);
+            (processors / 2 + 1).min(WORKERS_MAX)
+        }
+    }
+}
+
+fn cleanup(section: &MetricStoreSection, checkpoints: &Path, notes: &mut Notes) -> CleanupMode {
+    const POINTER: &str = "/metric-store/cleanup/directory";
+    if section.cleanup.mode != Some(CleanupSetting::Archive) {
+        return CleanupMode::Delete;
+    }
+    let Some(directory) = path_of(&section.cleanup.directory) else {
+        notes.missing(POINTER, "a folder, as /metric-store/cleanup/mode is \"archive\"");
+        return CleanupMode::Delete;
+    };
+    // Every folder in the checkpoint directory is a cluster to cc-metric-store, and to the adoption of its files.
+    if normal(&directory).starts_with(normal(checkpoints)) {
+        let expected = "a folder outside of /metric-store/checkpoints/directory";
+        notes.wrong(POINTER, &directory.to_string_lossy(), expected);
+    }
+    CleanupMode::Archive(directory)
+}
+
+/// A path without `.`, so that `./var` and `var` are the same.
+fn normal(path: &Path) -> PathBuf {
+    path.components().filter(|component| *component != Component::CurDir).collect()
+}
+
+fn limits(section: &LimitsSection) -> Limits {
+    let default = Limits::default();
+    Limits {
+        hosts_max: section.hosts.unwrap_or(default.hosts_max),
+        components_per_host_max: section.components_per_host.unwrap_or(default.components_per_host_max),
+        series_per_host_max: section.series_per_host.unwrap_or(default.series_per_host_max),
+        name_bytes_max: section.name_bytes.unwrap_or(default.name_bytes_max),
+    }
+}

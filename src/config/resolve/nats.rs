@@ -1,0 +1,137 @@
+//! The section `nats` and the subscriptions of `metric-store`.
+
+use crate::config::file::{AddressList, NatsSection, SubscriptionEntry};
+use crate::config::settings::{NatsSettings, NatsTls, Secret, Subscription, TlsFiles};
+
+use super::{Notes, path_of, text_of};
+
+const SCHEMES: [&str; 4] = ["nats", "tls", "ws", "wss"];
+
+pub(super) fn resolve(
+    section: &NatsSection,
+    subscriptions: Vec<SubscriptionEntry>,
+    notes: &mut Notes,
+) -> Option<NatsSettings> {
+    let addresses = addresses(section.address.as_ref(), notes);
+    let subscriptions: Vec<Subscription> = subscriptions
+        .into_iter()
+        .enumerate()
+        .map(|(index, entry)| subscription(&format!("/metric-store/nats-subscriptions/{index}"), entry, notes))
+        .collect();
+    let user = match (text_of(&section.username), text_of(&section.password)) {
+        (Some(name), Some(password)) => Some((name.to_owned(), Secret::new(password))),
+        (None, None) => None,
+        _ => {
+            notes.warn("/nats", "username and password count only together: neither is used");
+            None
+        }
+    };
+    let creds_file = path_of(&section.creds_file_path);
+    let nkey_seed_file = path_of(&section.nkey_seed_file);
+    if let (Some(_), Some(nkey)) = (&creds_file, &nkey_seed_file) {
+        let expected = "none, as /nats/creds-file-path holds a seed already";
+        notes.wrong("/nats/nkey-seed-file", &nkey.to_string_lossy(), expected);
+    }
+    let client = notes
+        .pair(("/nats/tls/cert-file", &section.tls.cert_file), ("/nats/tls/key-file", &section.tls.key_file))
+        .map(|(cert_file, key_file)| TlsFiles { cert_file, key_file });
+    let tls = NatsTls { ca_file: path_of(&section.tls.ca_file), client };
+    if addresses.is_empty() {
+        if !subscriptions.is_empty() {
+            notes.warn("/metric-store/nats-subscriptions", "without /nats/address nothing is received");
+        }
+        return None;
+    }
+    if subscriptions.is_empty() {
+        notes.warn("/nats", "without /metric-store/nats-subscriptions nothing is received");
+    }
+    Some(NatsSettings { addresses, user, creds_file, nkey_seed_file, tls, subscriptions })
+}
+
+/// The servers; texts are split at commas, empty parts left out.
+fn addresses(setting: Option<&AddressList>, notes: &mut Notes) -> Vec<String> {
+    let texts: &[String] = match setting {
+        None => &[],
+        Some(AddressList::One(text)) => std::slice::from_ref(text),
+        Some(AddressList::Many(texts)) => texts,
+    };
+    let mut addresses = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        for address in text.split(',').map(str::trim).filter(|address| !address.is_empty()) {
+            if !is_server(address) {
+                let pointer = match setting {
+                    Some(AddressList::Many(_)) => format!("/nats/address/{index}"),
+                    _ => "/nats/address".to_owned(),
+                };
+                let expected = "servers like \"nats://localhost:4222\" or \"tls://a:4222, tls://b:4222\"";
+                // An address may hold a password, so a bad one is not shown beyond its host.
+                let shown = address.rsplit_once('@').map_or(address, |(_, host)| host);
+                notes.wrong(&pointer, shown, expected);
+            }
+            addresses.push(address.to_owned());
+        }
+    }
+    addresses
+}
+
+/// A URL with a scheme that NATS knows, or a bare host with or without a port.
+fn is_server(address: &str) -> bool {
+    let full = if address.contains("://") { address.to_owned() } else { format!("nats://{address}") };
+    reqwest::Url::parse(&full).is_ok_and(|url| {
+        let has_host = url.host_str().is_some_and(|host| !host.is_empty());
+        // Only WebSockets have paths.
+        has_host && SCHEMES.contains(&url.scheme()) && (url.scheme().starts_with("ws") || url.path().len() <= 1)
+    })
+}
+
+fn subscription(pointer: &str, entry: SubscriptionEntry, notes: &mut Notes) -> Subscription {
+    let subject = entry.subscribe_to.unwrap_or_default();
+    if !is_subject(&subject) {
+        let expected = "a subject like \"metrics.fritz\", \"metrics.*\" or \"metrics.>\"";
+        notes.wrong(&format!("{pointer}/subscribe-to"), &subject, expected);
+    }
+    let cluster = entry.cluster_tag.unwrap_or_default();
+    if cluster == ".." || cluster.contains(['/', '\\', '\0']) {
+        let expected = "the name of a cluster, without \"..\", \"/\" and \"\\\"";
+        notes.wrong(&format!("{pointer}/cluster-tag"), &cluster, expected);
+    }
+    Subscription { subject, cluster }
+}
+
+/// Tokens with dots between; `>` only as the last one.
+fn is_subject(subject: &str) -> bool {
+    let mut tokens = subject.split('.').peekable();
+    while let Some(token) = tokens.next() {
+        let wildcard_inside = token == ">" && tokens.peek().is_some();
+        if token.is_empty() || wildcard_inside || token.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return false;
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subjects_are_those_of_nats() {
+        for good in ["hpc-nats", "metrics.fritz", "a.*.b", "a.>", ">"] {
+            assert!(is_subject(good), "{good}");
+        }
+        for bad in ["", "a..b", ".a", "a.", "a b", "a.>.b", "a\n"] {
+            assert!(!is_subject(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn servers_are_urls_or_hosts() {
+        for good in ["nats://localhost:4222", "tls://a.example.org", "localhost", "10.0.0.1:4222", "nats://u:p@h:4222"]
+        {
+            assert!(is_server(good), "{good}");
+        }
+        for bad in ["http://localhost:4222", "nats://", "nats://a b", "a:99999", "nats//a"] {
+            assert!(!is_server(bad), "{bad}");
+        }
+    }
+}

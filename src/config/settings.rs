@@ -1,0 +1,220 @@
+//! The typed config: checked, complete, in the words of the modules that take it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::engine;
+use crate::model::{Metric, MetricTable};
+
+/// A config without errors.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The server's settings.
+    pub main: MainSettings,
+    /// The NATS client's settings; `None` without an address.
+    pub nats: Option<NatsSettings>,
+    /// What is odd but no error, one line each, for the log.
+    pub warnings: Vec<String>,
+    pub(super) engine: engine::Options,
+    pub(super) metrics: Vec<Metric>,
+    pub(super) effective: Effective,
+}
+
+impl Config {
+    /// The engine's options.
+    pub fn engine_options(&self) -> engine::Options {
+        self.engine.clone()
+    }
+
+    /// The configured metrics, sorted by name.
+    pub fn metrics(&self) -> &[Metric] {
+        &self.metrics
+    }
+
+    /// A new table of the configured metrics; a reload uses [`MetricTable::reloaded`] with [`Config::metrics`].
+    pub fn metric_table(&self) -> MetricTable {
+        MetricTable::new(self.metrics.iter().cloned())
+    }
+}
+
+/// The section `main`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MainSettings {
+    /// Where to listen: `host:port`; an empty host means all addresses.
+    pub addr: String,
+    /// The server's certificate; `None` for plain HTTP.
+    pub https: Option<TlsFiles>,
+    /// The authorities (PEM) of client certificates; set unless `client_certs` is off.
+    pub client_ca_file: Option<PathBuf>,
+    /// Whether clients show certificates.
+    pub client_certs: ClientCerts,
+    /// The Ed25519 key that checks tokens; `None`: no token is needed.
+    pub jwt_public_key: Option<[u8; 32]>,
+    /// What tokens may do.
+    pub auth: Auth,
+    /// The user to become after binding.
+    pub user: Option<String>,
+    /// The group to become after binding.
+    pub group: Option<String>,
+    /// Who knows the nodes in use.
+    pub backend: Option<Backend>,
+    /// Bytes that a request's body may have after decompression.
+    pub body_bytes_max: u64,
+    /// Whether answers are compressed.
+    pub compression: Compression,
+}
+
+/// The files of a certificate, both PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate chain.
+    pub cert_file: PathBuf,
+    /// The private key.
+    pub key_file: PathBuf,
+}
+
+/// Whether clients show certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCerts {
+    /// They are not asked.
+    #[default]
+    Off,
+    /// They are asked; one that is shown must be good.
+    Optional,
+    /// No connection without.
+    Required,
+}
+
+/// When answers are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// When it pays: not to loopback and not for large answers, unless the client asks for Zstandard.
+    #[default]
+    Auto,
+    /// Whenever the client accepts it.
+    On,
+    /// Never.
+    Off,
+}
+
+/// What tokens may do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Auth {
+    /// Roles of a token that may query; `None`: any valid token may.
+    pub read: Option<Vec<String>>,
+    /// Roles that may write.
+    pub write: Option<Vec<String>>,
+    /// Roles that may free.
+    pub free: Option<Vec<String>>,
+    /// Roles that may see the tree.
+    pub debug: Option<Vec<String>>,
+    /// Whether the metrics, health and Swagger pages need a token too.
+    pub protect_metrics: bool,
+}
+
+/// What a request does, as far as access is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Queries and health checks.
+    Read,
+    /// Writes.
+    Write,
+    /// Frees memory.
+    Free,
+    /// Shows the tree.
+    Debug,
+}
+
+impl Auth {
+    /// The roles of which a token needs one; `None`: any valid token will do.
+    pub fn roles(&self, role: Role) -> Option<&[String]> {
+        match role {
+            Role::Read => self.read.as_deref(),
+            Role::Write => self.write.as_deref(),
+            Role::Free => self.free.as_deref(),
+            Role::Debug => self.debug.as_deref(),
+        }
+    }
+}
+
+/// A cc-backend that knows the nodes in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backend {
+    /// Its URL, `http` or `https`, without a slash at the end.
+    pub url: String,
+    /// The token it wants.
+    pub token: Option<Secret>,
+}
+
+/// The section `nats` and the subscriptions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NatsSettings {
+    /// The servers' URLs, at least one.
+    pub addresses: Vec<String>,
+    /// User name and password.
+    pub user: Option<(String, Secret)>,
+    /// The file with JWT and seed.
+    pub creds_file: Option<PathBuf>,
+    /// The file with the seed of an NKey.
+    pub nkey_seed_file: Option<PathBuf>,
+    /// TLS towards the servers.
+    pub tls: NatsTls,
+    /// What to receive.
+    pub subscriptions: Vec<Subscription>,
+}
+
+/// TLS towards NATS servers. It is spoken when the URL or the server asks for it; these files add to it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NatsTls {
+    /// Authorities (PEM) beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The certificate to show.
+    pub client: Option<TlsFiles>,
+}
+
+/// A NATS subject to receive samples from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// The subject.
+    pub subject: String,
+    /// The cluster of lines without a cluster tag; empty for none.
+    pub cluster: String,
+}
+
+/// A text that never shows in logs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Secret(text.into())
+    }
+
+    /// The text itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// The document that a config was made of, variables included; reloads compare it.
+#[derive(Clone)]
+pub(super) struct Effective(pub Value);
+
+impl fmt::Debug for Effective {
+    /// Nothing: it holds secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
