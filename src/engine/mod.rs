@@ -27,7 +27,13 @@ impl Engine {
 
     /// Stores whole lines of line protocol: the log holds them before this returns. Blocks on locks and on the disk:
     /// not to be called from an async task directly. `report` goes on from chunk to chunk of one body.
-    pub fn ingest(&self, _source: &'static str, _default_cluster: &str, _lines: &[u8], _report: &mut IngestReport) -> Result<(), IngestError> {
+    pub fn ingest(
+        &self,
+        _source: &'static str,
+        _default_cluster: &str,
+        _lines: &[u8],
+        _report: &mut IngestReport,
+    ) -> Result<(), IngestError> {
         todo!()
     }
 

@@ -15,6 +15,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { hosts_max: 100_000, components_per_host_max: 10_000, series_per_host_max: 100_000, name_bytes_max: 255 }
+        Limits {
+            hosts_max: 100_000,
+            components_per_host_max: 10_000,
+            series_per_host_max: 100_000,
+            name_bytes_max: 255,
+        }
     }
 }
