@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use layers::layers;
-use rules::{banned_calls, dead_files, header, length, machine_paths, typography, unproved_unwraps};
+use rules::{banned_calls, dead_files, header, length, machine_paths, mark_test_files, typography, unproved_unwraps};
 use source::Source;
 
 #[path = "tidy/layers.rs"]
@@ -40,13 +40,15 @@ fn all_sources() -> Vec<Source> {
     }
     let root = root();
     let mut paths = Vec::new();
-    for folder in ["src", "tests", "benches"] {
+    for folder in ["src", "tests", "benches", "examples"] {
         walk(&root, &root.join(folder), &mut paths);
     }
     paths.sort();
     assert!(paths.len() > 20, "these cannot be all: {paths:?}");
     let read = |path: &PathBuf| Source::new(path.to_str().unwrap(), &fs::read_to_string(root.join(path)).unwrap());
-    paths.iter().map(read).collect()
+    let mut sources: Vec<Source> = paths.iter().map(read).collect();
+    mark_test_files(&mut sources);
+    sources
 }
 
 #[test]

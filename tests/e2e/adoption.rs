@@ -97,12 +97,12 @@ fn a_directory_can_be_converted_offline() {
         fill(&store);
         store.stop(How::Term);
         let output = Command::new(binary())
-            .args(["convert", "--to", to, "-config", "config.json"])
+            .args(["convert", "--to", to, "var/checkpoints", "converted"])
             .current_dir(store.dir.path())
             .output()
             .unwrap();
         assert!(output.status.success(), "{from} to {to}: {output:?}");
-        store.set_config(Config::new(to).set(setting::CHECKPOINT_INTERVAL, "12h"));
+        store.set_config(Config::new(to).set(setting::CHECKPOINTS, "./converted"));
         store.resume();
         check(&store, &format!("converted from {from} to {to}"));
     }

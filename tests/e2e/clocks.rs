@@ -9,7 +9,7 @@ in_each_form! { a_sample_in_the_future_costs_no_other  phase_and_jitter_lose_not
 fn a_sample_in_the_future_costs_no_other(format: &str) {
     let mut store = Store::start(Config::new(format));
     let now = now_secs();
-    for (host, ahead) in [("same-phase", 600), ("other-phase", 623)] {
+    for (host, ahead) in [("same-phase", 600), ("other-phase", 615)] {
         store.write([Line::new("mem_used", host, -1.0, now + ahead)]);
         // Then the correct ones, in the order of time, each in a body of its own.
         for k in 0..30 {
@@ -17,7 +17,7 @@ fn a_sample_in_the_future_costs_no_other(format: &str) {
         }
     }
     for round in ["at once", "after SIGTERM", "after SIGKILL"] {
-        for (host, ahead) in [("same-phase", 600), ("other-phase", 623)] {
+        for (host, ahead) in [("same-phase", 600), ("other-phase", 615)] {
             let series = store.series(host, "mem_used", now - 1800, now + 720).unwrap();
             let mut expected: Vec<f64> = (0..30).map(f64::from).collect();
             expected.push(-1.0);

@@ -29,16 +29,17 @@ fn old_data_leaves_and_stays_away(format: &str) {
 /// More data than the cap allows, faster than any timer: the oldest goes, the newest is answered, and the count stays
 /// below the cap after every body.
 fn the_memory_cap_holds(format: &str) {
-    const CAP: f64 = 16_000_000.0;
+    const CAP: f64 = 10_000_000.0;
     const HOSTS: i64 = 100;
     const TICKS: i64 = 500;
-    let store = Store::start(Config::new(format).set(setting::MEMORY_CAP, "16MB"));
+    const ROUNDS: i64 = 40;
+    let store = Store::start(Config::new(format).set(setting::MEMORY_CAP, "10MB"));
     let start = now_secs() - 100_000;
     let mut random = Random::new(3);
     let mut highest: f64 = 0.0;
     let mut written = 0;
     let mut freed = false;
-    for round in 0..12 {
+    for round in 0..ROUNDS {
         for host in 0..HOSTS {
             let lines = (0..TICKS).map(|k| {
                 let secs = start + round * TICKS + k;
@@ -59,7 +60,7 @@ fn the_memory_cap_holds(format: &str) {
     // Without a cap it would be more than that many bytes, else this test says nothing.
     assert!(written * 8 > CAP as usize * 5 / 4, "{written}");
     assert!(freed, "nothing was freed, at {highest} bytes at most");
-    let last = start + 12 * TICKS;
+    let last = start + ROUNDS * TICKS;
     for host in 0..HOSTS {
         let newest = store.values(&format!("a{host}"), "fast", last - 60, last);
         assert_eq!(newest.len(), 60, "the newest minute of host {host}");

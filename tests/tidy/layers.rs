@@ -39,7 +39,7 @@ pub fn layers(source: &Source) -> Vec<String> {
     let mut complaints = Vec::new();
     for (line, found) in imports(source, &module) {
         let Some(other) = found.first() else { continue };
-        if source.lines[line].in_tests && other == "testing" {
+        if (source.only_tests || source.lines[line].in_tests) && other == "testing" {
             continue;
         }
         if other == own {

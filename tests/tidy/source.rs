@@ -6,6 +6,8 @@ pub struct Source {
     pub path: String,
     pub text: String,
     pub lines: Vec<Line>,
+    /// Whether a `mod` line of tests alone leads here.
+    pub only_tests: bool,
 }
 
 /// A line taken apart.
@@ -20,7 +22,7 @@ pub struct Line {
 
 impl Source {
     pub fn new(path: &str, text: &str) -> Source {
-        Source { path: path.to_owned(), text: text.to_owned(), lines: take_apart(text) }
+        Source { path: path.to_owned(), text: text.to_owned(), lines: take_apart(text), only_tests: false }
     }
 
     /// The module path below the crate, as `["formats", "native", "log"]`; `None` for what is no module of it.
@@ -35,10 +37,10 @@ impl Source {
 
     /// Files that hold nothing but tests.
     pub fn is_test(&self) -> bool {
-        let name = self.path.rsplit('/').next().unwrap_or_default();
-        !self.path.starts_with("src/") || name == "tests.rs" || self.path.contains("/tests/") || self.is_testing()
+        self.only_tests || !self.path.starts_with("src/") || self.is_testing()
     }
 
+    /// The helpers that tests and benchmarks share.
     pub fn is_testing(&self) -> bool {
         self.path.starts_with("src/testing/")
     }

@@ -13,6 +13,7 @@ pub mod setting {
     pub const MEMORY_CAP: &str = "/metric-store/memory-cap";
     pub const RETENTION: &str = "/metric-store/retention-in-memory";
     pub const FORMAT: &str = "/metric-store/checkpoints/file-format";
+    pub const CHECKPOINTS: &str = "/metric-store/checkpoints/directory";
     pub const CHECKPOINT_INTERVAL: &str = "/metric-store/checkpoint-interval";
     pub const PUBLIC_KEY: &str = "/main/jwt-public-key";
     pub const ROLES: &str = "/main/auth/roles";

@@ -55,13 +55,20 @@ pub(crate) use in_each_form;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Polls until `probe` answers something, and panics with `what` when that does not happen in time.
-pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+#[track_caller]
+pub fn eventually<T>(what: &str, probe: impl FnMut() -> Option<T>) -> T {
+    eventually_within(PATIENCE, what, probe)
+}
+
+/// As [`eventually`], for what may take longer.
+#[track_caller]
+pub fn eventually_within<T>(patience: Duration, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(found) = probe() {
             return found;
         }
-        assert!(Instant::now() < deadline, "did not happen within {PATIENCE:?}: {what}");
+        assert!(Instant::now() < deadline, "did not happen within {patience:?}: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use async_nats::ConnectOptions;
@@ -47,7 +47,10 @@ impl NatsServer {
     pub fn resume(&mut self) {
         assert!(self.child.is_none(), "it runs already");
         let log = File::options().create(true).append(true).open(self.dir.path().join("log.txt")).unwrap();
-        let mut command = Command::new("nats-server");
+        // Debian keeps it where only root looks.
+        let debian = "/usr/sbin/nats-server";
+        let program = if Path::new(debian).exists() { debian } else { "nats-server" };
+        let mut command = Command::new(program);
         let (port, monitor_port) = (self.port.to_string(), self.monitor_port.to_string());
         command.args(["-a", "127.0.0.1", "-p", &port, "-m", &monitor_port]).current_dir(self.dir.path());
         if self.dir.path().join("nats.conf").exists() {
@@ -212,7 +215,7 @@ impl Operator {
     }
 
     /// Writes a user's credentials file into a folder.
-    pub fn write_credentials(&self, folder: &std::path::Path) -> PathBuf {
+    pub fn write_credentials(&self, folder: &Path) -> PathBuf {
         let user = NkeyPair::user(73);
         let claims = json!({"type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1});
         let token = self.account.token(&user.public(), "user", &claims);

@@ -9,7 +9,7 @@ use reqwest::blocking::{Body, Client, RequestBuilder};
 use tempfile::TempDir;
 
 use super::http::{client, try_send};
-use super::{Answer, Config, Metrics, PATIENCE, eventually, free_port};
+use super::{Answer, Config, Metrics, PATIENCE, eventually_within, free_port};
 
 /// The program under test.
 pub fn binary() -> PathBuf {
@@ -114,7 +114,7 @@ impl Store {
     pub fn resume(&mut self) {
         self.spawn();
         let pid = self.pid();
-        eventually("the store is ready", || {
+        eventually_within(2 * PATIENCE, "the store is ready", || {
             self.check_alive();
             // Only when it is ready does it answer, or (cc-metric-store) know no such path.
             let answer = try_send(self.client.get(self.url("/-/ready"))).ok()?;
@@ -186,7 +186,7 @@ impl Store {
             How::Kill => "KILL",
         });
         let mut child = self.child.take().unwrap();
-        let status = eventually("the store ends after a signal", || child.try_wait().unwrap());
+        let status = eventually_within(3 * PATIENCE, "the store ends after a signal", || child.try_wait().unwrap());
         if how == How::Term {
             assert!(status.success(), "after SIGTERM: {status}");
         }
