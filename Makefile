@@ -1,0 +1,62 @@
+# Build, try, test: `make help` lists the targets.
+
+CARGO ?= cargo
+PROGRAM := target/release/treering
+
+# Debian keeps servers where only root looks.
+export PATH := $(PATH):/usr/sbin
+
+.DEFAULT_GOAL := all
+.PHONY: all help release demo run test nats-server bench swagger clean distclean
+
+all: release config.json var/checkpoints var/archive ## Build the program, and make config.json and var/ if they are missing
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 14
+
+# `treering -version` tells them. Only the day: a time would mean a new build every time.
+release: export TREERING_GIT_HASH := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+release: export TREERING_BUILD_TIME := $(shell date -u +%Y-%m-%d)
+release:
+	$(CARGO) build --release --locked
+
+config.json:
+	cp configs/config.json $@
+
+var/checkpoints var/archive:
+	mkdir -p $@
+
+demo: all ## Start a store with a simulated cluster, ask it three questions, stay until Ctrl-C
+	$(PROGRAM) demo
+
+run: all ## Start a store with config.json
+	$(PROGRAM) -config config.json -loglevel info
+
+test: nats-server ## Run all tests; installs nats-server from Debian if it is missing
+	$(CARGO) test --locked --all-features
+
+# A real server to test against.
+nats-server:
+	@command -v nats-server >/dev/null && exit 0; \
+	echo "The tests need nats-server: installing it with apt-get."; \
+	if [ "$$(id -u)" = 0 ]; then as_root=; else as_root=sudo; fi; \
+	$$as_root apt-get update -qq && \
+	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nats-server && \
+	command -v nats-server >/dev/null && exit 0; \
+	echo "nats-server could not be installed: install it by hand, from your distribution or from nats.io," >&2; \
+	echo "so that it is found in PATH, and run this again." >&2; \
+	exit 1
+
+bench: ## Measure
+	$(CARGO) bench --locked
+
+swagger: ## Write the API's description to swagger.json
+	$(CARGO) run --locked --all-features --quiet --example swagger > swagger.json.tmp
+	mv swagger.json.tmp swagger.json
+
+clean: ## Remove what was built
+	$(CARGO) clean
+	rm -f swagger.json.tmp
+
+distclean: clean ## Remove also config.json and var/, with the data in it
+	rm -rf var config.json

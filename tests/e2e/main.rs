@@ -1,0 +1,27 @@
+//! Tests against the running binary: each starts a store of its own in a directory of its own and talks to it as its
+//! users do, over HTTP, HTTPS and NATS.
+//!
+//! `TREERING_BINARY` in the environment names another binary to test than the one just built.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
+
+mod access;
+mod adoption;
+mod cli;
+mod clocks;
+mod config;
+mod conformance;
+mod damage;
+mod free;
+mod gaps;
+mod harness;
+mod http;
+mod job;
+mod nats;
+mod provider;
+mod reading;
+mod restart;
+mod retention;
+mod scale;
+mod tls;
+mod writing;
