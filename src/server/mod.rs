@@ -1,1 +1,24 @@
-//! HTTP and NATS.
+//! HTTP and NATS: everything that listens.
+//!
+//! [`run`] serves the REST API over HTTP and HTTPS; `docs/api.md` describes it. Nothing in here touches memory or disk
+//! but through the engine.
+
+mod api;
+mod auth;
+mod connection;
+mod health;
+mod http;
+mod options;
+mod run;
+mod service;
+mod tls;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+pub use api::openapi_json;
+pub use auth::{AuthOptions, PublicKey, PublicKeyError, Roles};
+pub use options::{Compression, Limits, Options};
+pub use run::run;
+pub use tls::{ClientCertificates, Tls, TlsError, TlsOptions};

@@ -1,0 +1,247 @@
+//! The API's description in OpenAPI: what `swagger.json` holds and what `/swagger/` shows. Describes only, for no
+//! endpoint depends on it.
+
+// Nothing makes or reads these: they are there for their descriptions.
+#![expect(dead_code, reason = "descriptions only")]
+
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi, ToSchema};
+
+/// The description of the API, as JSON with a newline at its end.
+pub fn openapi_json() -> String {
+    // It is made of strings and lists, which always have a JSON form.
+    openapi().to_pretty_json().unwrap_or_default() + "\n"
+}
+
+/// The description of the API.
+pub(super) fn openapi() -> utoipa::openapi::OpenApi {
+    Api::openapi()
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Treering REST API", description = "A metric store for clusters.", license(name = "MIT")),
+    paths(write, query_get, query_post, free, debug, healthcheck_get, healthcheck_post, healthy, ready, metrics),
+    modifiers(&Token),
+    tags((name = "api", description = "cc-metric-store's API"), (name = "status", description = "The server itself"))
+)]
+struct Api;
+
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        let components = openapi.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// Why a request isn't served.
+#[derive(ToSchema)]
+#[schema(as = ErrorResponse)]
+struct ErrorBody {
+    /// The status in words.
+    #[schema(example = "Bad Request")]
+    status: String,
+    /// What is wrong.
+    error: String,
+}
+
+/// What is asked.
+#[derive(ToSchema)]
+#[schema(rename_all = "kebab-case")]
+struct QueryRequest {
+    #[schema(example = "fritz")]
+    cluster: String,
+    /// Seconds since 1970.
+    from: i64,
+    /// Seconds since 1970; not included.
+    to: i64,
+    /// What is read; the answer has a result for each.
+    queries: Option<Vec<Query>>,
+    /// Metrics that are read of every node of the cluster.
+    for_all_nodes: Option<Vec<String>>,
+    /// Whether avg, min and max are computed.
+    #[schema(default = true)]
+    with_stats: bool,
+    /// Whether the values are sent.
+    #[schema(default = true)]
+    with_data: bool,
+    /// Whether nulls stand for the time from `from` to the first value.
+    #[schema(default = true)]
+    with_padding: bool,
+}
+
+/// One metric of one host, or of components of it.
+#[derive(ToSchema)]
+struct Query {
+    #[schema(example = "cpu_load")]
+    metric: String,
+    host: String,
+    /// The kind of components: core, hwthread, socket, accelerator …
+    #[schema(rename = "type")]
+    kind: Option<String>,
+    #[schema(rename = "type-ids")]
+    type_ids: Option<Vec<String>>,
+    /// The kind of components below those, or of devices of the host when there is no type.
+    subtype: Option<String>,
+    #[schema(rename = "subtype-ids")]
+    subtype_ids: Option<Vec<String>>,
+    /// Whether the components are combined into one row.
+    aggreg: bool,
+    /// Seconds between two values, a multiple of the metric's frequency; 0 for the metric's own.
+    resolution: Option<i64>,
+    /// How values are thinned out: lttb, average, min, max, sum or first.
+    #[schema(default = "lttb")]
+    resample: Option<String>,
+    /// Values and statistics are multiplied with this.
+    #[schema(rename = "scale-by")]
+    scale_by: Option<f64>,
+}
+
+/// The answer to a query.
+#[derive(ToSchema)]
+struct QueryResponse {
+    /// The queries that `for-all-nodes` became.
+    queries: Option<Vec<Query>>,
+    /// For each query its rows: one, or one for each of its type-ids.
+    results: Vec<Vec<Row>>,
+}
+
+/// One row of values.
+#[derive(ToSchema)]
+struct Row {
+    /// Why there is nothing.
+    error: Option<String>,
+    /// One value for each step of `resolution` seconds; null where there is none.
+    data: Option<Vec<Option<f64>>>,
+    from: i64,
+    to: i64,
+    resolution: i64,
+    avg: Option<f64>,
+    min: Option<f64>,
+    max: Option<f64>,
+}
+
+/// Which nodes are judged by which metrics.
+#[derive(ToSchema)]
+#[schema(rename_all = "kebab-case")]
+struct HealthRequest {
+    #[schema(example = "fritz")]
+    cluster: String,
+    nodes: Vec<String>,
+    metric_names: Vec<String>,
+}
+
+/// The state of a node.
+#[derive(ToSchema)]
+#[schema(rename_all = "PascalCase")]
+struct Health {
+    /// full, partial or failed
+    state: String,
+    /// JSON with the lists `degraded` and `missing`; empty for an unknown node.
+    health_metrics: String,
+}
+
+/// Store lines of the line protocol. Every good line is stored, whatever the others are.
+#[utoipa::path(post, path = "/api/write/", tag = "api", security(("token" = [])),
+    params(("cluster" = Option<String>, Query, description = "The cluster of lines without one.")),
+    request_body(content = String, content_type = "text/plain",
+        example = "cpu_load,cluster=fritz,hostname=f0201,type=node value=1.5 1770245220"),
+    responses(
+        (status = 200, description = "All lines are stored."),
+        (status = 400, description = "Some lines are bad: which, and how many were stored.", body = ErrorBody),
+        (status = 401, description = "The token is missing or no good."),
+        (status = 403, description = "The token has no role that allows it.", body = ErrorBody),
+        (status = 413, description = "The body is too large: how many lines were stored.", body = ErrorBody),
+        (status = 415, description = "The content encoding is not supported.", body = ErrorBody),
+        (status = 429, description = "Overloaded: try again later.", body = ErrorBody),
+        (status = 503, description = "Not ready, or the disk refuses writes.", body = ErrorBody)))]
+fn write() {}
+
+/// Read metrics. The same as POST; cc-backend sends a body with GET.
+#[utoipa::path(get, path = "/api/query/", tag = "api", security(("token" = [])), request_body = QueryRequest,
+    params(("version" = Option<String>, Query, description = "Taken, but without effect.")),
+    responses(
+        (status = 200, description = "OK", body = QueryResponse),
+        (status = 400, description = "Something in the request is wrong.", body = ErrorBody),
+        (status = 401, description = "The token is missing or no good."),
+        (status = 403, description = "The token has no role that allows it.")))]
+fn query_get() {}
+
+/// Read metrics.
+#[utoipa::path(post, path = "/api/query/", tag = "api", security(("token" = [])), request_body = QueryRequest,
+    params(("version" = Option<String>, Query, description = "Taken, but without effect.")),
+    responses(
+        (status = 200, description = "OK", body = QueryResponse),
+        (status = 400, description = "Something in the request is wrong.", body = ErrorBody),
+        (status = 401, description = "The token is missing or no good."),
+        (status = 403, description = "The token has no role that allows it.")))]
+fn query_post() {}
+
+/// Free what is older than a time below each of the selectors.
+#[utoipa::path(post, path = "/api/free/", tag = "api", security(("token" = [])),
+    params(("to" = i64, Query, description = "Seconds since 1970.")),
+    request_body(content = Vec<Vec<String>>, example = json!([["fritz", "f0201"]])),
+    responses(
+        (status = 200, description = "buffers freed: N", body = String, content_type = "text/plain"),
+        (status = 400, description = "Something in the request is wrong.", body = ErrorBody),
+        (status = 401, description = "The token is missing or no good."),
+        (status = 403, description = "The token has no role that allows it.")))]
+fn free() {}
+
+/// Show the tree with the runs of every series.
+#[utoipa::path(get, path = "/api/debug/", tag = "api", security(("token" = [])),
+    params(("selector" = Option<String>, Query, description = "cluster:host:component; the root without it.")),
+    responses(
+        (status = 200, description = "OK", body = Object),
+        (status = 400, description = "Something in the request is wrong.", body = ErrorBody),
+        (status = 401, description = "The token is missing or no good."),
+        (status = 403, description = "The token has no role that allows it.")))]
+fn debug() {}
+
+/// Judge nodes by the metrics that they should send. The same as POST.
+#[utoipa::path(get, path = "/api/healthcheck/", tag = "api", security(("token" = [])), request_body = HealthRequest,
+    responses(
+        (status = 200, description = "OK", body = BTreeMap<String, Health>),
+        (status = 400, description = "Something in the request is wrong.", body = ErrorBody),
+        (status = 401, description = "The token is missing or no good."),
+        (status = 403, description = "The token has no role that allows it.")))]
+fn healthcheck_get() {}
+
+/// Judge nodes by the metrics that they should send.
+#[utoipa::path(post, path = "/api/healthcheck/", tag = "api", security(("token" = [])), request_body = HealthRequest,
+    responses(
+        (status = 200, description = "OK", body = BTreeMap<String, Health>),
+        (status = 400, description = "Something in the request is wrong.", body = ErrorBody),
+        (status = 401, description = "The token is missing or no good."),
+        (status = 403, description = "The token has no role that allows it.")))]
+fn healthcheck_post() {}
+
+/// Whether the process lives.
+#[utoipa::path(get, path = "/-/healthy", tag = "status", responses((status = 200, description = "Yes.")))]
+fn healthy() {}
+
+/// Whether it serves.
+#[utoipa::path(get, path = "/-/ready", tag = "status",
+    responses((status = 200, description = "Yes."), (status = 503, description = "Recovering.")))]
+fn ready() {}
+
+/// Own metrics in OpenMetrics.
+#[utoipa::path(get, path = "/metrics", tag = "status",
+    responses(
+        (status = 200, description = "OpenMetrics text.", body = String,
+            content_type = "application/openmetrics-text")))]
+fn metrics() {}
+
+#[cfg(test)]
+mod tests {
+    /// Clients are generated from the file, so it must say what the server says.
+    #[test]
+    fn swagger_json_has_not_drifted() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/swagger.json");
+        let file = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(file == super::openapi_json(), "swagger.json is out of date: run `make swagger` and commit it");
+    }
+}

@@ -1,0 +1,267 @@
+//! Answers that a blocking thread writes while they are being sent.
+//!
+//! Invariant: however large the answer, only [`UNDECIDED_BYTES`] and a few pieces of it are in memory; an answer that
+//! isn't written to its end is never taken for a whole one; and a writer whose client has gone, or takes nothing,
+//! gets an error.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use flate2::write::GzEncoder;
+use futures_util::stream;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Refusal;
+use super::encoding::{Accepted, Coding};
+use crate::server::options::Compression;
+
+/// Answers up to this size are sent with their length, and compressed while that is cheap.
+const UNDECIDED_BYTES: usize = 1_000_000;
+/// Bytes that are sent at a time.
+const PIECE_BYTES: usize = 64 << 10;
+/// Pieces that wait to be sent.
+const PIECES_WAITING: usize = 4;
+/// Levels that keep up with the network.
+const GZIP_LEVEL: u32 = 2;
+const ZSTD_LEVEL: i32 = 1;
+
+/// What decides how an answer is sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Policy {
+    pub(super) compression: Compression,
+    pub(super) accepted: Accepted,
+    /// Whether the peer runs on this machine.
+    pub(super) is_local: bool,
+    /// How long a client may take nothing.
+    pub(super) stall_timeout: Duration,
+}
+
+/// Why an answer isn't written.
+pub(super) enum Unanswered {
+    /// The client gets this instead. Only before the first byte.
+    Refused(Refusal),
+    /// Writing failed, most of the time because the client has gone.
+    Broken(io::Error),
+}
+
+impl From<Refusal> for Unanswered {
+    fn from(refusal: Refusal) -> Self {
+        Unanswered::Refused(refusal)
+    }
+}
+
+impl From<io::Error> for Unanswered {
+    fn from(error: io::Error) -> Self {
+        Unanswered::Broken(error)
+    }
+}
+
+/// Answers with the JSON that `work` writes on a blocking thread.
+pub(super) async fn json<F>(policy: Policy, work: F) -> Result<Response, Refusal>
+where
+    F: FnOnce(&mut dyn Write) -> Result<(), Unanswered> + Send + 'static,
+{
+    let (head_sender, head) = oneshot::channel();
+    let runtime = Handle::current();
+    tokio::task::spawn_blocking(move || {
+        let mut outlet = Outlet { policy, runtime, stage: Stage::Undecided { head: head_sender, start: Vec::new() } };
+        let outcome = match work(&mut outlet) {
+            Ok(()) => outlet.finish(),
+            Err(Unanswered::Broken(error)) => Err(error),
+            Err(Unanswered::Refused(refusal)) => {
+                outlet.refuse(refusal);
+                Ok(())
+            }
+        };
+        if let Err(error) = outcome {
+            tracing::debug!("an answer was not sent to its end: {error}");
+        }
+    });
+    let (coding, body) = match head.await {
+        Ok(Head::Whole(coding, bytes)) => (coding, Body::from(bytes)),
+        Ok(Head::Streamed(coding, pieces)) => (coding, stream_body(pieces)),
+        Ok(Head::Refused(refusal)) => return Err(refusal),
+        Err(_) => return Err(Refusal::internal("the answer could not be written")),
+    };
+    let mut response = ([(header::CONTENT_TYPE, "application/json")], body).into_response();
+    let headers = response.headers_mut();
+    if policy.compression != Compression::Off {
+        headers.insert(header::VARY, header::ACCEPT_ENCODING.into());
+    }
+    if let Some(name) = coding.name() {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
+    }
+    Ok(response)
+}
+
+/// What the blocking thread tells first.
+enum Head {
+    Whole(Coding, Vec<u8>),
+    Streamed(Coding, mpsc::Receiver<Piece>),
+    Refused(Refusal),
+}
+
+/// A piece of an answer. A channel that closes without `End` means that the answer broke off.
+enum Piece {
+    Bytes(Bytes),
+    End,
+}
+
+fn stream_body(pieces: mpsc::Receiver<Piece>) -> Body {
+    Body::from_stream(stream::unfold(Some(pieces), |pieces| async {
+        let mut pieces = pieces?;
+        match pieces.recv().await {
+            Some(Piece::Bytes(bytes)) => Some((Ok(bytes), Some(pieces))),
+            Some(Piece::End) => None,
+            None => Some((Err(io::Error::other("the answer broke off")), None)),
+        }
+    }))
+}
+
+/// Where the answer is written to.
+struct Outlet {
+    policy: Policy,
+    runtime: Handle,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The answer may turn out to be small.
+    Undecided {
+        head: oneshot::Sender<Head>,
+        start: Vec<u8>,
+    },
+    Plain(Pieces),
+    Gzip(GzEncoder<Pieces>),
+    Zstd(zstd::stream::write::Encoder<'static, Pieces>),
+    /// Whatever comes is an error.
+    Over,
+}
+
+impl Outlet {
+    /// Sends what is left.
+    fn finish(self) -> io::Result<()> {
+        match self.stage {
+            Stage::Undecided { head, start } => {
+                let Policy { compression, accepted, is_local, .. } = self.policy;
+                let coding = Coding::choose(compression, accepted, is_local, Some(start.len()));
+                let body = match coding {
+                    Coding::Plain => start,
+                    Coding::Gzip => {
+                        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::new(GZIP_LEVEL));
+                        encoder.write_all(&start)?;
+                        encoder.finish()?
+                    }
+                    Coding::Zstd => zstd::bulk::compress(&start, ZSTD_LEVEL)?,
+                };
+                head.send(Head::Whole(coding, body)).map_err(|_| gone())
+            }
+            Stage::Plain(pieces) => pieces.end(),
+            Stage::Gzip(encoder) => encoder.finish()?.end(),
+            Stage::Zstd(encoder) => encoder.finish()?.end(),
+            Stage::Over => Err(gone()),
+        }
+    }
+
+    /// Tells the client why there is no answer, unless it has a part of it already.
+    fn refuse(self, refusal: Refusal) {
+        if let Stage::Undecided { head, .. } = self.stage {
+            // If the client has gone, nobody wants to know.
+            let _ = head.send(Head::Refused(refusal));
+        }
+    }
+
+    /// The answer is large: begins to send it.
+    fn begin(&mut self, head: oneshot::Sender<Head>, start: &[u8]) -> io::Result<()> {
+        let Policy { compression, accepted, is_local, stall_timeout } = self.policy;
+        let coding = Coding::choose(compression, accepted, is_local, None);
+        let (sender, receiver) = mpsc::channel(PIECES_WAITING);
+        head.send(Head::Streamed(coding, receiver)).map_err(|_| gone())?;
+        let pieces =
+            Pieces { sender, runtime: self.runtime.clone(), stall_timeout, buffer: Vec::with_capacity(PIECE_BYTES) };
+        self.stage = match coding {
+            Coding::Plain => Stage::Plain(pieces),
+            Coding::Gzip => Stage::Gzip(GzEncoder::new(pieces, flate2::Compression::new(GZIP_LEVEL))),
+            Coding::Zstd => Stage::Zstd(zstd::stream::write::Encoder::new(pieces, ZSTD_LEVEL)?),
+        };
+        self.write_all(start)
+    }
+}
+
+impl Write for Outlet {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.stage {
+            Stage::Undecided { head, start } => {
+                if head.is_closed() {
+                    return Err(gone());
+                }
+                start.extend_from_slice(bytes);
+                if start.len() > UNDECIDED_BYTES
+                    && let Stage::Undecided { head, start } = std::mem::replace(&mut self.stage, Stage::Over)
+                {
+                    self.begin(head, &start)?;
+                }
+                Ok(bytes.len())
+            }
+            Stage::Plain(pieces) => pieces.write(bytes),
+            Stage::Gzip(encoder) => encoder.write(bytes),
+            Stage::Zstd(encoder) => encoder.write(bytes),
+            Stage::Over => Err(gone()),
+        }
+    }
+
+    /// Does nothing: pieces go when they are full.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Gathers bytes into pieces and hands them to the connection.
+struct Pieces {
+    sender: mpsc::Sender<Piece>,
+    runtime: Handle,
+    stall_timeout: Duration,
+    buffer: Vec<u8>,
+}
+
+impl Pieces {
+    fn send(&mut self, piece: Piece) -> io::Result<()> {
+        match self.runtime.block_on(tokio::time::timeout(self.stall_timeout, self.sender.send(piece))) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(gone()),
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing")),
+        }
+    }
+
+    fn end(mut self) -> io::Result<()> {
+        if !self.buffer.is_empty() {
+            let last = std::mem::take(&mut self.buffer);
+            self.send(Piece::Bytes(last.into()))?;
+        }
+        self.send(Piece::End)
+    }
+}
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= PIECE_BYTES {
+            let full = std::mem::replace(&mut self.buffer, Vec::with_capacity(PIECE_BYTES));
+            self.send(Piece::Bytes(full.into()))?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "the client has gone")
+}

@@ -1,0 +1,168 @@
+//! What every request passes first: its token, the end of recovery, the count of requests and their times.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
+
+use super::{App, Refusal};
+use crate::server::auth::Permission;
+use crate::server::connection::{Peer, RequestGuard};
+use crate::telemetry::{self, SharedTelemetry};
+
+/// Where a request leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Route {
+    Write,
+    Query,
+    Free,
+    Debug,
+    Healthcheck,
+    Healthy,
+    Ready,
+    Metrics,
+    Swagger,
+    /// Nowhere.
+    Elsewhere,
+}
+
+impl Route {
+    /// The name in own metrics.
+    fn name(self) -> &'static str {
+        match self {
+            Route::Write => "/api/write",
+            Route::Query => "/api/query",
+            Route::Free => "/api/free",
+            Route::Debug => "/api/debug",
+            Route::Healthcheck => "/api/healthcheck",
+            Route::Healthy => "/-/healthy",
+            Route::Ready => "/-/ready",
+            Route::Metrics => "/metrics",
+            Route::Swagger => "/swagger",
+            Route::Elsewhere => "elsewhere",
+        }
+    }
+
+    fn permission(self) -> Permission {
+        match self {
+            Route::Write => Permission::Write,
+            Route::Query | Route::Healthcheck => Permission::Read,
+            Route::Free => Permission::Free,
+            Route::Debug => Permission::Debug,
+            _ => Permission::Any,
+        }
+    }
+
+    /// Whether the answer needs what recovery brings back.
+    fn needs_data(self) -> bool {
+        matches!(self, Route::Write | Route::Query | Route::Free | Route::Debug | Route::Healthcheck)
+    }
+}
+
+/// The gate of one route.
+#[derive(Clone)]
+pub(super) struct Gate {
+    app: Arc<App>,
+    route: Route,
+}
+
+impl Gate {
+    pub(super) fn new(app: &Arc<App>, route: Route) -> Self {
+        Gate { app: Arc::clone(app), route }
+    }
+
+    /// Whether the request's token allows it.
+    fn check(&self, request: &Request) -> Result<(), Refusal> {
+        if let Some(authenticator) = &self.app.authenticator {
+            // Below /api/ a path that leads nowhere needs a token too: strangers learn nothing about what is there.
+            if request.uri().path().starts_with("/api/") || authenticator.protects_metrics() {
+                authenticator.check(request.headers(), self.route.permission())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the end of recovery, where the answer depends on it.
+    async fn wait(&self) -> Result<(), Refusal> {
+        if self.route.needs_data() && !self.app.is_ready() {
+            let mut ready = self.app.options.ready.clone();
+            let recovered = ready.wait_for(|ready| *ready);
+            let recovered = tokio::time::timeout(self.app.options.limits.ready_timeout, recovered).await;
+            if !matches!(recovered, Ok(Ok(_))) && !self.app.is_ready() {
+                return Err(Refusal::unavailable("recovering: not ready yet"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl App {
+    /// Whether recovery is over.
+    pub(super) fn is_ready(&self) -> bool {
+        *self.options.ready.borrow() || self.service.is_ready()
+    }
+}
+
+/// Lets a request through, or refuses it.
+pub(super) async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let peer = request.extensions().get::<Peer>();
+    let guard = peer.map(|peer| peer.requests.begin());
+    let address = peer.map(|peer| peer.address);
+    tracing::debug!("{} {} from {address:?}", request.method(), request.uri().path());
+    let admitted = match gate.check(&request) {
+        Ok(()) => gate.wait().await,
+        refused => refused,
+    };
+    let response = match admitted {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    };
+    let (route, status) = (gate.route.name(), response.status().as_u16());
+    gate.app.telemetry.requests.get_or_create(&telemetry::Request { route, status }).inc();
+    let telemetry = Arc::clone(&gate.app.telemetry);
+    response.map(|body| Body::new(Watched { body, route, begun, telemetry, _guard: guard }))
+}
+
+/// A body that knows when its request began. Dropped when the last of it is sent, or when it never will be.
+struct Watched {
+    body: Body,
+    route: &'static str,
+    begun: Instant,
+    telemetry: SharedTelemetry,
+    _guard: Option<RequestGuard>,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let route = telemetry::Route { route: self.route };
+        self.telemetry.request_seconds.get_or_create(&route).observe(self.begun.elapsed().as_secs_f64());
+    }
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

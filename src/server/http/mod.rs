@@ -1,0 +1,129 @@
+//! The endpoints: a file each, and the router that leads to them.
+
+mod answer;
+mod body;
+mod debug;
+mod encoding;
+mod free;
+mod gate;
+mod healthcheck;
+mod inflate;
+mod intake;
+mod lines;
+mod query;
+mod refusal;
+mod status;
+mod write;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Query;
+use axum::http::Uri;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, any, get, post};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use utoipa_swagger_ui::SwaggerUi;
+
+use self::gate::{Gate, Route};
+pub(super) use self::refusal::Refusal;
+use super::api;
+use super::auth::Authenticator;
+use super::options::Options;
+use super::service::Service;
+use crate::telemetry::SharedTelemetry;
+use crate::time::SharedClock;
+
+/// What all endpoints share.
+struct App {
+    service: Arc<dyn Service>,
+    options: Options,
+    telemetry: SharedTelemetry,
+    clock: SharedClock,
+    authenticator: Option<Authenticator>,
+    turns: Turns,
+}
+
+/// The bounds on what happens at a time.
+struct Turns {
+    large_pieces: Arc<Semaphore>,
+    ingests: Arc<Semaphore>,
+    zstd_bodies: Arc<Semaphore>,
+    /// In KiB.
+    json_bodies: Arc<Semaphore>,
+    queries: Arc<Semaphore>,
+}
+
+impl App {
+    /// Waits for a turn, but not for ever.
+    async fn turn(&self, turns: &Arc<Semaphore>, count: u32) -> Result<OwnedSemaphorePermit, Refusal> {
+        let turn = Arc::clone(turns).acquire_many_owned(count);
+        match tokio::time::timeout(self.options.limits.turn_timeout, turn).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(Refusal::overloaded("too many requests at a time: try again later")),
+        }
+    }
+}
+
+/// The way from a request to its endpoint.
+///
+/// As with cc-metric-store, paths below those of the API lead there too (`/api/write/whatever`).
+pub(super) fn router(
+    service: Arc<dyn Service>,
+    options: Options,
+    telemetry: SharedTelemetry,
+    clock: SharedClock,
+) -> Router {
+    let limits = &options.limits;
+    let turns = Turns {
+        large_pieces: Arc::new(Semaphore::new(limits.large_pieces_max)),
+        ingests: Arc::new(Semaphore::new(limits.ingests_max)),
+        zstd_bodies: Arc::new(Semaphore::new(limits.zstd_bodies_max)),
+        json_bodies: Arc::new(Semaphore::new(limits.json_bytes_in_flight_max >> 10)),
+        queries: Arc::new(Semaphore::new(limits.queries_max)),
+    };
+    let authenticator = options.auth.clone().map(|auth| Authenticator::new(auth, Arc::clone(&clock)));
+    let dev = options.dev;
+    let app = Arc::new(App { service, options, telemetry, clock, authenticator, turns });
+
+    let endpoints: [(Route, &str, MethodRouter<Arc<App>>); 5] = [
+        (Route::Write, "/api/write", post(write::write)),
+        (Route::Query, "/api/query", get(query::query).post(query::query)),
+        (Route::Free, "/api/free", post(free::free)),
+        (Route::Debug, "/api/debug", get(debug::debug)),
+        (Route::Healthcheck, "/api/healthcheck", get(healthcheck::healthcheck).post(healthcheck::healthcheck)),
+    ];
+    let mut router = Router::new();
+    for (route, path, methods) in endpoints {
+        let methods = methods.fallback(status::method_not_allowed);
+        let methods = methods.layer(from_fn_with_state(Gate::new(&app, route), gate::pass));
+        router = router
+            .route(path, methods.clone())
+            .route(&format!("{path}/"), methods.clone())
+            .route(&format!("{path}/{{*below}}"), methods);
+    }
+    let statuses: [(Route, &str, MethodRouter<Arc<App>>); 3] = [
+        (Route::Healthy, "/-/healthy", get(status::healthy)),
+        (Route::Ready, "/-/ready", get(status::ready)),
+        (Route::Metrics, "/metrics", get(status::metrics)),
+    ];
+    for (route, path, methods) in statuses {
+        let methods = methods.fallback(status::method_not_allowed);
+        router = router.route(path, methods.layer(from_fn_with_state(Gate::new(&app, route), gate::pass)));
+    }
+    if dev {
+        let swagger = Router::from(SwaggerUi::new("/swagger").url("/swagger/doc.json", api::openapi()));
+        router = router.merge(swagger.layer(from_fn_with_state(Gate::new(&app, Route::Swagger), gate::pass)));
+    }
+    let elsewhere = any(status::not_found).layer(from_fn_with_state(Gate::new(&app, Route::Elsewhere), gate::pass));
+    router.fallback_service(elsewhere.with_state(())).with_state(app)
+}
+
+/// The first value of a parameter in a query string, decoded.
+fn parameter(uri: &Uri, name: &str) -> Option<String> {
+    let Query(parameters) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
+    parameters.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
+#[cfg(test)]
+pub(super) use self::inflate::tests::{gzip, zstd};

@@ -1,0 +1,103 @@
+//! What a request gets that isn't served: status and body, in the two forms that cc-metric-store has.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::engine::IngestError;
+
+/// Seconds after which a client may come again.
+const RETRY_AFTER_SECS: u32 = 5;
+
+/// The answer to a request that isn't served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::server) struct Refusal {
+    status: StatusCode,
+    text: String,
+    is_json: bool,
+    retry: bool,
+}
+
+impl Refusal {
+    /// `{"status":"Bad Request","error":"…"}`.
+    pub(in crate::server) fn json(status: StatusCode, text: impl Into<String>) -> Self {
+        Refusal { status, text: text.into(), is_json: true, retry: false }
+    }
+
+    /// The text and a newline.
+    pub(in crate::server) fn text(status: StatusCode, text: impl Into<String>) -> Self {
+        Refusal { status, text: text.into(), is_json: false, retry: false }
+    }
+
+    /// What the server has no room for now.
+    pub(super) fn overloaded(text: impl Into<String>) -> Self {
+        Refusal::json(StatusCode::TOO_MANY_REQUESTS, text).retry()
+    }
+
+    /// What can't be served now.
+    pub(super) fn unavailable(text: impl Into<String>) -> Self {
+        Refusal::json(StatusCode::SERVICE_UNAVAILABLE, text).retry()
+    }
+
+    /// A defect of ours.
+    pub(super) fn internal(text: impl Into<String>) -> Self {
+        Refusal::json(StatusCode::INTERNAL_SERVER_ERROR, text)
+    }
+
+    /// Tells the client to come again later.
+    fn retry(mut self) -> Self {
+        self.retry = true;
+        self
+    }
+
+    /// Adds to the text.
+    pub(super) fn and(mut self, more: &str) -> Self {
+        self.text.push_str(more);
+        self
+    }
+
+    /// The status.
+    #[cfg(test)]
+    pub(in crate::server) fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+impl From<IngestError> for Refusal {
+    fn from(error: IngestError) -> Self {
+        match error {
+            IngestError::Busy(_) => Refusal::overloaded(error.to_string()),
+            IngestError::NotReady | IngestError::LogFailed(_) | IngestError::Closed => {
+                Refusal::unavailable(error.to_string())
+            }
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        if self.status.is_server_error() {
+            tracing::warn!("{}: {}", self.status, self.text);
+        } else {
+            tracing::info!("{}: {}", self.status, self.text);
+        }
+        let (content_type, body) = if self.is_json {
+            let status = self.status.canonical_reason().unwrap_or_default();
+            ("application/json", json!({ "status": status, "error": self.text }).to_string())
+        } else {
+            ("text/plain; charset=utf-8", self.text)
+        };
+        let mut response = (self.status, [(header::CONTENT_TYPE, content_type)], body + "\n").into_response();
+        let headers = response.headers_mut();
+        if !self.is_json {
+            headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.retry {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECS));
+        }
+        response
+    }
+}

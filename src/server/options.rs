@@ -1,0 +1,116 @@
+//! What the server needs to know; the config makes it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::{AuthOptions, Tls};
+
+/// How the server serves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The most bytes that the body of a write may have once inflated.
+    pub body_bytes_max: u64,
+    /// When answers to queries are compressed.
+    pub compression: Compression,
+    /// Who may do what; `None` lets everybody do everything.
+    pub auth: Option<AuthOptions>,
+    /// Certificates; `None` for plain HTTP. Keep a clone to [`Tls::reload`] them.
+    pub tls: Option<Arc<Tls>>,
+    /// Whether `/swagger/` is there.
+    pub dev: bool,
+    /// Becomes `true` when recovery is over. Requests wait for it.
+    pub ready: watch::Receiver<bool>,
+    /// Bounds against floods and slow or dead peers.
+    pub limits: Limits,
+}
+
+impl Options {
+    /// The defaults, with `ready` as the sign that recovery is over.
+    pub fn new(ready: watch::Receiver<bool>) -> Self {
+        Options {
+            body_bytes_max: 1 << 30,
+            compression: Compression::default(),
+            auth: None,
+            tls: None,
+            dev: false,
+            ready,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// When answers to queries are compressed; never without the client's `Accept-Encoding`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// With zstd for everybody who asks for it; with gzip unless the peer is on this machine or the answer is large,
+    /// for then compressing takes longer than sending.
+    #[default]
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+/// Bounds against floods and slow or dead peers. The defaults suit 10,000 nodes on one server.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Connections at a time; more wait in the kernel's backlog.
+    pub connections_max: usize,
+    /// How long a TLS handshake may take.
+    pub handshake_timeout: Duration,
+    /// How long the head of a request may take, from its first byte, and how long the first byte of a connection.
+    pub header_timeout: Duration,
+    /// How long a connection without a request stays open.
+    pub idle_timeout: Duration,
+    /// How long a peer may send nothing of a body it owes, or take nothing of an answer.
+    pub stall_timeout: Duration,
+    /// How long requests wait for the end of recovery.
+    pub ready_timeout: Duration,
+    /// How long requests wait for their turn before they are told to come back later.
+    pub turn_timeout: Duration,
+    /// How long requests under way may take once the server shuts down.
+    pub shutdown_timeout: Duration,
+    /// The most bytes of one line.
+    pub line_bytes_max: usize,
+    /// Bytes of whole lines that go to the engine at a time.
+    pub piece_bytes: usize,
+    /// Bodies at a time that may gather a whole piece; others go in pieces of a line's limit.
+    pub large_pieces_max: usize,
+    /// Pieces at a time that are being stored.
+    pub ingests_max: usize,
+    /// Bodies at a time that are inflated with zstd, up to 8 MiB of window each.
+    pub zstd_bodies_max: usize,
+    /// The most bytes of a JSON body.
+    pub json_bytes_max: usize,
+    /// Bytes of all JSON bodies together.
+    pub json_bytes_in_flight_max: usize,
+    /// Queries at a time that are being answered, and frees, dumps and health checks.
+    pub queries_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(4, usize::from);
+        Limits {
+            connections_max: 10_000,
+            handshake_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(15),
+            idle_timeout: Duration::from_secs(150),
+            stall_timeout: Duration::from_secs(30),
+            ready_timeout: Duration::from_secs(60),
+            turn_timeout: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(10),
+            line_bytes_max: 64 << 10,
+            piece_bytes: 1 << 20,
+            large_pieces_max: 128,
+            ingests_max: (2 * threads).clamp(4, 64),
+            zstd_bodies_max: 32,
+            json_bytes_max: 64 << 20,
+            json_bytes_in_flight_max: 512 << 20,
+            queries_max: (4 * threads).clamp(16, 128),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The accept loop: from a listener to answered requests, and the orderly end.
+//!
+//! Invariant: at most `connections_max` connections are open, and once [`run`] returns none is.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tower::ServiceExt;
+use tracing::{debug, info, warn};
+
+use super::connection::{Guarded, Peer, Requests};
+use super::http;
+use super::options::{Limits, Options};
+use super::service::Service;
+use super::tls::Tls;
+use crate::engine::Engine;
+use crate::telemetry::SharedTelemetry;
+use crate::time::SharedClock;
+
+/// How long to wait after the system refused a connection, for want of file descriptors most of the time.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Bytes that hyper buffers of an HTTP/1 connection, and the most that a request's head may have.
+const BUFFER_BYTES: usize = 64 << 10;
+/// Bytes that an HTTP/2 peer may send before somebody reads them: of one request, and of all.
+const HTTP2_WINDOW_BYTES: (u32, u32) = (128 << 10, 256 << 10);
+/// Requests at a time on one HTTP/2 connection.
+const HTTP2_STREAMS_MAX: u32 = 64;
+/// An HTTP/2 peer that is silent this long is asked whether it is still there.
+const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Serves until `shutdown` is ready, then ends what is under way within a bounded time.
+pub async fn run(
+    listener: TcpListener,
+    engine: Arc<Engine>,
+    options: Options,
+    telemetry: SharedTelemetry,
+    clock: SharedClock,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    serve(listener, engine, options, telemetry, clock, shutdown).await
+}
+
+/// [`run`] over any service.
+pub(super) async fn serve(
+    listener: TcpListener,
+    service: Arc<dyn Service>,
+    options: Options,
+    telemetry: SharedTelemetry,
+    clock: SharedClock,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    let acceptor = Acceptor {
+        limits: Arc::new(options.limits.clone()),
+        tls: options.tls.clone(),
+        builder: builder(&options.limits),
+        router: http::router(service, options, telemetry, clock),
+    };
+    let slots = Arc::new(Semaphore::new(acceptor.limits.connections_max));
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    info!("{} server listening at {address}", if acceptor.tls.is_some() { "HTTPS" } else { "HTTP" });
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let accepted = async {
+            // Nobody closes the semaphore, so this error never comes; if it did, connections would go uncounted.
+            let slot = Arc::clone(&slots).acquire_owned().await.ok();
+            (slot, listener.accept().await)
+        };
+        tokio::select! {
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next() => {}
+            (slot, accepted) = accepted => match accepted {
+                Ok((stream, address)) => {
+                    let acceptor = acceptor.clone();
+                    let watcher = graceful.watcher();
+                    connections.spawn(async move {
+                        acceptor.connect(stream, address, watcher).await;
+                        drop(slot);
+                    });
+                }
+                Err(error) => {
+                    warn!("cannot accept a connection: {error}");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(acceptor.limits.shutdown_timeout, graceful.shutdown()).await.is_err() {
+        warn!("cut off requests that were still under way {:?} after the end began", acceptor.limits.shutdown_timeout);
+    }
+    connections.shutdown().await;
+    Ok(())
+}
+
+/// Makes a connection of a socket.
+#[derive(Clone)]
+struct Acceptor {
+    limits: Arc<Limits>,
+    tls: Option<Arc<Tls>>,
+    builder: Builder<TokioExecutor>,
+    router: Router,
+}
+
+impl Acceptor {
+    /// Serves one connection until it ends.
+    async fn connect(&self, stream: TcpStream, address: std::net::SocketAddr, watcher: Watcher) {
+        // Answers go out at once; if the socket can't do that it is broken, and the next read says so.
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = &self.tls else {
+            return self.talk(stream, address, Arc::new([]), watcher).await;
+        };
+        let handshake = tokio_rustls::TlsAcceptor::from(tls.current()).accept(stream);
+        match tokio::time::timeout(self.limits.handshake_timeout, handshake).await {
+            Ok(Ok(stream)) => {
+                let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
+                let certificates = certificates.iter().map(|certificate| certificate.clone().into_owned()).collect();
+                self.talk(stream, address, certificates, watcher).await;
+            }
+            Ok(Err(error)) => debug!("TLS handshake with {address} failed: {error}"),
+            Err(_) => debug!("TLS handshake with {address} took too long"),
+        }
+    }
+
+    async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        &self,
+        stream: S,
+        address: std::net::SocketAddr,
+        certificates: Arc<[rustls_pki_types::CertificateDer<'static>]>,
+        watcher: Watcher,
+    ) {
+        let requests = Requests::default();
+        let stream = Guarded::new(stream, requests.clone(), Arc::clone(&self.limits));
+        let peer = Peer { address, certificates, requests };
+        let service = service_fn(|request: Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(peer.clone());
+            answer(self.router.clone(), request)
+        });
+        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = watcher.watch(connection).await {
+            debug!("connection from {address}: {error}");
+        }
+    }
+}
+
+async fn answer(router: Router, request: Request<Body>) -> Result<Response<Body>, Infallible> {
+    router.oneshot(request).await
+}
+
+fn builder(limits: &Limits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    // The head's own timeout is the connection's: see `connection`. This one ends what that may have missed.
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.idle_timeout + limits.header_timeout)
+        .max_buf_size(BUFFER_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HTTP2_PING_INTERVAL)
+        .initial_stream_window_size(HTTP2_WINDOW_BYTES.0)
+        .initial_connection_window_size(HTTP2_WINDOW_BYTES.1)
+        .max_concurrent_streams(HTTP2_STREAMS_MAX)
+        .max_header_list_size(BUFFER_BYTES as u32);
+    builder
+}

@@ -1,0 +1,72 @@
+//! What the server asks of the layers below, as a trait: the engine is one, tests have others.
+//!
+//! Every method but [`Service::is_ready`] may block.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use crate::engine::{Engine, IngestError, IngestReport};
+use crate::model::MetricTable;
+use crate::query;
+use crate::store::LevelSummary;
+
+/// The store behind the server.
+pub(super) trait Service: Send + Sync + 'static {
+    /// Whether recovery is over.
+    fn is_ready(&self) -> bool;
+
+    /// Stores whole lines of a body that came over HTTP.
+    fn ingest(&self, default_cluster: &str, lines: &[u8], report: &mut IngestReport) -> Result<(), IngestError>;
+
+    /// Frees what lies before `to` below each selector; answers how many blocks went.
+    fn free(&self, selectors: &[Vec<String>], to: i64) -> Result<u64, IngestError>;
+
+    /// Writes the answer to a query piece by piece.
+    fn answer(&self, request: &query::Request, out: &mut dyn Write) -> io::Result<()>;
+
+    /// What lies below a path of names; `None` when it leads nowhere.
+    fn summary(&self, path: &[String]) -> Option<LevelSummary>;
+
+    /// The configured metrics.
+    fn metrics(&self) -> Arc<MetricTable>;
+
+    /// Bytes of memory by kind.
+    fn memory(&self) -> Vec<(&'static str, u64)>;
+
+    /// Things in memory by kind.
+    fn objects(&self) -> Vec<(&'static str, u64)>;
+}
+
+impl Service for Engine {
+    fn is_ready(&self) -> bool {
+        Engine::is_ready(self)
+    }
+
+    fn ingest(&self, default_cluster: &str, lines: &[u8], report: &mut IngestReport) -> Result<(), IngestError> {
+        Engine::ingest(self, "http", default_cluster, lines, report)
+    }
+
+    fn free(&self, selectors: &[Vec<String>], to: i64) -> Result<u64, IngestError> {
+        Engine::free(self, selectors, to)
+    }
+
+    fn answer(&self, request: &query::Request, out: &mut dyn Write) -> io::Result<()> {
+        query::answer(self.store(), request, out)
+    }
+
+    fn summary(&self, path: &[String]) -> Option<LevelSummary> {
+        self.store().summary(path)
+    }
+
+    fn metrics(&self) -> Arc<MetricTable> {
+        self.store().metrics()
+    }
+
+    fn memory(&self) -> Vec<(&'static str, u64)> {
+        self.store().memory()
+    }
+
+    fn objects(&self) -> Vec<(&'static str, u64)> {
+        self.store().objects()
+    }
+}
