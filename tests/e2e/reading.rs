@@ -120,8 +120,10 @@ fn an_impossible_aggregation_spoils_no_other_query() {
 #[test]
 fn answers_are_chunked() {
     let store = cluster();
-    let question = json!({"cluster": "alex", "from": T0, "to": T0 + 600, "for-all-nodes": ["mem_used"]});
+    let queries = vec![json!({"metric": "mem_used", "host": "a07"}); 20_000];
+    let question = json!({"cluster": "alex", "from": T0, "to": T0 + 600, "queries": queries});
     let answer = store.get_with_body("/api/query", question.to_string()).expect_status(200);
+    assert!(answer.body.len() > 2_000_000);
     assert_eq!((answer.header("transfer-encoding"), answer.header("content-length")), ("chunked", ""));
     assert!(answer.header("content-type").starts_with("application/json"), "{:?}", answer.headers);
 }
