@@ -47,9 +47,8 @@ fn a_get_with_a_body_keeps_its_connection() {
     let question = question.to_string();
     let length = question.len();
     let request = |connection: &str| {
-        format!(
-            "GET /api/query HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\nContent-Length: {length}\r\n\r\n{question}"
-        )
+        let head = format!("GET /api/query HTTP/1.1\r\nHost: x\r\nConnection: {connection}");
+        format!("{head}\r\nContent-Length: {length}\r\n\r\n{question}")
     };
     let answers = raw_exchange(&store, format!("{}{}", request("keep-alive"), request("close")).as_bytes());
     assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2, "{answers}");
