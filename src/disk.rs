@@ -75,7 +75,7 @@ pub trait DiskFile: Write + Send {
     /// Makes what was written durable (`fdatasync`).
     fn sync_data(&mut self) -> io::Result<()>;
     /// Bytes in the file.
-    fn len(&mut self) -> io::Result<u64>;
+    fn file_bytes(&mut self) -> io::Result<u64>;
     /// Cuts the file off behind `len` bytes; appending goes on there.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
     /// A second handle to the same file, so that one thread can make durable what another goes on appending to.
@@ -161,7 +161,7 @@ impl DiskFile for File {
         File::sync_data(self)
     }
 
-    fn len(&mut self) -> io::Result<u64> {
+    fn file_bytes(&mut self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
     }
 

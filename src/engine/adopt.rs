@@ -251,7 +251,7 @@ impl<'e> Adoption<'e> {
             .engine
             .disk
             .append(path)
-            .and_then(|mut file| if file.len()? > good_end { file.truncate(good_end) } else { Ok(()) });
+            .and_then(|mut file| if file.file_bytes()? > good_end { file.truncate(good_end) } else { Ok(()) });
         if let Err(error) = cut {
             self.note(WAL_FILE, &format!("the torn tail can't be cut off: {error}"));
         }

@@ -98,7 +98,7 @@ impl FilesLog {
         match entry.good_len {
             Some(len) => Ok(len),
             None => match self.disk.open(&path) {
-                Ok(_) => Ok(self.disk.append(&path)?.len()?),
+                Ok(_) => Ok(self.disk.append(&path)?.file_bytes()?),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
                 Err(error) => Err(error),
             },
@@ -169,7 +169,7 @@ impl FilesLog {
             }
             other => other?,
         };
-        let mut len = file.len()?;
+        let mut len = file.file_bytes()?;
         let entry = self.hosts.entry(address).or_default();
         match entry.good_len {
             Some(good_len) if good_len < len => {

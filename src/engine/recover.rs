@@ -156,7 +156,13 @@ fn refuse_newer(path: &Path, error: NativeError, note: &dyn Fn(&dyn std::fmt::Di
 /// Names of the current segment: a host for each number, its series for each of theirs.
 #[derive(Default)]
 struct SegmentNames {
-    hosts: HashMap<u32, (Arc<Host>, HashMap<u32, Option<SeriesId>>)>,
+    hosts: HashMap<u32, NamedHost>,
+}
+
+/// A host with the series of each number; `None` for those of metrics that are not configured.
+struct NamedHost {
+    host: Arc<Host>,
+    series: HashMap<u32, Option<SeriesId>>,
 }
 
 fn read_segment(engine: &Engine, path: &Path, counts: &Recovered) -> Result<(), OpenError> {
@@ -209,11 +215,11 @@ impl SegmentNames {
         for definition in definitions {
             match definition {
                 Definition::Host { cluster, host } => match engine.store.host_or_create(cluster, host) {
-                    Ok(host) => _ = self.hosts.insert(number, (host, HashMap::new())),
+                    Ok(host) => _ = self.hosts.insert(number, NamedHost { host, series: HashMap::new() }),
                     Err(limit) => note(&limit),
                 },
                 Definition::Series { series, path, is_device, metric } => {
-                    let Some((host, known)) = self.hosts.get_mut(&number) else { continue };
+                    let Some(NamedHost { host, series: known }) = self.hosts.get_mut(&number) else { continue };
                     let components: Vec<Component> =
                         path.as_slice().iter().map(|part| Component::new(part.kind, part.id)).collect();
                     debug_assert!(components.len() <= COMPONENT_DEPTH_MAX);
@@ -229,7 +235,7 @@ impl SegmentNames {
 
     /// Applies samples whose series numbers are the segment's; answers how many came back.
     fn apply(&self, engine: &Engine, number: u32, samples: &[Sample], received_secs: i64) -> u64 {
-        let Some((host, known)) = self.hosts.get(&number) else { return 0 };
+        let Some(NamedHost { host, series: known }) = self.hosts.get(&number) else { return 0 };
         let own: Vec<Sample> = samples
             .iter()
             .filter_map(|sample| Some(Sample { series: (*known.get(&sample.series.0)?)?, ..*sample }))

@@ -169,7 +169,7 @@ impl Lane {
     /// not known to be a fast one.
     fn displacement(&self, offset: i64, apart: i64) -> Option<i64> {
         let a_tick_apart = 4 * apart.abs() >= 3 * i64::from(self.frequency_secs);
-        (a_tick_apart && self.fast_rows == 0 && self.recent.len() == TICKS).then(|| if offset < 0 { -1 } else { 1 })
+        (a_tick_apart && self.fast_rows == 0 && self.recent.len() == TICKS).then_some(if offset < 0 { -1 } else { 1 })
     }
 
     /// Empties the window and moves it to the one that holds this centre. The phase may change with it; then what is

@@ -25,6 +25,7 @@ pub(super) struct Series {
     /// Its column there.
     pub(super) column: u32,
     pub(super) blocks: Vec<Block>,
+    #[expect(clippy::box_collection, reason = "most series have none, and a pointer is a third of an empty vector")]
     pub(super) overlay: Option<Box<Vec<Late>>>,
 }
 
