@@ -5,6 +5,7 @@
 mod arguments;
 mod command;
 mod completions;
+mod connect;
 mod flags;
 mod listen;
 mod logging;
