@@ -3,14 +3,22 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use crate::config::{self, Config, Environment, Errors};
+use crate::disk::SystemDisk;
+use crate::engine::{Background, Engine, OpenError};
+use crate::server::{self, BackendError, BackendNodes, PublicKeyError, Tls, TlsError, nats};
+use crate::telemetry::Telemetry;
+use crate::time::SystemClock;
 
 use super::arguments::Arguments;
+use super::connect::{backend_options, nats_options, server_options};
 use super::listen::bind;
 use super::logging::CRITICAL;
 use super::process::{ProcessError, drop_privileges, raise_file_limit};
@@ -34,12 +42,21 @@ pub enum RunError {
         /// The system's answer.
         error: io::Error,
     },
+    /// cc-backend can't be asked.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
     /// The process could not become the user or the group of the config.
     #[error(transparent)]
     Process(#[from] ProcessError),
-    /// The flag `-cleanup-checkpoints` was given to a build that lacks it.
-    #[error("this build can't clean checkpoints up")]
-    NoCleanup,
+    /// The checkpoint directory can't be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The certificates can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The key that signs tokens can't be used.
+    #[error("main.jwt-public-key: {0}")]
+    Key(#[from] PublicKeyError),
 }
 
 /// Runs the server until a signal ends it; logs why it failed if it does.
@@ -85,28 +102,105 @@ fn run(arguments: &Arguments) -> Result<(), RunError> {
     outcome
 }
 
-fn cleanup_checkpoints(_config: &Config) -> Result<(), RunError> {
-    Err(RunError::NoCleanup)
+/// Drops what is older than the retention from the checkpoint directory, offline: recover, clean up, checkpoint.
+fn cleanup_checkpoints(config: &Config) -> Result<(), RunError> {
+    let engine = open(config)?;
+    engine.recover()?;
+    let dropped = engine.retain();
+    engine.close();
+    super::print(&format!("Cleanup done: {dropped} blocks dropped.\n"));
+    Ok(())
+}
+
+fn open(config: &Config) -> Result<Arc<Engine>, RunError> {
+    let telemetry = Arc::new(Telemetry::default());
+    let (disk, clock) = (Arc::new(SystemDisk), Arc::new(SystemClock));
+    let engine = Engine::open(config.engine_options(), config.metric_table(), disk, clock, telemetry)?;
+    Ok(Arc::new(engine))
 }
 
 /// Binds the port, gives privileges up, and serves until a signal asks for the end.
-async fn serve(path: PathBuf, config: Config, _dev: bool) -> Result<(), RunError> {
+async fn serve(path: PathBuf, config: Config, dev: bool) -> Result<(), RunError> {
     // First of all, so that no signal ends the process without a checkpoint from here on.
     let mut signals = Signals::take_over().map_err(RunError::Runtime)?;
+    let (ready, is_ready) = watch::channel(false);
+    let options = server_options(&config, dev, is_ready.clone())?;
+    let tls = options.tls.clone();
     let listener = listen(&config).await?;
     drop_privileges(config.main.user.as_deref(), config.main.group.as_deref())?;
-    notify(&[NotifyState::Ready, NotifyState::Status("running")]);
-    loop {
-        match signals.next().await {
-            Request::Shutdown => break,
-            Request::Reload => reload(&path, &config),
-        }
+    let engine = open(&config)?;
+    if let Some(backend) = &config.main.backend {
+        let nodes = BackendNodes::new(backend_options(backend), tokio::runtime::Handle::current())?;
+        engine.set_node_provider(Arc::new(nodes));
     }
+    notify(&[NotifyState::Ready, NotifyState::Status("recovering")]);
+
+    let (stop, mut stopped) = watch::channel(false);
+    let nats = config.nats.as_ref().map(|settings| {
+        let mut stopped = stopped.clone();
+        let stop_nats = async move { _ = stopped.changed().await };
+        let telemetry = Arc::clone(engine.telemetry());
+        tokio::spawn(nats::run(Arc::clone(&engine), nats_options(settings), telemetry, is_ready, stop_nats))
+    });
+    let stop_server = async move { _ = stopped.changed().await };
+    let telemetry = Arc::clone(engine.telemetry());
+    let server = tokio::spawn(server::run(
+        listener,
+        Arc::clone(&engine),
+        options,
+        telemetry,
+        Arc::new(SystemClock),
+        stop_server,
+    ));
+    let mut recovery = tokio::task::spawn_blocking({
+        let engine = Arc::clone(&engine);
+        move || engine.recover().map(|()| Background::start(&engine))
+    });
+    let mut background = None;
+    let outcome = loop {
+        tokio::select! {
+            request = signals.next() => match request {
+                Request::Shutdown => break Ok(()),
+                Request::Reload => reload(&path, &config, &engine, tls.as_deref()),
+            },
+            recovered = &mut recovery, if background.is_none() => {
+                match recovered {
+                    Ok(Ok(Ok(started))) => {
+                        background = Some(started);
+                        _ = ready.send(true);
+                        info!("ready");
+                        notify(&[NotifyState::Status("running")]);
+                    }
+                    Ok(Ok(Err(failure))) => break Err(RunError::Runtime(failure)),
+                    Ok(Err(failure)) => break Err(failure.into()),
+                    Err(failure) => break Err(RunError::Runtime(io::Error::other(failure))),
+                }
+            }
+        }
+    };
     info!("shutting down");
     notify(&[NotifyState::Stopping, NotifyState::Status("shutting down")]);
     tokio::spawn(exit_at_second_request(signals));
-    drop(listener);
-    Ok(())
+    _ = stop.send(true);
+    if let Ok(Err(failure)) = server.await {
+        warn!("the server ended with: {failure}");
+    }
+    if let Some(nats) = nats
+        && let Err(failure) = nats.await
+    {
+        error!("NATS: {failure}");
+    }
+    let closing = tokio::task::spawn_blocking(move || {
+        if let Some(background) = background {
+            background.stop();
+        }
+        engine.close();
+    });
+    if let Err(failure) = closing.await {
+        error!("closing the store: {failure}");
+    }
+    info!("shut down");
+    outcome
 }
 
 /// Who asks twice does not want to wait for the last checkpoint; the logs hold everything, and files are replaced
@@ -129,7 +223,7 @@ async fn listen(config: &Config) -> Result<TcpListener, RunError> {
 }
 
 /// Reads the config again; a bad one changes nothing.
-fn reload(path: &Path, running: &Config) {
+fn reload(path: &Path, running: &Config, engine: &Engine, tls: Option<&Tls>) {
     let reloading = match NotifyState::monotonic_usec_now() {
         Ok(now) => vec![NotifyState::Reloading, now],
         // Without the time, systemd would wait in vain for the reload to end: better it hears of none.
@@ -143,6 +237,12 @@ fn reload(path: &Path, running: &Config) {
             }
             for pointer in config::restart_needed(running, &loaded) {
                 warn!("{pointer} changed: it takes effect at the next start");
+            }
+            engine.reload_metrics(loaded.metrics().iter().cloned());
+            match tls.map(Tls::reload) {
+                Some(Err(failure)) => error!("the certificates stay as they are: {failure}"),
+                Some(Ok(())) => info!("certificates reloaded"),
+                None => {}
             }
             info!("config reloaded");
         }

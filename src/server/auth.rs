@@ -60,7 +60,18 @@ impl std::str::FromStr for PublicKey {
         let bytes = BASE64_STANDARD.decode(text).map_err(|error| PublicKeyError(error.to_string()))?;
         let bytes: [u8; 32] =
             bytes.try_into().map_err(|bytes: Vec<u8>| PublicKeyError(format!("got {} bytes", bytes.len())))?;
-        let key = VerifyingKey::from_bytes(&bytes).map_err(|_| PublicKeyError("got no point of the curve".into()))?;
+        PublicKey::from_bytes(&bytes)
+    }
+}
+
+impl PublicKey {
+    /// The key of these bytes.
+    ///
+    /// # Errors
+    ///
+    /// When they are no point of the curve.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Result<PublicKey, PublicKeyError> {
+        let key = VerifyingKey::from_bytes(bytes).map_err(|_| PublicKeyError("got no point of the curve".into()))?;
         Ok(PublicKey(key))
     }
 }

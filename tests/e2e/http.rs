@@ -69,7 +69,7 @@ fn old_clients_are_served() {
 fn requests_are_counted() {
     let store = Store::start(Config::new("native"));
     store.write([Line::new("mem_used", "a1", 7.0, T0)]);
-    store.post("/api/write", "nonsense").expect_status(400);
+    store.post("/api/write", "mem_used nonsense").expect_status(400);
     let metrics = store.metrics();
     assert_eq!(metrics.sum("treering_http_requests_total", "status=\"400\""), 1.0);
     assert!(metrics.sum("treering_http_requests_total", "write") >= 2.0);
