@@ -186,10 +186,10 @@ fn servers(options: &Options) -> Result<(Vec<ServerAddr>, Credentials), ConnectE
         if addr.has_user_pass() && has_none {
             match (addr.username(), addr.password()) {
                 // A name alone is a token, as in other clients.
-                (Some(token), None) => credentials.token = Some(token.to_owned()),
+                (Some(token), None) => credentials.token = Some(decoded(token)),
                 (user, password) => {
-                    credentials.user = user.map(str::to_owned);
-                    credentials.password = password.map(str::to_owned);
+                    credentials.user = user.map(decoded);
+                    credentials.password = password.map(decoded);
                 }
             }
         }
@@ -200,6 +200,27 @@ fn servers(options: &Options) -> Result<(Vec<ServerAddr>, Credentials), ConnectE
         servers.push(ServerAddr::from_url(url)?);
     }
     Ok((servers, credentials))
+}
+
+/// A part of a URL without its percent signs (RFC 3986, section 2.1); the URL crate hands parts out as they are written.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let code = behind.get(..2).filter(|_| *first == b'%').and_then(|code| std::str::from_utf8(code).ok());
+        let code = code.filter(|code| code.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &behind[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -231,6 +252,15 @@ mod tests {
         options.user = Some(("ann".into(), "x".into()));
         let (_, credentials) = servers(&options).unwrap();
         assert_eq!((credentials.user.as_deref(), credentials.token), (Some("ann"), None));
+    }
+
+    #[test]
+    fn percent_signs_are_decoded() {
+        for (text, expected) in
+            [("p%40s%3As", "p@s:s"), ("%", "%"), ("%4", "%4"), ("%zz%+1", "%zz%+1"), ("%c3%a4", "ä")]
+        {
+            assert_eq!(decoded(text), expected);
+        }
     }
 
     #[test]

@@ -39,7 +39,12 @@ impl Session {
         while !*self.stop.borrow() {
             match connect(&self.options, &self.link).await {
                 Ok(client) => self.receive_from(client).await,
-                Err(failure) => error!("NATS: nothing is received: {failure}"),
+                Err(failure) => {
+                    // An address of the config is at fault, which no second attempt changes.
+                    error!("NATS: nothing is received: {failure}");
+                    let _ = self.stop.wait_for(|&stop| stop).await;
+                    break;
+                }
             }
             if *self.stop.borrow() {
                 break;

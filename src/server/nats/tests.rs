@@ -246,9 +246,9 @@ async fn bad_messages_harm_no_others() {
 async fn each_subscription_receives_in_order_for_its_cluster() {
     let server = Server::start("").await;
     let sink = Arc::new(Fake::default());
-    let running = Running::with(&sink, options(&server, &[("hpc", "alex"), ("hpc", "fritz"), ("other.>", "emmy")]));
+    let running = Running::with(&sink, options(&server, &[("hpc", "alex"), ("hpc", "fritz"), ("other.*.y", "emmy")]));
     server.await_subscriptions("hpc", 2).await;
-    server.await_subscriptions("other.>", 1).await;
+    server.await_subscriptions("other.*.y", 1).await;
     let publisher = server.publisher().await;
     for k in 0..3000 {
         // Some with a line end and some without.
