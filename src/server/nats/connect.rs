@@ -202,7 +202,7 @@ fn servers(options: &Options) -> Result<(Vec<ServerAddr>, Credentials), ConnectE
     Ok((servers, credentials))
 }
 
-/// A part of a URL without its percent signs (RFC 3986, section 2.1); the URL crate hands parts out as they are written.
+/// A part of a URL without its percent signs (RFC 3986, section 2.1): the URL crate hands parts out as they stand.
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
