@@ -40,6 +40,8 @@ where
 /// Our own events at the level asked for; of libraries, only what is also a warning, except for `debug`, which shows
 /// their normal run too.
 fn filter(level: LogLevel) -> Targets {
+    // The NATS client calls each failed attempt to connect an error; `server::nats` logs them, at a bearable rate.
+    let nats = if level == LogLevel::Debug { LevelFilter::INFO } else { LevelFilter::OFF };
     let (ours, theirs) = match level {
         LogLevel::Debug => (LevelFilter::DEBUG, LevelFilter::INFO),
         LogLevel::Info => (LevelFilter::INFO, LevelFilter::WARN),
@@ -47,7 +49,11 @@ fn filter(level: LogLevel) -> Targets {
         LogLevel::Err => (LevelFilter::ERROR, LevelFilter::ERROR),
         LogLevel::Crit => (LevelFilter::OFF, LevelFilter::OFF),
     };
-    Targets::new().with_default(theirs).with_target("treering", ours).with_target(CRITICAL, LevelFilter::ERROR)
+    Targets::new()
+        .with_default(theirs)
+        .with_target("treering", ours)
+        .with_target("async_nats", nats)
+        .with_target(CRITICAL, LevelFilter::ERROR)
 }
 
 /// `<4>[WARNING]  message name=value`, with the date before the message when there is a clock.

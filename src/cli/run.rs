@@ -13,12 +13,12 @@ use tracing::{error, info, warn};
 use crate::config::{self, Config, Environment, Errors};
 use crate::disk::SystemDisk;
 use crate::engine::{Background, Engine, OpenError};
-use crate::server::{self, PublicKeyError, Tls, TlsError};
+use crate::server::{self, BackendError, BackendNodes, PublicKeyError, Tls, TlsError, nats};
 use crate::telemetry::Telemetry;
 use crate::time::SystemClock;
 
 use super::arguments::Arguments;
-use super::connect::server_options;
+use super::connect::{backend_options, nats_options, server_options};
 use super::listen::bind;
 use super::logging::CRITICAL;
 use super::process::{ProcessError, drop_privileges, raise_file_limit};
@@ -42,6 +42,9 @@ pub enum RunError {
         /// The system's answer.
         error: io::Error,
     },
+    /// cc-backend can't be asked.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
     /// The process could not become the user or the group of the config.
     #[error(transparent)]
     Process(#[from] ProcessError),
@@ -121,14 +124,24 @@ async fn serve(path: PathBuf, config: Config, dev: bool) -> Result<(), RunError>
     // First of all, so that no signal ends the process without a checkpoint from here on.
     let mut signals = Signals::take_over().map_err(RunError::Runtime)?;
     let (ready, is_ready) = watch::channel(false);
-    let options = server_options(&config, dev, is_ready)?;
+    let options = server_options(&config, dev, is_ready.clone())?;
     let tls = options.tls.clone();
     let listener = listen(&config).await?;
     drop_privileges(config.main.user.as_deref(), config.main.group.as_deref())?;
     let engine = open(&config)?;
+    if let Some(backend) = &config.main.backend {
+        let nodes = BackendNodes::new(backend_options(backend), tokio::runtime::Handle::current())?;
+        engine.set_node_provider(Arc::new(nodes));
+    }
     notify(&[NotifyState::Ready, NotifyState::Status("recovering")]);
 
     let (stop, mut stopped) = watch::channel(false);
+    let nats = config.nats.as_ref().map(|settings| {
+        let mut stopped = stopped.clone();
+        let stop_nats = async move { _ = stopped.changed().await };
+        let telemetry = Arc::clone(engine.telemetry());
+        tokio::spawn(nats::run(Arc::clone(&engine), nats_options(settings), telemetry, is_ready, stop_nats))
+    });
     let stop_server = async move { _ = stopped.changed().await };
     let telemetry = Arc::clone(engine.telemetry());
     let server = tokio::spawn(server::run(
@@ -171,6 +184,11 @@ async fn serve(path: PathBuf, config: Config, dev: bool) -> Result<(), RunError>
     _ = stop.send(true);
     if let Ok(Err(failure)) = server.await {
         warn!("the server ended with: {failure}");
+    }
+    if let Some(nats) = nats
+        && let Err(failure) = nats.await
+    {
+        error!("NATS: {failure}");
     }
     let closing = tokio::task::spawn_blocking(move || {
         if let Some(background) = background {

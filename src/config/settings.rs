@@ -168,10 +168,10 @@ pub struct NatsSettings {
     pub subscriptions: Vec<Subscription>,
 }
 
-/// TLS towards NATS servers. It is spoken when the URL or the server asks for it; these files add to it.
+/// TLS towards NATS servers. It is spoken when the URL or the server asks for it, and always when a file is given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NatsTls {
-    /// Authorities (PEM) beside the system's.
+    /// Authorities (PEM) in place of the system's.
     pub ca_file: Option<PathBuf>,
     /// The certificate to show.
     pub client: Option<TlsFiles>,

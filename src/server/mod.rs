@@ -3,8 +3,11 @@
 //! [`run`] serves the REST API over HTTP and HTTPS; `docs/api.md` describes it. Nothing in here touches memory or disk
 //! but through the engine.
 
+pub mod nats;
+
 mod api;
 mod auth;
+mod backend;
 mod connection;
 mod health;
 mod http;
@@ -19,6 +22,7 @@ mod tests;
 
 pub use api::openapi_json;
 pub use auth::{AuthOptions, PublicKey, PublicKeyError, Roles};
+pub use backend::{BackendError, BackendNodes, BackendOptions};
 pub use options::{Compression, Limits, Options};
 pub use run::run;
 pub use tls::{ClientCertificates, Tls, TlsError, TlsOptions};

@@ -1,0 +1,130 @@
+//! From a client's subscriptions to their queues.
+//!
+//! Invariant: taking a message over never waits, so the client never has to drop one while a queue has room.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::connection::State;
+use async_nats::{Client, Subscriber};
+use futures_util::StreamExt;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{error, warn};
+
+use super::connect::{Link, connect};
+use super::options::Options;
+use super::queue::Queue;
+use crate::telemetry::SharedTelemetry;
+
+/// Before a client that gave up is replaced.
+const RESTART_PAUSE: Duration = Duration::from_secs(5);
+/// How long messages on their way may take at the end.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Where messages come from and go to.
+pub(super) struct Session {
+    pub options: Options,
+    pub telemetry: SharedTelemetry,
+    pub link: Arc<Link>,
+    /// One a subscription.
+    pub queues: Vec<Arc<Queue>>,
+    /// Becomes `true` at the end.
+    pub stop: watch::Receiver<bool>,
+}
+
+impl Session {
+    /// Receives until it is told to stop, with one client after the other should one give up, which they don't.
+    pub(super) async fn receive(mut self) {
+        while !*self.stop.borrow() {
+            match connect(&self.options, &self.link).await {
+                Ok(client) => self.receive_from(client).await,
+                Err(failure) => {
+                    // An address of the config is at fault, which no second attempt changes.
+                    error!("NATS: nothing is received: {failure}");
+                    let _ = self.stop.wait_for(|&stop| stop).await;
+                    break;
+                }
+            }
+            if *self.stop.borrow() {
+                break;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(RESTART_PAUSE) => {}
+                // An error means that nobody is left to say more, which is the end as well.
+                _ = self.stop.wait_for(|&stop| stop) => break,
+            }
+        }
+    }
+
+    async fn receive_from(&mut self, client: Client) {
+        let mut readers = JoinSet::new();
+        for (subscription, queue) in self.options.subscriptions.iter().zip(&self.queues) {
+            let subscribed = tokio::select! {
+                subscribed = client.subscribe(subscription.subject.clone()) => subscribed,
+                _ = self.stop.wait_for(|&stop| stop) => return,
+            };
+            match subscribed {
+                Ok(subscriber) => {
+                    let reader = Reader {
+                        subscriber,
+                        client: client.clone(),
+                        queue: Arc::clone(queue),
+                        telemetry: Arc::clone(&self.telemetry),
+                        link: Arc::clone(&self.link),
+                    };
+                    readers.spawn(reader.read(self.stop.clone()));
+                }
+                Err(failure) => error!("NATS: subject {:?} is not received: {failure}", subscription.subject),
+            }
+        }
+        while let Some(ended) = readers.join_next().await {
+            if let Err(failure) = ended {
+                error!("NATS: a subscription's task failed: {failure}");
+            }
+        }
+        if !*self.stop.borrow() {
+            warn!("NATS: all subscriptions ended; connecting anew");
+        }
+    }
+}
+
+/// Takes over the messages of one subscription.
+struct Reader {
+    subscriber: Subscriber,
+    client: Client,
+    queue: Arc<Queue>,
+    telemetry: SharedTelemetry,
+    link: Arc<Link>,
+}
+
+impl Reader {
+    async fn read(mut self, mut stop: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                message = self.subscriber.next() => match message {
+                    Some(message) => self.take(&message),
+                    None => return,
+                },
+                _ = stop.wait_for(|&stop| stop) => break,
+            }
+        }
+        // What the server has sent before it learns of the end is on its way: take it over too.
+        let rest = async {
+            if self.client.connection_state() == State::Connected && self.subscriber.drain().await.is_ok() {
+                while let Some(message) = self.subscriber.next().await {
+                    self.take(&message);
+                }
+            }
+        };
+        // When this takes too long the connection is as good as lost, and so is what was on it.
+        let _ = tokio::time::timeout(DRAIN_TIMEOUT, rest).await;
+    }
+
+    fn take(&self, message: &async_nats::Message) {
+        self.telemetry.nats_messages.inc();
+        if !self.queue.push(&message.subject, &message.payload) {
+            self.link.note_drops(1, "too many wait to be stored");
+        }
+    }
+}
