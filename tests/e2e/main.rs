@@ -24,4 +24,5 @@ mod restart;
 mod retention;
 mod scale;
 mod tls;
+mod tools;
 mod writing;

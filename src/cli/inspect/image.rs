@@ -38,7 +38,7 @@ pub(super) fn host(image: &HostImage, offset: Option<u64>, bytes: u64, report: &
     for (at, component) in image.components.iter().enumerate() {
         report.item("component", None, || {
             let mut fields = vec![
-                ("path", Field::text(joined(image, at as u32))),
+                ("component", Field::text(joined(image, at as u32))),
                 ("type", Field::text(&*component.component.kind)),
                 ("id", Field::text(&*component.component.id)),
             ];
@@ -107,7 +107,8 @@ fn lane(image: &HostImage, lane: &LaneImage, report: &mut Report<'_>) -> io::Res
     for (at, values) in &lane.columns {
         let filled = values.iter().filter(|value| !is_empty(**value)).count();
         report.totals.samples += filled as u64;
-        let ends = [values.iter().position(|value| !is_empty(*value)), values.iter().rposition(|value| !is_empty(*value))];
+        let ends =
+            [values.iter().position(|value| !is_empty(*value)), values.iter().rposition(|value| !is_empty(*value))];
         for row in ends.into_iter().flatten() {
             let offset_secs = i64::from(lane.frequency_secs).saturating_mul(row as i64);
             report.totals.see(lane.start_secs.saturating_add(offset_secs));

@@ -104,7 +104,8 @@ fn file(path: &Path, named: bool, report: &mut Report<'_>) -> io::Result<()> {
         Kind::Reference(ccms::FileKind::Unknown) => {
             report.begin("unknown file", len, &[])?;
             if !named {
-                return report.item("skipped", None, || vec![("reason", Field::text("no log, snapshot or checkpoint"))]);
+                return report
+                    .item("skipped", None, || vec![("reason", Field::text("no log, snapshot or checkpoint"))]);
             }
             let shown: Vec<u8> = head.iter().copied().take(8).collect();
             let reason = format!("no log, snapshot or checkpoint: the first bytes are {shown:02x?}");

@@ -122,7 +122,7 @@ impl Visitor for Printer<'_, '_> {
         self.end_series();
         self.path.push(name.to_owned());
         if self.outcome.is_ok() {
-            let level = || vec![("path", Field::text(self.path.join("/")))];
+            let level = || vec![("level", Field::text(self.path.join("/")))];
             self.outcome = self.report.item("level", Some(self.offset), level);
         }
     }
