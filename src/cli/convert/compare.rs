@@ -154,6 +154,15 @@ fn all_series(image: &HostImage) -> BTreeMap<String, Values> {
     let mut named = BTreeMap::new();
     for (series, mut values) in image.series.iter().zip(all).filter(|(_, values)| !values.values.is_empty()) {
         values.values.sort_by_key(|(secs, _)| *secs);
+        // What was read from a snapshot of cc-metric-store lies in blocks and, if its rows are open, in a lane too. The
+        // sort is stable: the lane's value, which is the newer one, comes last.
+        values.values.dedup_by(|later, earlier| {
+            let is_same = later.0 == earlier.0;
+            if is_same {
+                earlier.1 = later.1;
+            }
+            is_same
+        });
         let path = image.path(series.component);
         let name: String = path.iter().map(|part| format!("{}/", part.component)).collect();
         named.insert(name + &series.metric, values);

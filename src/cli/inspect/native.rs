@@ -135,16 +135,14 @@ impl Names {
             if let (Some(first), Some(last)) = (secs().min(), secs().max()) {
                 fields.extend([("first", Field::Secs(first)), ("last", Field::Secs(last))]);
             }
-            fields
-        })?;
-        let known = |sample: &&Sample| !self.series.contains_key(&(number, sample.series.0));
-        match samples.iter().find(known) {
-            Some(sample) => {
-                let reason = format!("host {number} has no definition of series {}", sample.series.0);
-                report.damage(Some(offset), 0, &reason)
+            // Their definitions were in a damaged record.
+            let is_undefined = |sample: &&Sample| !self.series.contains_key(&(number, sample.series.0));
+            match samples.iter().filter(is_undefined).count() {
+                0 => {}
+                count => fields.push(("undefined", Field::count(count))),
             }
-            None => Ok(()),
-        }
+            fields
+        })
     }
 
     fn host(&self, number: u32) -> String {

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::*;
-use crate::formats::native::{FileHeader, append_header, append_record, encode_samples};
-use crate::model::{Sample, SeriesId};
+use crate::block::Block;
+use crate::formats::native::{FileHeader, SnapshotWriter, append_header, append_record, encode_samples};
+use crate::model::{Component, ComponentImage, EMPTY, HostImage, LaneImage, NO_PARENT, Sample, SeriesId, SeriesImage};
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
@@ -24,9 +26,8 @@ fn objects(path: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 9] = [
     ("native/version1.log", "log segment"),
-    ("native/version1.snapshot", "snapshot"),
     ("ccms/golden.bin", "binary snapshot of cc-metric-store"),
     ("ccms/golden.json", "JSON snapshot of cc-metric-store"),
     ("ccms/golden.wal", "log of cc-metric-store"),
@@ -67,14 +68,73 @@ fn a_log_is_printed_record_by_record() {
     }
 }
 
+/// A snapshot of two hosts with a block and a lane each.
+fn snapshot_bytes() -> Vec<u8> {
+    let block = Block::seal(600, 60, &[1.0, EMPTY, 1.0]).unwrap();
+    let mut image = HostImage {
+        cluster: "alex".into(),
+        horizon_secs: i64::MIN,
+        components: vec![ComponentImage {
+            parent: NO_PARENT,
+            component: Component::new("hwthread", "3"),
+            is_device: false,
+            horizon_secs: 540,
+        }],
+        series: vec![SeriesImage {
+            component: 0,
+            metric: "flops_any".into(),
+            blocks: vec![Arc::clone(block.as_bytes())],
+            overlay: Vec::new(),
+        }],
+        lanes: vec![LaneImage {
+            frequency_secs: 60,
+            start_secs: 900,
+            seconds: vec![0, 1],
+            recent: vec![0, 1],
+            columns: vec![(0, vec![EMPTY, 7.5])],
+        }],
+        ..HostImage::default()
+    };
+    let mut writer =
+        SnapshotWriter::begin(Vec::new(), &FileHeader { shard: 5, sequence: 9, created_secs: 1000 }).unwrap();
+    for host in ["a1", "a2"] {
+        image.host = host.into();
+        writer.host(&image).unwrap();
+    }
+    writer.finish().unwrap().0
+}
+
 #[test]
 fn blocks_are_described() {
-    let objects = objects(&data("native/version1.snapshot"));
-    let block = objects.iter().find(|object| object["kind"] == "block").unwrap();
-    assert!(block["filled"].as_u64().unwrap() <= block["slots"].as_u64().unwrap(), "{block}");
-    assert!(["raw", "constant", "reference", "delta", "dictionary"].contains(&block["codec"].as_str().unwrap()));
-    let host = objects.iter().find(|object| object["kind"] == "host").unwrap();
-    assert_eq!(host["offset"], 36);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("any name");
+    fs::write(&path, snapshot_bytes()).unwrap();
+    let (text, sound) = run(&path, false, None);
+    assert!(sound, "{text}");
+    for part in [
+        ": snapshot, ",
+        "version 1, shard 5, sequence 9, created 1000 (1970-01-01T00:16:40Z)",
+        "  offset 36: host: host alex/a1, ",
+        "  component: component hwthread3, type hwthread, id 3, horizon 540 (",
+        "  series: series hwthread3/flops_any, blocks 1, late 0\n",
+        "  block: start 600 (1970-01-01T00:10:00Z), frequency 60, slots 3, filled 2, codec constant, bytes ",
+        "  lane: start 900 (1970-01-01T00:15:00Z), frequency 60, slots 2, series 1\n",
+        "  column: series hwthread3/flops_any, filled 1\n",
+        "  summary: hosts 2, series 2, samples 6, first 600 (1970-01-01T00:10:00Z), last 960 (",
+    ] {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    let hosts: Vec<Value> = objects(&path).into_iter().filter(|object| object["kind"] == "host").collect();
+    let bytes = hosts[0]["bytes"].as_u64().unwrap();
+    assert_eq!(hosts[1]["offset"].as_u64().unwrap(), 36 + bytes);
+}
+
+/// The section's checksum is right, so only the block can tell.
+#[test]
+fn a_damaged_block_is_told_with_its_section() {
+    let (text, sound) = run(&data("native/version1.snapshot"), false, None);
+    let damage = text.lines().find(|line| line.contains("DAMAGE")).unwrap();
+    assert!(!sound && damage.starts_with("  offset 36: ") && damage.contains("reason block 0 of "), "{damage}");
 }
 
 /// An offset leads to the place in the file, also behind levels and long series.
@@ -119,8 +179,8 @@ fn the_limit_bounds_what_is_printed_and_not_what_is_checked() {
 #[test]
 fn damage_is_told_with_its_offset() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, _) in FILES {
-        let whole = fs::read(data(name)).unwrap();
+    let files = FILES.iter().map(|(name, _)| (*name, fs::read(data(name)).unwrap()));
+    for (name, whole) in files.chain([("native/snapshot", snapshot_bytes())]) {
         let path = folder.path().join(Path::new(name).file_name().unwrap());
         // Cut off: whatever the form, it can tell.
         fs::write(&path, &whole[..whole.len() - 3]).unwrap();
@@ -205,5 +265,5 @@ fn names_are_printed_without_control_characters() {
     fs::write(&path, bytes).unwrap();
     let (text, sound) = run(&path, false, None);
     assert!(!text.contains('\u{1b}') && !text.lines().any(|line| line.starts_with("  DAMAGE \\")), "{text}");
-    assert!(!sound && text.contains("no definition of series 0"), "{text}");
+    assert!(sound && text.contains("undefined 1"), "{text}");
 }
