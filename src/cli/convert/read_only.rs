@@ -1,7 +1,7 @@
 //! A disk that only reads, so that an engine can recover from a directory without changing anything in it.
 //!
-//! What recovery would do to files (cutting torn tails, setting corrupt snapshots aside) prepares them for being written
-//! again, which never happens here. Folders that an engine expects to exist are as good as empty when they are missing.
+//! What recovery would do to files (cutting torn tails, setting corrupt snapshots aside) prepares them for being
+//! written again, which never happens here. Folders that an engine expects are as good as empty when they are missing.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
