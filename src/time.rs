@@ -141,6 +141,33 @@ impl fmt::Display for Decimal {
     }
 }
 
+/// Year, month and day of a day since 1970: Howard Hinnant's `civil_from_days`
+/// (<https://howardhinnant.github.io/date_algorithms.html>).
+pub fn civil(day: i64) -> (i64, i64, i64) {
+    let day = day + 719_468;
+    let era = day.div_euclid(146_097);
+    let day_of_era = day.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day_of_month = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day_of_month)
+}
+
+/// Seconds since 1970 as RFC 3339 in UTC: `2026-11-21T16:13:39Z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rfc3339(pub i64);
+
+impl fmt::Display for Rfc3339 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day) = civil(self.0.div_euclid(86_400));
+        let second = self.0.rem_euclid(86_400);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +188,19 @@ mod tests {
     fn durations_are_printed_as_go_prints_them() {
         for (millis, text) in [(5_400_000, "1h30m0s"), (300, "300ms"), (1_500, "1.5s"), (60_000, "1m0s"), (0, "0s")] {
             assert_eq!(GoDuration(Duration::from_millis(millis)).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn dates_are_gregorian() {
+        for (day, date) in [(0, (1970, 1, 1)), (-1, (1969, 12, 31)), (11_016, (2000, 2, 29)), (47_541, (2100, 3, 1))] {
+            assert_eq!(civil(day), date);
+        }
+        for (secs, text) in [(1_795_277_619, "2026-11-21T16:13:39Z"), (-1, "1969-12-31T23:59:59Z")] {
+            assert_eq!(Rfc3339(secs).to_string(), text);
+        }
+        for secs in [i64::MIN, i64::MAX] {
+            assert!(Rfc3339(secs).to_string().ends_with('Z'));
         }
     }
 }

@@ -16,6 +16,11 @@ pub(super) mod id {
     pub(in super::super) const REFERENCE: u8 = 2;
     pub(in super::super) const DELTA: u8 = 3;
     pub(in super::super) const DICTIONARY: u8 = 4;
+
+    /// What a codec is called.
+    pub(in super::super) fn name(id: u8) -> Option<&'static str> {
+        ["raw", "constant", "reference", "delta", "dictionary"].get(usize::from(id)).copied()
+    }
 }
 
 /// How values will be written: everything is known but the bytes.

@@ -68,6 +68,12 @@ impl Block {
         header.start_secs.saturating_add(i64::from(header.frequency_secs) * header.len as i64)
     }
 
+    /// The name of the codec that holds the values.
+    pub fn codec(&self) -> &'static str {
+        // A validated block has a known codec.
+        super::codec::id::name(self.header().codec).unwrap_or("unknown")
+    }
+
     /// The number of slots that hold a value.
     pub fn filled(&self) -> usize {
         View::read(&self.0).map_or(0, |view| view.empties.count())

@@ -13,7 +13,8 @@ use crate::time::{DurationError, parse_duration};
 pub enum Command {
     /// Simulate a cluster that sends samples: first the last hours, then live, until Ctrl-C
     Demo(DemoArguments),
-    /// Print logs, snapshots and checkpoints, Treering's or cc-metric-store's, with offsets, and check them
+    /// Print logs, snapshots and checkpoints, Treering's or cc-metric-store's, with offsets, and check them; the exit
+    /// code is 1 if anything is damaged
     Inspect(InspectArguments),
     /// Write the content of a checkpoint directory to another one in another form; no server may use them meanwhile
     Convert(ConvertArguments),
@@ -55,13 +56,13 @@ pub struct DemoArguments {
 /// The arguments of `inspect`.
 #[derive(Debug, Clone, Args)]
 pub struct InspectArguments {
-    /// The files
+    /// The files; of a folder, all below it. What a file is, its content tells
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
     /// Print JSON, one object a line
     #[arg(long)]
     pub json: bool,
-    /// Print at most this many records of a file; all are checked
+    /// Print at most this many records, series and blocks of a file; all are checked [default: 200]
     #[arg(long, value_name = "NUMBER")]
     pub limit: Option<u64>,
 }
@@ -69,13 +70,16 @@ pub struct InspectArguments {
 /// The arguments of `convert`.
 #[derive(Debug, Clone, Args)]
 pub struct ConvertArguments {
-    /// Read only files of this form: native, wal or json; otherwise whatever lies there
+    /// Refuse a SOURCE of another form than this: native, wal or json; otherwise whatever lies there is read
     #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
     pub from: Option<CheckpointFormat>,
     /// The form to write: native, wal or json
     #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
     pub to: CheckpointFormat,
-    /// The checkpoint directory to read
+    /// The server's config file, for the frequencies of metrics that lie in logs alone: no snapshot names them yet
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// The checkpoint directory to read; nothing in it is changed
     #[arg(value_name = "SOURCE", value_hint = ValueHint::DirPath)]
     pub source: PathBuf,
     /// The checkpoint directory to write; it must be empty or missing

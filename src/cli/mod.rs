@@ -6,12 +6,15 @@ mod arguments;
 mod command;
 mod completions;
 mod connect;
+mod convert;
 mod flags;
+mod inspect;
 mod listen;
 mod logging;
 mod process;
 mod run;
 mod signals;
+mod text;
 mod version;
 
 pub use arguments::{Arguments, LogLevel};
@@ -36,8 +39,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match &arguments.command {
         None => run::main(&arguments),
         Some(Command::Demo(_)) => missing("demo"),
-        Some(Command::Inspect(_)) => missing("inspect"),
-        Some(Command::Convert(_)) => missing("convert"),
+        Some(Command::Inspect(arguments)) => inspect::main(arguments),
+        Some(Command::Convert(arguments)) => convert::main(arguments),
         Some(Command::Schema) => {
             print(&format!("{}\n", crate::config::schema_text()));
             ExitCode::SUCCESS

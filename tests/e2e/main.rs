@@ -23,4 +23,5 @@ mod provider;
 mod reading;
 mod restart;
 mod tls;
+mod tools;
 mod writing;

@@ -119,12 +119,14 @@ fn read_level<R: Read>(
     let metrics = source.u32("the number of metrics")?;
     source.promise(u64::from(metrics), SERIES_BYTES_MIN, "the number of metrics")?;
     for _ in 0..metrics {
+        visitor.at(source.offset());
         let name = read_name(source, "a metric's name")?;
         read_series(source, visitor, &name, pieces).map_err(|error| error.within(&name))?;
     }
     let children = source.u32("the number of children")?;
     source.promise(u64::from(children), CHILD_BYTES_MIN, "the number of children")?;
     for _ in 0..children {
+        visitor.at(source.offset());
         let name = read_name(source, "a child's name")?;
         visitor.enter(&name);
         read_level(source, visitor, depth + 1, pieces).map_err(|error| error.within(&name))?;

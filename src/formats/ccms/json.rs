@@ -84,10 +84,12 @@ fn read_level<R: Read>(
     each(lexer, |lexer, key| match key {
         "from" => lexer.integer().map(|secs| span.from_secs = secs),
         "to" => lexer.integer().map(|secs| span.to_secs = secs),
-        "metrics" => {
-            each(lexer, |lexer, name| read_series(lexer, visitor, name, slots).map_err(|error| error.within(name)))
-        }
+        "metrics" => each(lexer, |lexer, name| {
+            visitor.at(lexer.offset());
+            read_series(lexer, visitor, name, slots).map_err(|error| error.within(name))
+        }),
         "children" => each(lexer, |lexer, name| {
+            visitor.at(lexer.offset());
             visitor.enter(name);
             read_level(lexer, visitor, depth + 1, slots).map_err(|error| error.within(name))?;
             visitor.leave();

@@ -31,6 +31,6 @@ pub use error::{CcmsError, Damage};
 pub use json::{read as read_json, write as write_json};
 pub use names::{CheckpointFile, FORM_BIN, FORM_JSON, SnapshotForm, WAL_FILE, directory_name, name_of_directory};
 pub use state::{read as read_state, write as write_state};
-pub use tree::{DEPTH_MAX, Head, Level, Span, Visitor};
+pub use tree::{DEPTH_MAX, Head, Level, Span, Visitor, narrow};
 pub use wal::{PAYLOAD_BYTES_MAX, Record, WAL_HEADER, encode as encode_record};
 pub use wal_read::{WalItem, WalReader};

@@ -36,6 +36,8 @@ pub struct Head<'a> {
 
 /// Takes what a snapshot holds, in the order of the file.
 pub trait Visitor {
+    /// Where in the file the name of the level or series that comes next begins; in JSON, what belongs to the name.
+    fn at(&mut self, _offset: u64) {}
     /// A level below the current one begins.
     fn enter(&mut self, name: &str);
     /// Slots of a series of the current level; [`crate::model::EMPTY`] where there is no value. A long series comes
@@ -63,7 +65,7 @@ pub(super) fn slot(value: f64) -> f64 {
 /// A value as the binary forms hold it, and [`slot`] reads it. A number beyond float32 becomes the largest there is
 /// and not infinity, for cc-metric-store leaves a request without any answer when one value of it is infinite. Every
 /// NaN becomes one NaN; infinities stay.
-pub(super) fn narrow(value: f64) -> f32 {
+pub fn narrow(value: f64) -> f32 {
     if value.is_nan() {
         f32::NAN
     } else if value.is_finite() {

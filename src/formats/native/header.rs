@@ -23,14 +23,21 @@ pub struct FileHeader {
 
 /// The kinds of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
+    /// A segment of a log.
     Segment,
+    /// A snapshot of a shard.
     Snapshot,
 }
 
 impl Kind {
+    /// Tells what a file is from its first bytes, whatever its name; `None` when it is neither.
+    pub fn detect(head: &[u8]) -> Option<Kind> {
+        [Kind::Segment, Kind::Snapshot].into_iter().find(|kind| head.starts_with(&kind.magic()))
+    }
+
     /// What the file is called in messages.
-    pub(super) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Kind::Segment => "log segment",
             Kind::Snapshot => "snapshot",
@@ -95,7 +102,7 @@ impl FileHeader {
 }
 
 /// The only version so far, of both kinds.
-const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 
 #[cfg(test)]
 pub(super) mod tests {

@@ -21,7 +21,7 @@ mod values;
 
 pub use definition::{ComponentPath, ComponentRef, Definition};
 pub use error::{Damage, NativeError};
-pub use header::{FILE_HEADER_BYTES, FileHeader};
+pub use header::{FILE_HEADER_BYTES, FileHeader, Kind as FileKind, VERSION as FILE_VERSION};
 pub use names::{FileName, parse_shard_folder, shard_folder};
 pub use record::{HorizonRecord, Record, SAMPLES_MAX, SamplesRecord, encode_horizon, encode_samples};
 pub use segment::{Entry, RECORD_BYTES_MAX, SegmentReader, append_header, append_record};

@@ -191,6 +191,11 @@ impl<R: Read> SnapshotReader<R> {
         self.header.as_ref()
     }
 
+    /// Where in the file the next section begins.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// Whether everything was there: to be asked when [`next_section`](Self::next_section) has answered `None`.
     pub fn is_complete(&self) -> bool {
         self.state == State::Done && !self.damaged

@@ -1,0 +1,171 @@
+//! Whether a target holds what its source does, value by value, but for what its form has no room for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::block::Block;
+use crate::engine::CheckpointFormat;
+use crate::formats::ccms;
+use crate::model::{EMPTY, HostImage, is_empty};
+use crate::store::Store;
+
+use super::progress::Progress;
+
+/// Series that are named when they differ.
+const NAMED_MAX: usize = 10;
+
+/// What a comparison found.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Comparison {
+    pub(super) hosts: u64,
+    pub(super) series: u64,
+    /// Values of the source.
+    pub(super) values: u64,
+    /// The first and the last second of a value.
+    pub(super) range: Option<(i64, i64)>,
+    /// Values that a float32 does not hold exactly.
+    pub(super) rounded: u64,
+    /// NaN and infinities that the form has no room for.
+    pub(super) unwritable: u64,
+    /// Series with runs of several phases or frequencies, which the form joins to one.
+    pub(super) joined: u64,
+    /// Values that had no slot of their own in the joined run.
+    pub(super) joined_away: u64,
+    /// Series whose values are not the source's, though the form has room for them.
+    pub(super) different: u64,
+    /// The first of them.
+    pub(super) first_different: Vec<String>,
+}
+
+impl Comparison {
+    /// Compares all hosts of a store with those of another, which was read from files of a form.
+    pub(super) fn of(source: &Store, target: &Store, form: CheckpointFormat, progress: &Progress) -> Self {
+        let mut comparison = Comparison::default();
+        let hosts = source.hosts();
+        progress.steps("comparing", hosts.len());
+        for host in hosts {
+            let before = all_series(&host.image(&source.metrics()));
+            let after = target.host(host.cluster(), host.name());
+            let mut after = after.map(|host| all_series(&host.image(&target.metrics()))).unwrap_or_default();
+            comparison.hosts += u64::from(!before.is_empty());
+            for (name, series) in before {
+                let is_same = comparison.series(&series, &after.remove(&name).unwrap_or_default(), form);
+                if !is_same {
+                    comparison.different += 1;
+                    if comparison.first_different.len() < NAMED_MAX {
+                        comparison.first_different.push(format!("{}/{}/{name}", host.cluster(), host.name()));
+                    }
+                }
+            }
+            progress.step();
+        }
+        comparison
+    }
+
+    /// Whether the target holds all that its form has room for.
+    pub(super) fn is_complete(&self) -> bool {
+        self.different == 0
+    }
+
+    /// Counts a series; answers whether the target's is what it has to be.
+    fn series(&mut self, before: &Values, after: &Values, form: CheckpointFormat) -> bool {
+        self.series += 1;
+        self.values += before.values.len() as u64;
+        if let (Some((first, _)), Some((last, _))) = (before.values.first(), before.values.last()) {
+            let (least, most) = self.range.unwrap_or((*first, *last));
+            self.range = Some((least.min(*first), most.max(*last)));
+        }
+        let mut expected: Vec<(i64, u64)> = Vec::with_capacity(before.values.len());
+        for &(secs, value) in &before.values {
+            match written(value, form) {
+                Some(written) => {
+                    self.rounded += u64::from(written.to_bits() != value.to_bits());
+                    expected.push((secs, written.to_bits()));
+                }
+                None => self.unwritable += 1,
+            }
+        }
+        if form != CheckpointFormat::Native && before.grids.len() > 1 {
+            self.joined += 1;
+            self.joined_away += expected.len().saturating_sub(after.values.len()) as u64;
+            return expected.is_empty() || !after.values.is_empty();
+        }
+        after.values.iter().map(|(secs, value)| (*secs, value.to_bits())).eq(expected)
+    }
+}
+
+/// A value as the form's files give it back; `None` when it has no room for it.
+fn written(value: f64, form: CheckpointFormat) -> Option<f64> {
+    match form {
+        CheckpointFormat::Native => Some(value),
+        CheckpointFormat::Wal => (!value.is_nan()).then(|| f64::from(ccms::narrow(value))),
+        CheckpointFormat::Json => value.is_finite().then_some(value),
+    }
+}
+
+/// The values of a series.
+#[derive(Debug, Default)]
+struct Values {
+    /// Seconds (centres of slots) and values, in order of time.
+    values: Vec<(i64, f64)>,
+    /// Different frequencies and phases of runs.
+    grids: Vec<(u32, i64)>,
+}
+
+impl Values {
+    fn run(&mut self, start_secs: i64, frequency_secs: u32, slots: &[f64], horizon_secs: i64) {
+        let frequency = i64::from(frequency_secs).max(1);
+        let secs = |slot: usize| start_secs.saturating_add(frequency.saturating_mul(slot as i64));
+        let filled = slots.iter().enumerate().filter(|(_, value)| !is_empty(**value));
+        let kept = filled.map(|(slot, &value)| (secs(slot), value)).filter(|(secs, _)| *secs >= horizon_secs);
+        let count = self.values.len();
+        self.values.extend(kept);
+        let grid = (frequency_secs, start_secs.rem_euclid(frequency));
+        if self.values.len() > count && !self.grids.contains(&grid) {
+            self.grids.push(grid);
+        }
+    }
+}
+
+/// The series of a host that hold values, by their joined names.
+fn all_series(image: &HostImage) -> BTreeMap<String, Values> {
+    let mut all: Vec<Values> = Vec::with_capacity(image.series.len());
+    let mut horizons = Vec::with_capacity(image.series.len());
+    for series in &image.series {
+        let path = image.path(series.component);
+        let horizon = path.iter().map(|part| part.horizon_secs).fold(image.horizon_secs, i64::max);
+        let mut values = Values::default();
+        for block in series.blocks.iter().filter_map(|bytes| Block::from_bytes(Arc::clone(bytes)).ok()) {
+            let mut slots = vec![EMPTY; block.len()];
+            block.decode(0..block.len(), &mut slots);
+            values.run(block.start_secs(), block.frequency_secs(), &slots, horizon);
+        }
+        // An image that a store makes has no late samples: they are folded into blocks before.
+        horizons.push(horizon);
+        all.push(values);
+    }
+    for lane in &image.lanes {
+        for (at, column) in &lane.columns {
+            if let (Some(values), Some(horizon)) = (all.get_mut(*at as usize), horizons.get(*at as usize)) {
+                values.run(lane.start_secs, lane.frequency_secs, column, *horizon);
+            }
+        }
+    }
+    let mut named = BTreeMap::new();
+    for (series, mut values) in image.series.iter().zip(all).filter(|(_, values)| !values.values.is_empty()) {
+        values.values.sort_by_key(|(secs, _)| *secs);
+        // What was read from a snapshot of cc-metric-store lies in blocks and, if its rows are open, in a lane too. The
+        // sort is stable: the lane's value, which is the newer one, comes last.
+        values.values.dedup_by(|later, earlier| {
+            let is_same = later.0 == earlier.0;
+            if is_same {
+                earlier.1 = later.1;
+            }
+            is_same
+        });
+        let path = image.path(series.component);
+        let name: String = path.iter().map(|part| format!("{}/", part.component)).collect();
+        named.insert(name + &series.metric, values);
+    }
+    named
+}

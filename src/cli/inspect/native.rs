@@ -1,0 +1,182 @@
+//! Treering's own files: log segments and shard snapshots.
+
+use std::io::{self, Read};
+
+use hashbrown::HashMap;
+
+use crate::formats::native::{
+    ComponentPath, Definition, Entry, FILE_VERSION, FileHeader, FileKind, HorizonRecord, NativeError, Record, Section,
+    SegmentReader, SnapshotReader,
+};
+use crate::model::Sample;
+
+use super::image;
+use super::report::{Field, Fields, Report};
+
+/// Prints a segment that lies in memory.
+pub(super) fn segment(bytes: &[u8], report: &mut Report<'_>) -> io::Result<()> {
+    let len = bytes.len() as u64;
+    let reader = match SegmentReader::open(bytes) {
+        Ok(reader) => reader,
+        Err(error) => return refused(FileKind::Segment, len, &error, report),
+    };
+    report.begin(FileKind::Segment.name(), len, &header(reader.header()))?;
+    let mut names = Names::default();
+    let mut samples = Vec::new();
+    for entry in reader {
+        match entry {
+            Entry::Record { offset, payload } => {
+                report.totals.records += 1;
+                match Record::parse(payload) {
+                    Ok(Record::Samples(record)) => {
+                        names.record(offset, record.host, &record.definitions, report)?;
+                        match record.read(&mut samples) {
+                            Ok(()) => names.samples(offset, record.host, record.received_secs, &samples, report)?,
+                            Err(error) => report.damage(Some(offset), payload.len() as u64, &error)?,
+                        }
+                    }
+                    Ok(Record::Horizon(record)) => report.item("horizon", Some(offset), || horizon(&record))?,
+                    Err(error) => report.damage(Some(offset), payload.len() as u64, &error)?,
+                }
+            }
+            Entry::Damage(found) => report.damage(Some(found.offset), found.len, &found.reason)?,
+            Entry::Tail(found) => {
+                report.damage(Some(found.offset), found.len, &format!("torn tail: {}", found.reason))?;
+            }
+        }
+    }
+    report.totals.hosts = names.hosts.len() as u64;
+    report.totals.series = names.series.len() as u64;
+    Ok(())
+}
+
+/// What is said of a file whose header is sound and not for us.
+fn refused(kind: FileKind, len: u64, error: &NativeError, report: &mut Report<'_>) -> io::Result<()> {
+    report.begin(kind.name(), len, &[])?;
+    report.damage(Some(0), 0, error)
+}
+
+fn header(header: Option<&FileHeader>) -> Fields {
+    // A damaged header is told as damage.
+    let Some(FileHeader { shard, sequence, created_secs }) = header else { return Vec::new() };
+    vec![
+        ("version", Field::Count(u64::from(FILE_VERSION))),
+        ("shard", Field::Count(u64::from(*shard))),
+        ("sequence", Field::Count(*sequence)),
+        ("created", Field::Secs(*created_secs)),
+    ]
+}
+
+/// The names that a segment has defined so far.
+#[derive(Default)]
+struct Names {
+    hosts: HashMap<u32, String>,
+    series: HashMap<(u32, u32), String>,
+}
+
+impl Names {
+    fn record(
+        &mut self,
+        offset: u64,
+        number: u32,
+        definitions: &[Definition<'_>],
+        report: &mut Report<'_>,
+    ) -> io::Result<()> {
+        for definition in definitions {
+            match definition {
+                Definition::Host { cluster, host } => {
+                    let name = format!("{cluster}/{host}");
+                    report.item("host defined", Some(offset), || {
+                        vec![("number", Field::Count(u64::from(number))), ("host", Field::text(&*name))]
+                    })?;
+                    self.hosts.insert(number, name);
+                }
+                Definition::Series { series, path, is_device, metric } => {
+                    let name = format!("{}{metric}", joined(path));
+                    report.item("series defined", Some(offset), || {
+                        let mut fields = vec![
+                            ("host", Field::text(self.host(number))),
+                            ("number", Field::Count(u64::from(series.0))),
+                            ("series", Field::text(&*name)),
+                        ];
+                        if *is_device {
+                            fields.push(("is", Field::text("device")));
+                        }
+                        fields
+                    })?;
+                    self.series.insert((number, series.0), name);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn samples(
+        &self,
+        offset: u64,
+        number: u32,
+        received_secs: i64,
+        samples: &[Sample],
+        report: &mut Report<'_>,
+    ) -> io::Result<()> {
+        let secs = || samples.iter().map(|sample| sample.secs);
+        report.totals.samples += samples.len() as u64;
+        secs().min().into_iter().chain(secs().max()).for_each(|secs| report.totals.see(secs));
+        report.item("samples", Some(offset), || {
+            let mut fields = vec![
+                ("host", Field::text(self.host(number))),
+                ("received", Field::Secs(received_secs)),
+                ("samples", Field::count(samples.len())),
+            ];
+            if let Some(first) = samples.first() {
+                let name = self.series.get(&(number, first.series.0)).map_or("not defined", String::as_str);
+                fields.extend([("of", Field::text(name)), ("value", Field::Value(first.value))]);
+            }
+            if let (Some(first), Some(last)) = (secs().min(), secs().max()) {
+                fields.extend([("first", Field::Secs(first)), ("last", Field::Secs(last))]);
+            }
+            // Their definitions were in a damaged record.
+            let is_undefined = |sample: &&Sample| !self.series.contains_key(&(number, sample.series.0));
+            match samples.iter().filter(is_undefined).count() {
+                0 => {}
+                count => fields.push(("undefined", Field::count(count))),
+            }
+            fields
+        })
+    }
+
+    fn host(&self, number: u32) -> String {
+        self.hosts.get(&number).cloned().unwrap_or_else(|| format!("number {number}, not defined"))
+    }
+}
+
+fn horizon(record: &HorizonRecord<'_>) -> Fields {
+    vec![
+        ("host", Field::text(format!("{}/{}", record.cluster, record.host.unwrap_or("*")))),
+        ("below", Field::text(joined(&record.path))),
+        ("to", Field::Secs(record.to_secs)),
+    ]
+}
+
+/// The joined names of a path, each with a slash behind it.
+fn joined(path: &ComponentPath<'_>) -> String {
+    path.as_slice().iter().map(|part| format!("{}{}/", part.kind, part.id)).collect()
+}
+
+/// Prints a snapshot, of which one host is in memory at a time.
+pub(super) fn snapshot(source: impl Read, len: u64, report: &mut Report<'_>) -> io::Result<()> {
+    let mut reader = match SnapshotReader::open(source) {
+        Ok(reader) => reader,
+        Err(error) => return refused(FileKind::Snapshot, len, &error, report),
+    };
+    report.begin(FileKind::Snapshot.name(), len, &header(reader.header()))?;
+    loop {
+        let offset = reader.offset();
+        match reader.next_section() {
+            Ok(Some(Section::Host(host))) => image::host(&host, Some(offset), reader.offset() - offset, report)?,
+            Ok(Some(Section::Damage(found))) => report.damage(Some(found.offset), found.len, &found.reason)?,
+            Ok(None) => return Ok(()),
+            Err(error) => return report.damage(Some(offset), 0, &error),
+        }
+    }
+}
