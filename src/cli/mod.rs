@@ -6,6 +6,7 @@ mod arguments;
 mod command;
 mod completions;
 mod connect;
+mod demo;
 mod flags;
 mod listen;
 mod logging;
@@ -35,7 +36,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     logging::start(arguments.loglevel, arguments.logdate);
     match &arguments.command {
         None => run::main(&arguments),
-        Some(Command::Demo(_)) => missing("demo"),
+        Some(Command::Demo(demo)) => demo::main(demo, arguments.loglevel),
         Some(Command::Inspect(_)) => missing("inspect"),
         Some(Command::Convert(_)) => missing("convert"),
         Some(Command::Schema) => {
