@@ -32,6 +32,8 @@ demo: all ## Start a store with a simulated cluster, ask it three questions, sta
 run: all ## Start a store with config.json
 	$(PROGRAM) -config config.json -loglevel info
 
+# Most tests wait for processes that they have started: more of them than processors at a time.
+test: export RUST_TEST_THREADS ?= 4
 test: nats-server ## Run all tests; installs nats-server from Debian if it is missing
 	$(CARGO) test --locked --all-features
 

@@ -144,7 +144,7 @@ impl<'e> Adoption<'e> {
             self.engine.disk.open(&path)
         });
         let source = match opened {
-            Ok(source) => source,
+            Ok(source) => std::io::BufReader::with_capacity(1 << 18, source),
             Err(error) => return self.note(&entry.name, &error),
         };
         let mut taker = Taker { adoption: self, from_secs, path: Vec::new(), series: None };
@@ -152,13 +152,17 @@ impl<'e> Adoption<'e> {
             FileKind::Bin => ccms::read_bin(source, entry.len, &mut taker),
             FileKind::Json => ccms::read_json(source, &mut taker),
             FileKind::Empty => return,
-            other => return self.note(&entry.name, &format!("expected a snapshot, found {other:?}")),
+            other => {
+                self.note(&entry.name, &format!("expected a snapshot, found {other:?}"));
+                return damage::set_aside(&*self.engine.disk, &path);
+            }
         };
         // What came before an error is good, and its series is whole as far as it was read.
         taker.finish();
         self.has_snapshot = true;
         if let Err(error) = read {
             self.note(&entry.name, &error);
+            damage::set_aside(&*self.engine.disk, &path);
         }
     }
 
@@ -205,7 +209,7 @@ impl<'e> Adoption<'e> {
             Err(error) => return self.note(WAL_FILE, &error),
         };
         let metrics = self.engine.store.metrics();
-        let mut reader = WalReader::new(std::io::BufReader::with_capacity(1 << 18, source));
+        let mut reader = WalReader::new(source);
         let mut ids: HashMap<(Vec<String>, String), Option<SeriesId>> = HashMap::new();
         let mut batch: Vec<Sample> = Vec::with_capacity(BATCH_SAMPLES);
         // The log does not say when its samples were received: none counts as ahead of its time.

@@ -4,7 +4,7 @@
 //! the newer ones when both are there. What can't be used is named with file and offset and left out; the only error
 //! is a file of a newer version, for going on would lose what it holds.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -95,7 +95,7 @@ fn recover_shard(engine: &Engine, shard: usize, counts: &Recovered) -> Result<Na
             break;
         }
         // What was sound in it is in memory; an older one, should there be any, fills the rest below.
-        set_aside(engine, &path);
+        damage::set_aside(&*engine.disk, &path);
     }
     let mut log_bytes = 0;
     for (sequence, len) in segments.iter().filter(|(sequence, _)| *sequence >= covered) {
@@ -151,16 +151,6 @@ fn refuse_newer(path: &Path, error: NativeError, note: &dyn Fn(&dyn std::fmt::Di
     }
     note(&error);
     Ok(())
-}
-
-fn set_aside(engine: &Engine, path: &Path) {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".corrupt");
-    let aside = PathBuf::from(name);
-    match engine.disk.rename(path, &aside) {
-        Ok(()) => tracing::warn!("{} is kept as {}", path.display(), aside.display()),
-        Err(error) => tracing::error!("{} can't be set aside: {error}", path.display()),
-    }
 }
 
 /// Names of the current segment: a host for each number, its series for each of theirs.

@@ -47,9 +47,8 @@ fn a_get_with_a_body_keeps_its_connection() {
     let question = question.to_string();
     let length = question.len();
     let request = |connection: &str| {
-        format!(
-            "GET /api/query HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\nContent-Length: {length}\r\n\r\n{question}"
-        )
+        let head = format!("GET /api/query HTTP/1.1\r\nHost: x\r\nConnection: {connection}");
+        format!("{head}\r\nContent-Length: {length}\r\n\r\n{question}")
     };
     let answers = raw_exchange(&store, format!("{}{}", request("keep-alive"), request("close")).as_bytes());
     assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2, "{answers}");
@@ -69,7 +68,7 @@ fn old_clients_are_served() {
 fn requests_are_counted() {
     let store = Store::start(Config::new("native"));
     store.write([Line::new("mem_used", "a1", 7.0, T0)]);
-    store.post("/api/write", "nonsense").expect_status(400);
+    store.post("/api/write", "mem_used nonsense").expect_status(400);
     let metrics = store.metrics();
     assert_eq!(metrics.sum("treering_http_requests_total", "status=\"400\""), 1.0);
     assert!(metrics.sum("treering_http_requests_total", "write") >= 2.0);

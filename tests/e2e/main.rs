@@ -14,6 +14,7 @@ mod conformance;
 mod damage;
 mod free;
 mod gaps;
+#[allow(dead_code, unused_imports, reason = "tests/load shares it")]
 mod harness;
 mod http;
 mod job;
@@ -21,7 +22,5 @@ mod nats;
 mod provider;
 mod reading;
 mod restart;
-mod retention;
-mod scale;
 mod tls;
 mod writing;

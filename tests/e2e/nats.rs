@@ -175,9 +175,10 @@ fn user_and_password() {
     let open = config(&server);
     let config = open.clone().set(setting::NATS_USER, "reader").set(setting::NATS_PASSWORD, "s3cret");
     let store = Store::start(config);
-    server.await_subscription(SUBJECT);
     let options = ConnectOptions::with_user_and_password("reader".into(), "s3cret".into());
-    Publisher::connect(&server.address(), options).publish(SUBJECT, &lines("a1", 0..5));
+    let publisher = Publisher::connect(&server.address(), options);
+    server.await_subscription(SUBJECT);
+    publisher.publish(SUBJECT, &lines("a1", 0..5));
     await_values(&store, "a1", 5);
     // With a wrong password the store runs all the same, and says why nothing comes.
     let store = Store::start(open.set(setting::NATS_USER, "reader").set(setting::NATS_PASSWORD, "wrong"));
@@ -192,8 +193,9 @@ fn nkey() {
     let seed_file = server.dir.path().join("seed.txt");
     fs::write(&seed_file, format!("{}\n", key.seed())).unwrap();
     let store = Store::start(config(&server).set_path(setting::NATS_NKEY, &seed_file));
+    let publisher = Publisher::connect(&server.address(), ConnectOptions::with_nkey(key.seed()));
     server.await_subscription(SUBJECT);
-    Publisher::connect(&server.address(), ConnectOptions::with_nkey(key.seed())).publish(SUBJECT, &lines("a1", 0..5));
+    publisher.publish(SUBJECT, &lines("a1", 0..5));
     await_values(&store, "a1", 5);
 }
 
@@ -203,9 +205,10 @@ fn credentials_file() {
     let server = NatsServer::start_with(&operator.server_config());
     let credentials = operator.write_credentials(server.dir.path());
     let store = Store::start(config(&server).set_path(setting::NATS_CREDS, &credentials));
-    server.await_subscription(SUBJECT);
     let options = ConnectOptions::with_credentials(&fs::read_to_string(&credentials).unwrap()).unwrap();
-    Publisher::connect(&server.address(), options).publish(SUBJECT, &lines("a1", 0..5));
+    let publisher = Publisher::connect(&server.address(), options);
+    server.await_subscription(SUBJECT);
+    publisher.publish(SUBJECT, &lines("a1", 0..5));
     await_values(&store, "a1", 5);
 }
 
@@ -226,9 +229,10 @@ fn tls_with_a_client_certificate() {
         .set_path(setting::NATS_TLS_CERT, &certificate)
         .set_path(setting::NATS_TLS_KEY, &key);
     let store = Store::start(config);
-    server.await_subscription(SUBJECT);
     let options =
         ConnectOptions::new().require_tls(true).add_root_certificates(ca).add_client_certificate(certificate, key);
-    Publisher::connect(&address, options).publish(SUBJECT, &lines("a1", 0..5));
+    let publisher = Publisher::connect(&address, options);
+    server.await_subscription(SUBJECT);
+    publisher.publish(SUBJECT, &lines("a1", 0..5));
     await_values(&store, "a1", 5);
 }

@@ -134,7 +134,7 @@ fn take_apart(text: &str) -> Vec<Line> {
     lines
 }
 
-/// Marks the items below `#[cfg(test)]`, `#[cfg(any(test, …))]` and `#[test]`, to the brace or semicolon that ends them.
+/// Marks the items below `#[cfg(test)]`, `#[cfg(any(test, …))]` and `#[test]`, to the brace or semicolon at their end.
 fn mark_tests(lines: &mut [Line]) {
     let mut i = 0;
     while i < lines.len() {

@@ -57,10 +57,11 @@ impl Store {
         self.get_with_body("/api/query", question.to_string()).expect_status(200).json()
     }
 
-    /// Asks one query, which may name a type and its ids, and answers its rows.
+    /// Asks one query, which may name a type and its ids, and answers its rows, without padding.
     #[track_caller]
     pub fn rows(&self, from: i64, to: i64, query: Value) -> Vec<Series> {
-        let answer = self.ask(&json!({"cluster": "alex", "from": from, "to": to, "queries": [query]}));
+        let question = json!({"cluster": "alex", "from": from, "to": to, "with-padding": false, "queries": [query]});
+        let answer = self.ask(&question);
         let rows = answer["results"][0].as_array().unwrap_or_else(|| panic!("no rows in {answer}"));
         rows.iter().map(Series::parse).collect()
     }
