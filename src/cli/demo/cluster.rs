@@ -66,6 +66,12 @@ impl Cluster {
         self.interval_secs
     }
 
+    /// Seconds between two ticks at which anything is due.
+    pub(super) fn period_secs(&self) -> i64 {
+        let finest = self.metrics.iter().map(|metric| metric.frequency_secs).min().unwrap_or(1);
+        self.interval_secs.max(finest)
+    }
+
     /// A host's name.
     pub(super) fn host_name(&self, host: u32) -> String {
         format!("{}{:03}", self.name, host + 1)

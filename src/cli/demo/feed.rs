@@ -97,9 +97,9 @@ impl Feed {
     }
 
     fn news(&self) -> String {
-        let (hosts, interval) = (self.cluster.hosts(), self.cluster.interval_secs());
+        let (hosts, period_secs) = (self.cluster.hosts(), self.cluster.period_secs());
         let (now, sent) = (time_of_day(SystemClock.now_secs()), grouped(self.sent));
-        format!("{now}  live: {hosts} hosts every {interval} s, {sent} samples sent so far")
+        format!("{now}  live: {hosts} hosts every {period_secs} s, {sent} samples sent so far")
     }
 
     /// Leaves out what is older than the store would be glad of.

@@ -139,9 +139,9 @@ async fn feed(
         wait_until_ready(http).await?;
     }
     let (hosts, lines) = (cluster.hosts(), cluster.lines_of_host());
-    let (name, interval_secs) = (cluster.name(), cluster.interval_secs());
+    let (name, interval_secs, period_secs) = (cluster.name(), cluster.interval_secs(), cluster.period_secs());
     say(&format!(
-        "Cluster {name}: {hosts} hosts, each with {lines} series of {} metrics, every {interval_secs} s.",
+        "Cluster {name}: {hosts} hosts, each with {lines} series of {} metrics, every {period_secs} s.",
         config.metrics().len()
     ));
     let finer = config.metrics().iter().filter(|metric| i64::from(metric.frequency_secs) < interval_secs).count();
@@ -160,7 +160,7 @@ async fn feed(
         ask(http, true, &questions(&cluster, config.metrics(), now_secs - ASKED_SECS, now_secs)).await?;
     }
     let samples = grouped(u64::from(hosts) * lines);
-    say(&format!("\nLive: {samples} samples every {interval_secs} s. Ctrl-C ends it."));
+    say(&format!("\nLive: {samples} samples every {period_secs} s. Ctrl-C ends it."));
     match feed.live().await {}
 }
 
