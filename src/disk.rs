@@ -7,7 +7,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What Treering asks of a file system. Paths are relative to the process or absolute; errors are the system's.
@@ -42,21 +42,32 @@ pub trait Disk: Send + Sync + 'static {
 
     /// Replaces a file's content atomically and durably: temporary file, fsync, rename, fsync of the folder. A
     /// failure leaves the old content, and at worst a `.tmp` file beside it.
-    fn replace(&self, path: &Path, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".tmp");
-        let temporary = path.with_file_name(name);
-        let mut file = io::BufWriter::with_capacity(1 << 18, self.create(&temporary)?);
-        write(&mut file)?;
-        let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.sync_data()?;
-        drop(file);
-        self.rename(&temporary, path)?;
+    fn replace(&self, path: &Path, write: &mut WriteContent<'_>) -> io::Result<()> {
+        self.write_temporary(path, write)?.sync_data()?;
+        self.rename(&temporary(path), path)?;
         match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => self.sync_dir(folder),
             _ => self.sync_dir(Path::new(".")),
         }
     }
+
+    /// The first step of [`replace`](Self::replace) alone, for those who make many files durable at once: writes the
+    /// content to [`temporary`] beside the path.
+    fn write_temporary(&self, path: &Path, write: &mut WriteContent<'_>) -> io::Result<Box<dyn DiskFile>> {
+        let mut file = io::BufWriter::with_capacity(1 << 18, self.create(&temporary(path))?);
+        write(&mut file)?;
+        file.into_inner().map_err(io::IntoInnerError::into_error)
+    }
+}
+
+/// Writes a file's content.
+pub type WriteContent<'w> = dyn FnMut(&mut dyn Write) -> io::Result<()> + 'w;
+
+/// The name beside a file under which its next content is written.
+pub fn temporary(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".tmp");
+    path.with_file_name(name)
 }
 
 /// A file open for writing.

@@ -131,8 +131,14 @@ async fn serve(path: PathBuf, config: Config, dev: bool) -> Result<(), RunError>
     let (stop, mut stopped) = watch::channel(false);
     let stop_server = async move { _ = stopped.changed().await };
     let telemetry = Arc::clone(engine.telemetry());
-    let server =
-        tokio::spawn(server::run(listener, Arc::clone(&engine), options, telemetry, Arc::new(SystemClock), stop_server));
+    let server = tokio::spawn(server::run(
+        listener,
+        Arc::clone(&engine),
+        options,
+        telemetry,
+        Arc::new(SystemClock),
+        stop_server,
+    ));
     let mut recovery = tokio::task::spawn_blocking({
         let engine = Arc::clone(&engine);
         move || engine.recover().map(|()| Background::start(&engine))

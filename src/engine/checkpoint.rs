@@ -4,10 +4,13 @@
 //! durable, rename, make the folder durable, and only then drop what is covered. No writer waits for more than the cut.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use parking_lot::Mutex;
+
+use crate::disk::{Disk, temporary};
 use crate::formats::ccms::{self, Head, Level, SnapshotForm, Span};
 use crate::formats::native::{FileHeader, FileName, SnapshotWriter};
 use crate::model::SeriesId;
@@ -15,10 +18,13 @@ use crate::store::{Host, Store};
 use crate::telemetry::Kind;
 
 use super::core::{Engine, OWN_FOLDER};
-use super::files::{host_folder, save_state};
+use super::files::{host_folder, write_state_beside};
 use super::log::{SHARDS, ShardLog, shard_of};
 use super::options::CheckpointFormat;
 use super::outcome::CheckpointReport;
+
+/// Hosts whose files are made durable together, in the forms with files for each host.
+const BATCH_HOSTS: usize = 512;
 
 impl Engine {
     /// Writes a checkpoint of everything in memory. A part that fails is logged and counted, its log is kept, and the
@@ -63,7 +69,7 @@ impl Engine {
     fn checkpoint_shard(&self, shard: usize, hosts: &[Arc<Host>]) -> io::Result<()> {
         let shards = self.shards.read();
         let sequence = match &mut *shards[shard].lock() {
-            ShardLog::Native(log) => log.cut()?,
+            ShardLog::Native(log) => log.cut(),
             ShardLog::Files(_) => return Ok(()),
         };
         let folder = self.shard_folder(shard);
@@ -103,39 +109,75 @@ impl Engine {
         let hosts = self.store.hosts();
         let span = Span { from_secs: self.checkpointed_secs.load(Ordering::Relaxed), to_secs: self.clock.now_secs() };
         let failed = AtomicU64::new(0);
-        self.in_parallel(hosts.len(), |at| {
-            let host = &hosts[at];
-            if let Err(error) = self.checkpoint_host(host, form, span) {
-                tracing::error!("checkpoint of {}/{}: {error}", host.cluster(), host.name());
-                failed.fetch_add(1, Ordering::Relaxed);
-            }
-        });
+        for batch in hosts.chunks(BATCH_HOSTS) {
+            self.checkpoint_batch(batch, form, span, &failed);
+        }
         CheckpointReport { hosts: hosts.len() as u64, failed: failed.into_inner() }
     }
 
-    fn checkpoint_host(&self, host: &Arc<Host>, form: SnapshotForm, span: Span) -> io::Result<()> {
-        let shards = self.shards.read();
-        let shard = &shards[shard_of(host.cluster(), host.name())];
-        let covered = match &mut *shard.lock() {
+    /// Each step for all hosts of a batch, so that two flushes of the file system serve all of them.
+    fn checkpoint_batch(&self, hosts: &[Arc<Host>], form: SnapshotForm, span: Span, failed: &AtomicU64) {
+        let written: Vec<Mutex<Option<Written>>> = hosts.iter().map(|_| Mutex::new(None)).collect();
+        let fail = |host: &Host, error: &dyn std::fmt::Display| {
+            tracing::error!("checkpoint of {}/{}: {error}", host.cluster(), host.name());
+            failed.fetch_add(1, Ordering::Relaxed);
+        };
+        self.in_parallel(hosts.len(), |at| match self.write_host(&hosts[at], form, span) {
+            Ok(done) => *written[at].lock() = done,
+            Err(error) => fail(&hosts[at], &error),
+        });
+        let all_hosts_fail = |error: io::Error| hosts.iter().for_each(|host| fail(host, &error));
+        if let Err(error) = self.disk.sync_all(&self.options.checkpoints) {
+            return all_hosts_fail(error);
+        }
+        self.in_parallel(hosts.len(), |at| {
+            let mut written = written[at].lock();
+            if let Some(Err(error)) = written.as_ref().map(|written| written.publish(&*self.disk)) {
+                *written = None;
+                fail(&hosts[at], &error);
+            }
+        });
+        if let Err(error) = self.disk.sync_all(&self.options.checkpoints) {
+            return all_hosts_fail(error);
+        }
+        self.in_parallel(hosts.len(), |at| {
+            if let Some(written) = &*written[at].lock()
+                && let Err(error) = self.drop_covered(&hosts[at], written)
+            {
+                fail(&hosts[at], &error);
+            }
+        });
+    }
+
+    /// Writes a host's snapshot and state beside their places.
+    fn write_host(&self, host: &Arc<Host>, form: SnapshotForm, span: Span) -> io::Result<Option<Written>> {
+        let covered_bytes = match &mut *self.shards.read()[shard_of(host.cluster(), host.name())].lock() {
             ShardLog::Files(log) => log.len(host)?,
-            ShardLog::Native(_) => return Ok(()),
+            ShardLog::Native(_) => return Ok(None),
         };
         let level = HostLevel::of(host, &self.store);
         let folder = host_folder(&self.options.checkpoints, host.cluster(), host.name());
-        let name = ccms::CheckpointFile::Snapshot { from_secs: span.from_secs, form }.to_string();
         self.disk.create_dir_all(&folder)?;
-        save_state(&*self.disk, &self.options.checkpoints, &self.store, host)?;
-        self.disk.replace(&folder.join(&name), &mut |mut out| {
+        let state = write_state_beside(&*self.disk, &self.options.checkpoints, &self.store, host)?;
+        let name = ccms::CheckpointFile::Snapshot { from_secs: span.from_secs, form }.to_string();
+        let snapshot = folder.join(&name);
+        self.disk.write_temporary(&snapshot, &mut |mut out| {
             let written = match form {
                 SnapshotForm::Bin => ccms::write_bin(&mut out, span, &level),
                 SnapshotForm::Json => ccms::write_json(&mut out, span, &level),
             };
             written.map_err(io::Error::other)
         })?;
-        if let ShardLog::Files(log) = &mut *shard.lock() {
-            log.keep_tail(host, covered)?;
+        Ok(Some(Written { snapshot, state, folder, name, covered_bytes }))
+    }
+
+    /// Drops of a host's log and older snapshots what a durable snapshot has made superfluous.
+    fn drop_covered(&self, host: &Arc<Host>, written: &Written) -> io::Result<()> {
+        let shards = self.shards.read();
+        if let ShardLog::Files(log) = &mut *shards[shard_of(host.cluster(), host.name())].lock() {
+            log.keep_tail(host, written.covered_bytes)?;
         }
-        self.remove_older(&folder, &name)
+        self.remove_older(&written.folder, &written.name)
     }
 
     /// Removes the snapshots that a newer complete one has made superfluous.
@@ -196,6 +238,25 @@ impl Engine {
             }
             run();
         });
+    }
+}
+
+/// Files of a host that lie beside their places.
+struct Written {
+    snapshot: PathBuf,
+    state: PathBuf,
+    folder: PathBuf,
+    /// The snapshot's name in the folder.
+    name: String,
+    /// Bytes of the host's log that the snapshot covers.
+    covered_bytes: u64,
+}
+
+impl Written {
+    fn publish(&self, disk: &dyn Disk) -> io::Result<()> {
+        // The snapshot first: a state that is newer than it would name rows that no file has.
+        disk.rename(&temporary(&self.snapshot), &self.snapshot)?;
+        disk.rename(&temporary(&self.state), &self.state)
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::disk::{Disk, DiskFile, SharedDisk};
+use crate::disk::{Disk, DiskFile, SharedDisk, temporary};
 use crate::formats::ccms::{WAL_FILE, WAL_HEADER, directory_name, encode_record, write_state};
 use crate::model::Sample;
 use crate::store::{Host, Store};
@@ -53,14 +53,28 @@ pub(super) fn state_path(checkpoints: &Path, cluster: &str, host: &str) -> PathB
     host_folder(&checkpoints.join(OWN_FOLDER).join("state"), cluster, host)
 }
 
-/// Writes what the reference's files can't hold of a host.
-pub(super) fn save_state(disk: &dyn Disk, checkpoints: &Path, store: &Store, host: &Host) -> io::Result<()> {
+/// Writes what the reference's files can't hold of a host to the temporary file of [`state_path`]; answers that path.
+pub(super) fn write_state_beside(
+    disk: &dyn Disk,
+    checkpoints: &Path,
+    store: &Store,
+    host: &Host,
+) -> io::Result<PathBuf> {
     let path = state_path(checkpoints, host.cluster(), host.name());
     if let Some(folder) = path.parent() {
         disk.create_dir_all(folder)?;
     }
     let image = host.image(&store.metrics());
-    disk.replace(&path, &mut |mut out| write_state(&mut out, &image).map_err(io::Error::other))
+    disk.write_temporary(&path, &mut |mut out| write_state(&mut out, &image).map_err(io::Error::other))?;
+    Ok(path)
+}
+
+/// As [`write_state_beside`], but in its place and durable when this returns.
+fn save_state(disk: &dyn Disk, checkpoints: &Path, store: &Store, host: &Host) -> io::Result<()> {
+    let path = write_state_beside(disk, checkpoints, store, host)?;
+    disk.append(&temporary(&path))?.sync_data()?;
+    disk.rename(&temporary(&path), &path)?;
+    disk.sync_dir(path.parent().unwrap_or(checkpoints))
 }
 
 impl FilesLog {

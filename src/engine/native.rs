@@ -20,6 +20,10 @@ use crate::time::SharedClock;
 
 use super::log::Log;
 
+/// A segment is ended when it is longer: recovery reads one as a whole, and what is defined in a damaged record is
+/// missing no further than its segment's end.
+const SEGMENT_BYTES_MAX: u64 = 64 << 20;
+
 /// The log of a shard in the native form.
 pub(super) struct NativeLog {
     disk: SharedDisk,
@@ -30,6 +34,8 @@ pub(super) struct NativeLog {
     sequence: u64,
     /// `None` before the first record: a segment that holds nothing is not made.
     segment: Option<Segment>,
+    /// Segments that were ended since the last flush.
+    ended: Vec<Box<dyn DiskFile>>,
     /// Bytes of the segments before the current one that no snapshot covers yet.
     older_bytes: u64,
     buffer: Vec<u8>,
@@ -68,23 +74,23 @@ impl NativeLog {
             folder,
             sequence,
             segment: None,
+            ended: Vec::new(),
             older_bytes,
             buffer: Vec::new(),
             failure: None,
         }
     }
 
-    /// Ends the current segment; answers the number of the next one, which later records go to. What was written is
-    /// durable when this returns.
-    pub(super) fn cut(&mut self) -> io::Result<u64> {
-        if let Some(mut segment) = self.segment.take() {
-            if segment.is_dirty {
-                segment.file.sync_data()?;
-            }
+    /// Ends the current segment; answers the number of the next one, which later records go to.
+    pub(super) fn cut(&mut self) -> u64 {
+        if let Some(segment) = self.segment.take() {
             self.older_bytes += segment.good_len;
             self.sequence += 1;
+            if segment.is_dirty {
+                self.ended.push(segment.file);
+            }
         }
-        Ok(self.sequence)
+        self.sequence
     }
 
     /// Says that a snapshot covers all segments before the current one.
@@ -153,6 +159,9 @@ impl NativeLog {
 impl Log for NativeLog {
     fn append(&mut self, store: &Store, host: &Arc<Host>, samples: &[Sample], received_secs: i64) -> io::Result<u64> {
         let address = Arc::as_ptr(host) as usize;
+        if self.segment.as_ref().is_some_and(|segment| segment.good_len > SEGMENT_BYTES_MAX) {
+            self.cut();
+        }
         let segment = self.segment()?;
         let numbers = segment.hosts.len() as u32;
         let known = segment.hosts.get(&address);
@@ -199,14 +208,13 @@ impl Log for NativeLog {
     }
 
     fn unsynced(&mut self) -> io::Result<Vec<Box<dyn DiskFile>>> {
-        match &mut self.segment {
-            Some(segment) if segment.is_dirty => {
-                let file = segment.file.try_clone()?;
-                segment.is_dirty = false;
-                Ok(vec![file])
-            }
-            _ => Ok(Vec::new()),
+        let mut files = Vec::new();
+        if let Some(segment) = self.segment.as_mut().filter(|segment| segment.is_dirty) {
+            files.push(segment.file.try_clone()?);
+            segment.is_dirty = false;
         }
+        files.append(&mut self.ended);
+        Ok(files)
     }
 
     fn flush_failed(&mut self, reason: &io::Error) {

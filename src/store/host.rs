@@ -162,9 +162,9 @@ impl Host {
         }
     }
 
-    /// The first second of any sealed block.
+    /// The first slot that holds a value, in seconds; `None` when there is none.
     pub fn oldest_secs(&self) -> Option<i64> {
-        self.data.read().series.iter().filter_map(|(_, series)| Some(series.blocks.first()?.start_secs())).min()
+        self.data.read().oldest_secs()
     }
 
     /// Seals the lanes whose frequency is no longer the configured one.

@@ -110,6 +110,12 @@ impl Lane {
         filled.map_or(0, |last| last / self.stride + 1).max(self.rows)
     }
 
+    /// The centre of the first row that holds anything.
+    pub(super) fn first_secs(&self) -> Option<i64> {
+        let filled = self.values.iter().position(|&value| !crate::model::is_empty(value))?;
+        Some(self.centre((filled / self.stride) as i64))
+    }
+
     /// Notes that a row received a sample of this second. `true` when the row is new and a phase decision is due.
     pub(super) fn note_tick(&mut self, row: usize, secs: i64) -> bool {
         if self.seconds[row] != NO_SECOND {

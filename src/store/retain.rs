@@ -6,6 +6,7 @@
 use crate::model::{ComponentId, EMPTY, SeriesId, is_empty};
 
 use super::host_data::HostData;
+use super::lane::Lane;
 use super::memory::Use;
 use super::slots::WINDOW;
 
@@ -46,6 +47,14 @@ impl HostData {
             self.bytes.add(Use::Ticks, -(freed as i64));
         }
         dropped
+    }
+
+    /// The centre of the first slot that holds a value.
+    pub(super) fn oldest_secs(&self) -> Option<i64> {
+        let sealed = self.series.iter().filter_map(|(_, series)| Some(series.blocks.first()?.start_secs()));
+        let late = self.series.iter().filter_map(|(_, series)| Some(series.overlay().first()?.centre_secs));
+        let open = self.lanes.iter().flatten().filter_map(Lane::first_secs);
+        sealed.chain(late).chain(open).min()
     }
 
     /// Whether a series holds any value.
