@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use crate::cli::arguments::LogLevel;
 use crate::cli::command::DemoArguments;
-use crate::cli::signals::{Request, Signals};
+use crate::cli::signals::Signals;
 use crate::config::{self, Config, Environment};
 use crate::time::{Clock, SystemClock};
 
@@ -67,8 +67,9 @@ async fn run(arguments: &DemoArguments, loglevel: LogLevel) -> Result<(), DemoEr
     }
 }
 
+/// Waits for a signal. A terminal that is closed sends one that asks servers to reload; here it means the end.
 async fn asked_to_end(signals: &mut Signals) {
-    while signals.next().await != Request::Shutdown {}
+    signals.next().await;
     // Behind the `^C` that a terminal shows.
     say("");
 }
