@@ -114,7 +114,8 @@ fn shown_entry(host: &str, entry: &Value) -> String {
     let Some(data) = entry["data"].as_array().filter(|data| !data.is_empty()) else {
         return format!("{host}no data");
     };
-    let data: Vec<Option<f64>> = data.iter().map(Value::as_f64).collect();
+    // The store fills the time before the first sample with nulls: nothing to see there.
+    let data: Vec<Option<f64>> = data.iter().map(Value::as_f64).skip_while(Option::is_none).collect();
     let number = |name: &str| entry[name].as_f64().unwrap_or(0.0);
     let span = |name: &str| time_of_day(entry[name].as_i64().unwrap_or(0));
     let last = data.iter().rev().find_map(|value| *value).map_or("none".to_owned(), |value| format!("{value:.2}"));
