@@ -79,7 +79,7 @@ const AFTER_HELP: &str = "\
 Examples:
   treering -config /etc/treering/config.json -loglevel info
   treering -config config.json -dev            API browser at http://ADDR/swagger/
-  treering demo --hosts 16                     feed a running server with a simulated cluster
+  treering demo --hosts 16                     a store with a simulated cluster
   treering inspect var/checkpoints/alex/a0101/current.wal
   treering convert --to wal var/checkpoints /tmp/for-cc-metric-store
   treering schema > treering.schema.json
@@ -100,6 +100,7 @@ Files and variables:
   TREERING_JWT_PUBLIC_KEY, TREERING_BACKEND_TOKEN, TREERING_NATS_USERNAME, TREERING_NATS_PASSWORD,
   TREERING_NATS_CREDS_FILE_PATH
                            override the config; with _FILE behind the name, the value is read from a file
+  TREERING_TOKEN           the token that demo sends
   NOTIFY_SOCKET            set by systemd: told when the store is ready, reloads and stops";
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub struct DemoArguments {
     /// Hosts of the simulated cluster
     #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub hosts: u32,
-    /// URL of the server; otherwise the config's address
+    /// Feed the store at this URL; otherwise the one on the config's address, which is started if nobody has
     #[arg(long, value_hint = ValueHint::Url, conflicts_with = "nats")]
     pub url: Option<String>,
     /// Send to this NATS server instead of HTTP, to the first subject that the config subscribes to
@@ -42,7 +42,7 @@ pub struct DemoArguments {
     /// Send this much of the past first
     #[arg(long, value_name = "DURATION", default_value = "2h", value_parser = duration)]
     pub backfill: Duration,
-    /// Token for the server
+    /// Token for the server; otherwise the variable TREERING_TOKEN
     #[arg(long)]
     pub token: Option<String>,
     /// Name of the simulated cluster

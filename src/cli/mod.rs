@@ -7,6 +7,7 @@ mod command;
 mod completions;
 mod connect;
 mod convert;
+mod demo;
 mod flags;
 mod inspect;
 mod listen;
@@ -38,7 +39,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     logging::start(arguments.loglevel, arguments.logdate);
     match &arguments.command {
         None => run::main(&arguments),
-        Some(Command::Demo(_)) => missing("demo"),
+        Some(Command::Demo(demo)) => demo::main(demo, arguments.loglevel),
         Some(Command::Inspect(arguments)) => inspect::main(arguments),
         Some(Command::Convert(arguments)) => convert::main(arguments),
         Some(Command::Schema) => {
@@ -50,12 +51,6 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::SUCCESS
         }
     }
-}
-
-/// The place of a sub-command that this build lacks.
-fn missing(name: &str) -> ExitCode {
-    tracing::error!(target: CRITICAL, "this build has no sub-command {name}");
-    ExitCode::FAILURE
 }
 
 /// Prints to standard output. Nobody is left to tell when its reader has gone, as in `treering schema | head -1`.

@@ -1,0 +1,24 @@
+//! `treering demo`: a simulated cluster that feeds a store, or a store of its own.
+//!
+//! The cluster (`noise`, `jobs`, `topology`, `catalogue`, `values`, `cluster`) is a pure function of the time; `target`
+//! sends what it makes over HTTP or NATS, `store` runs a store as a child, `questions` asks it.
+
+mod catalogue;
+mod cluster;
+mod error;
+mod feed;
+mod http;
+mod jobs;
+mod nats;
+mod noise;
+mod questions;
+mod run;
+mod show;
+mod store;
+mod target;
+#[cfg(test)]
+mod tests;
+mod topology;
+mod values;
+
+pub(super) use run::main;
