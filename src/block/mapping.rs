@@ -1,8 +1,8 @@
 //! Maps values to whole numbers and back, bit for bit.
 //!
 //! The idea of decimal scaling is that of ALP (Afroozeh, Kuffo, Boncz: "ALP: Adaptive Lossless floating-Point
-//! Compression", SIGMOD 2024): most measured values are short decimals. ALP multiplies by an inexact 10⁻ᵏ to be fast; we
-//! divide by the exact 10ᵏ, which gives the correctly rounded value of every decimal and so what a parser gives.
+//! Compression", SIGMOD 2024): most measured values are short decimals. ALP multiplies by an inexact 10⁻ᵏ to be fast;
+//! we divide by the exact 10ᵏ, which gives the correctly rounded value of every decimal and so what a parser gives.
 
 /// The most decimals of [`Mapping::Decimal`]. Powers of ten are exact up to 10²².
 pub(super) const DECIMALS_MAX: u32 = 15;
@@ -169,8 +169,8 @@ impl Mapping {
 const SIGN: u64 = 1 << 63;
 const SHIFT_MAX: u32 = 63;
 
-/// `1.5 · 2^52`: beside it, the gap between two floats is 1, so adding it rounds to a whole number (half to even), which
-/// then lies in the lowest bits. Needs no instruction beyond the baseline and vectorises. Exact up to `2^51`.
+/// `1.5 · 2^52`: beside it, the gap between two floats is 1, so adding it rounds to a whole number (half to even),
+/// which then lies in the lowest bits. Needs no instruction beyond the baseline and vectorises. Exact up to `2^51`.
 const ROUNDER: f64 = 6_755_399_441_055_744.0;
 
 #[inline(always)]

@@ -21,8 +21,8 @@ pub const SLOTS_MAX: usize = 1024;
 pub struct Block(Arc<[u8]>);
 
 impl Block {
-    /// Seals `slots`, of which slot 0 has its centre at `start_secs`. `None` when all are [`EMPTY`]. Leading and trailing
-    /// empty slots are cut off.
+    /// Seals `slots`, of which slot 0 has its centre at `start_secs`. `None` when all are [`EMPTY`]. Leading and
+    /// trailing empty slots are cut off.
     ///
     /// # Panics
     /// With more than [`SLOTS_MAX`] slots or a frequency of 0: the caller's bug.

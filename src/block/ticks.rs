@@ -21,8 +21,8 @@ pub const NO_TICK: i32 = i32::MIN;
 pub struct Ticks(Arc<[u8]>);
 
 impl Ticks {
-    /// Seals `offsets`: for each row the second of its first sample less the row's centre, or [`NO_TICK`]. The centre of
-    /// row 0 is `start_secs`. Nothing is cut off.
+    /// Seals `offsets`: for each row the second of its first sample less the row's centre, or [`NO_TICK`]. The centre
+    /// of row 0 is `start_secs`. Nothing is cut off.
     ///
     /// # Panics
     /// With more than [`SLOTS_MAX`] rows or a frequency of 0: the caller's bug.

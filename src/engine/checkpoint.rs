@@ -3,6 +3,7 @@
 //! The order is what makes it safe (design, section 7): cut the log, take the hosts one by one, write beside, make
 //! durable, rename, make the folder durable, and only then drop what is covered. No writer waits for more than the cut.
 
+use std::cell::Cell;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -168,6 +169,10 @@ impl Engine {
             };
             written.map_err(io::Error::other)
         })?;
+        if level.has_unwritten() {
+            // The log keeps it. Only a clock that was decades off makes such a series.
+            return Err(io::Error::other("a series spans more slots than a snapshot of this form can hold"));
+        }
         Ok(Some(Written { snapshot, state, folder, name, covered_bytes }))
     }
 
@@ -266,6 +271,8 @@ struct HostLevel<'h> {
     metrics: Vec<LevelSeries>,
     /// By joined name, sorted.
     children: Vec<(String, HostLevel<'h>)>,
+    /// Whether a series had data that could not be laid out as one run.
+    has_unwritten: Cell<bool>,
 }
 
 struct LevelSeries {
@@ -276,7 +283,11 @@ struct LevelSeries {
 
 impl<'h> HostLevel<'h> {
     fn empty(host: &'h Host) -> Self {
-        HostLevel { host, metrics: Vec::new(), children: Vec::new() }
+        HostLevel { host, metrics: Vec::new(), children: Vec::new(), has_unwritten: Cell::new(false) }
+    }
+
+    fn has_unwritten(&self) -> bool {
+        self.has_unwritten.get() || self.children.iter().any(|(_, level)| level.has_unwritten())
     }
 
     /// The host's level, with those below it. Series of metrics that are not configured any more are left out.
@@ -316,7 +327,10 @@ impl Level for HostLevel<'_> {
     fn metric<'a>(&'a self, index: usize, slots: &mut Vec<f64>) -> Head<'a> {
         let LevelSeries { metric, id, frequency_secs } = &self.metrics[index];
         // A series that was freed a moment ago has no slots any more, and any start is right.
-        let start_secs = self.host.slots(*id, *frequency_secs, slots).unwrap_or(0);
+        let start_secs = self.host.slots(*id, *frequency_secs, slots).unwrap_or_else(|| {
+            self.has_unwritten.set(self.has_unwritten.get() || self.host.holds_data(*id));
+            0
+        });
         Head { name: metric, frequency_secs: *frequency_secs, start_secs }
     }
 

@@ -17,7 +17,7 @@ use super::native::NativeLog;
 use super::options::{CheckpointFormat, Options};
 use super::outcome::{IngestError, OpenError};
 use super::recover::{self, NativeStart};
-use super::retain::NodeProvider;
+use super::retain::{NodeProvider, Relief};
 
 /// The name of Treering's own folder in the checkpoint directory.
 pub(super) const OWN_FOLDER: &str = ".treering";
@@ -39,7 +39,7 @@ pub struct Engine {
     pub(super) checkpointed_secs: AtomicI64,
     pub(super) nodes: RwLock<Option<Arc<dyn NodeProvider>>>,
     /// Held by the one who frees memory for the cap.
-    pub(super) relief: Mutex<()>,
+    pub(super) relief: Mutex<Relief>,
 }
 
 impl Engine {
@@ -68,7 +68,7 @@ impl Engine {
             checkpoint: Mutex::new(()),
             checkpointed_secs: AtomicI64::new(opened_secs),
             nodes: RwLock::default(),
-            relief: Mutex::new(()),
+            relief: Mutex::default(),
         })
     }
 

@@ -187,8 +187,11 @@ fn read_segment(engine: &Engine, path: &Path, counts: &Recovered) -> Result<(), 
                     names.define(engine, record.host, &record.definitions, &note);
                     match record.read(&mut samples) {
                         Ok(()) => {
-                            let applied = names.apply(engine, record.host, &samples, record.received_secs);
+                            let (applied, unnamed) = names.apply(engine, record.host, &samples, record.received_secs);
                             counts.samples.fetch_add(applied, Ordering::Relaxed);
+                            if unnamed > 0 {
+                                note(&format!("offset {offset}: {unnamed} samples of series that nothing names"));
+                            }
                         }
                         Err(error) => note(&format!("offset {offset}: {error}")),
                     }
@@ -233,14 +236,21 @@ impl SegmentNames {
         }
     }
 
-    /// Applies samples whose series numbers are the segment's; answers how many came back.
-    fn apply(&self, engine: &Engine, number: u32, samples: &[Sample], received_secs: i64) -> u64 {
-        let Some(NamedHost { host, series: known }) = self.hosts.get(&number) else { return 0 };
-        let own: Vec<Sample> = samples
-            .iter()
-            .filter_map(|sample| Some(Sample { series: (*known.get(&sample.series.0)?)?, ..*sample }))
-            .collect();
-        host.apply(&engine.store.metrics(), &own, received_secs).stored
+    /// Applies samples whose series numbers are the segment's; answers how many came back, and how many have numbers
+    /// whose definition was lost.
+    fn apply(&self, engine: &Engine, number: u32, samples: &[Sample], received_secs: i64) -> (u64, u64) {
+        let Some(NamedHost { host, series: known }) = self.hosts.get(&number) else { return (0, samples.len() as u64) };
+        let mut own = Vec::with_capacity(samples.len());
+        let mut unnamed = 0;
+        for sample in samples {
+            match known.get(&sample.series.0) {
+                Some(Some(series)) => own.push(Sample { series: *series, ..*sample }),
+                // A metric that is not configured any more.
+                Some(None) => {}
+                None => unnamed += 1,
+            }
+        }
+        (host.apply(&engine.store.metrics(), &own, received_secs).stored, unnamed)
     }
 }
 

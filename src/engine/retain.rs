@@ -26,6 +26,8 @@ pub trait NodeProvider: Send + Sync {
 const RELIEF_BEGINS: f64 = 0.9;
 /// Down to this share, so that not every body pays for a little.
 const RELIEF_ENDS: f64 = 0.8;
+/// How long an answer about hosts in use is good enough for freeing.
+const USED_NODES_SECS: i64 = 60;
 /// Steps of age in which the cap frees.
 const AGE_STEPS: usize = 64;
 
@@ -125,14 +127,13 @@ impl Engine {
         if cap == 0 || (self.store.memory_bytes() as f64) < RELIEF_BEGINS * cap as f64 {
             return;
         }
-        let _one = self.relief.lock();
+        let mut relief = self.relief.lock();
         if (self.store.memory_bytes() as f64) < RELIEF_BEGINS * cap as f64 {
             // Somebody else did it while this one waited.
             return;
         }
-        // When nobody knows, all hosts count alike: the cap holds in any case.
-        let used = self.used_nodes(self.clock.now_secs()).unwrap_or_default();
-        let (busy, idle): (Vec<_>, Vec<_>) = self.store.hosts().into_iter().partition(|host| is_used(&used, host));
+        let used = relief.used_nodes(self);
+        let (busy, idle): (Vec<_>, Vec<_>) = self.store.hosts().into_iter().partition(|host| is_used(used, host));
         let goal = (RELIEF_ENDS * cap as f64) as u64;
         for hosts in [idle, busy] {
             let excess = self.store.memory_bytes().saturating_sub(goal);
@@ -165,6 +166,26 @@ impl Engine {
                 tracing::error!("memory-cap: {}/{}: {error}", host.cluster(), host.name());
             }
         }
+    }
+}
+
+/// What freeing for the cap knows; its lock lets one free at a time.
+#[derive(Default)]
+pub(super) struct Relief {
+    used: UsedNodes,
+    asked_secs: Option<i64>,
+}
+
+impl Relief {
+    /// The hosts in use, asked for once in a while only: writers wait for this. When nobody knows, all hosts count
+    /// alike, for the cap holds in any case.
+    fn used_nodes(&mut self, engine: &Engine) -> &UsedNodes {
+        let now = engine.clock.now_secs();
+        if self.asked_secs.is_none_or(|asked| now - asked >= USED_NODES_SECS) {
+            self.used = engine.used_nodes(now).unwrap_or_default();
+            self.asked_secs = Some(engine.clock.now_secs());
+        }
+        &self.used
     }
 }
 

@@ -78,6 +78,11 @@ impl Host {
         data.series.iter().map(|(id, _)| id).filter(|&id| data.holds_data(id)).collect()
     }
 
+    /// Whether a series holds any value.
+    pub fn holds_data(&self, id: SeriesId) -> bool {
+        self.data.read().holds_data(id)
+    }
+
     /// Puts all slots of a series behind each other on the grid of its newest run; answers the centre of the first,
     /// or `None` when there is none, or more than fit into one answer.
     pub fn slots(&self, id: SeriesId, frequency_secs: u32, slots: &mut Vec<f64>) -> Option<i64> {

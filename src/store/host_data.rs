@@ -10,7 +10,7 @@ use super::components::Components;
 use super::lane::{Lane, NO_SECOND, Put};
 use super::limits::{LimitReached, Limits};
 use super::memory::{Bytes, Use};
-use super::series::{Late, NO_LANE, SeriesTable};
+use super::series::{Late, NO_LANE, Series, SeriesTable};
 use super::slots::{WINDOW, centre_at, phase, slot_at};
 
 /// The data of a host.
@@ -277,6 +277,7 @@ impl HostData {
             let series = self.series.get_mut(id);
             series.lane = place as u32;
             series.column = column;
+            take_late_rows(series, lane, column, &mut self.bytes);
         }
         self.count_lanes();
     }
@@ -340,13 +341,7 @@ impl HostData {
         lane.retain_columns(&filled, |id, column| self.series.get_mut(SeriesId(id)).column = column);
         lane.restart(centre_secs);
         for (column, &id) in lane.columns.clone().iter().enumerate() {
-            // What came ahead of its time takes its row now, before the samples that belong there.
-            let (begin, end) = (lane.start_secs, lane.end_secs());
-            let within = |late: &Late| (begin..end).contains(&late.centre_secs);
-            for late in self.series.get_mut(SeriesId(id)).take_late(within, &mut self.bytes) {
-                let row = lane.row_at(late.centre_secs).clamp(0, WINDOW as i64 - 1) as usize;
-                lane.set(row, column as u32, late.value);
-            }
+            take_late_rows(self.series.get_mut(SeriesId(id)), &mut lane, column as u32, &mut self.bytes);
         }
         let twin = self.lanes.iter().position(|other| {
             other
@@ -393,5 +388,16 @@ impl HostData {
 
     pub(super) fn count_lanes(&mut self) {
         self.bytes.set(Use::Lanes, self.lanes.iter().flatten().map(Lane::memory_bytes).sum());
+    }
+}
+
+/// Moves the late samples of a series that its open window covers into its column: what came ahead of its time, or
+/// before the series had open rows. Reads take late samples over sealed ones, so none may stay behind where a newer
+/// write of the same slot goes into a row.
+fn take_late_rows(series: &mut Series, lane: &mut Lane, column: u32, bytes: &mut Bytes) {
+    let (begin, end) = (lane.start_secs, lane.end_secs());
+    for late in series.take_late(|late| (begin..end).contains(&late.centre_secs), bytes) {
+        let row = lane.row_at(late.centre_secs).clamp(0, WINDOW as i64 - 1) as usize;
+        lane.set(row, column, late.value);
     }
 }

@@ -86,7 +86,9 @@ pub fn typography(source: &Source) -> Vec<String> {
             complaints.push(source.complain(i, "blanks at the end"));
         }
         let width = line.chars().count();
-        if width > WIDTH_MAX {
+        // What rustfmt can't break: a string, or the head of a property test.
+        let is_breakable = !line.contains('"') && !line.contains(" in any::<");
+        if width > WIDTH_MAX && is_breakable {
             complaints.push(source.complain(i, format_args!("{width} characters, at most {WIDTH_MAX}")));
         }
     }
@@ -218,6 +220,7 @@ fn bad_typography_is_caught() {
     caught(typography, "src/a.rs", "let a;");
     caught(typography, "src/a.rs", "let a;\n\n");
     passed(typography, "src/a.rs", &format!("{}\n", "ä".repeat(WIDTH_MAX)));
+    passed(typography, "src/a.rs", &format!("let a = \"{}\";\n", "ä".repeat(WIDTH_MAX)));
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl DiskFile for KeptFile {
         Ok(())
     }
 
-    fn len(&mut self) -> io::Result<u64> {
+    fn file_bytes(&mut self) -> io::Result<u64> {
         Ok(self.len)
     }
 

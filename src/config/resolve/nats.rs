@@ -5,7 +5,7 @@ use crate::config::settings::{NatsSettings, NatsTls, Secret, Subscription, TlsFi
 
 use super::{Notes, path_of, text_of};
 
-const SCHEMES: [&str; 4] = ["nats", "tls", "ws", "wss"];
+const SCHEMES: [&str; 2] = ["nats", "tls"];
 
 pub(super) fn resolve(
     section: &NatsSection,
@@ -79,8 +79,7 @@ fn is_server(address: &str) -> bool {
     let full = if address.contains("://") { address.to_owned() } else { format!("nats://{address}") };
     reqwest::Url::parse(&full).is_ok_and(|url| {
         let has_host = url.host_str().is_some_and(|host| !host.is_empty());
-        // Only WebSockets have paths.
-        has_host && SCHEMES.contains(&url.scheme()) && (url.scheme().starts_with("ws") || url.path().len() <= 1)
+        has_host && SCHEMES.contains(&url.scheme()) && url.path().len() <= 1
     })
 }
 

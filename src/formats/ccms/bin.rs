@@ -21,8 +21,8 @@ const SERIES_BYTES_MIN: u64 = 2 + 8 + 8 + 4;
 const CHILD_BYTES_MIN: u64 = 2 + 4 + 4;
 
 /// Writes a snapshot. Values are rounded to float32, numbers beyond its range to its largest; slots without one become
-/// NaN. `target` gets many small writes: buffer it. Fails when it fails, and with [`CcmsError::DoesNotFit`] when names or counts pass the format's limits
-/// (65535 bytes, 2^32 − 1) or levels lie deeper than [`DEPTH_MAX`].
+/// NaN. `target` gets many small writes: buffer it. Fails when it fails, and with [`CcmsError::DoesNotFit`] when names
+/// or counts pass the format's limits (65535 bytes, 2^32 − 1) or levels lie deeper than [`DEPTH_MAX`].
 pub fn write(target: &mut dyn Write, span: Span, host: &dyn Level) -> Result<(), CcmsError> {
     target.write_all(&MAGIC)?;
     target.write_all(&span.from_secs.to_le_bytes())?;

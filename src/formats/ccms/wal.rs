@@ -44,8 +44,9 @@ pub struct Record {
 
 /// Appends a record to `out`.
 ///
-/// The value is rounded to float32, a number beyond its range to its largest; every NaN becomes one NaN. Fails with [`CcmsError::DoesNotFit`] and leaves `out` as it was when the metric has more than 65535 bytes, or
-/// the selector more than 255 elements or an element of more than 255 bytes.
+/// The value is rounded to float32, a number beyond its range to its largest; every NaN becomes one NaN. Fails with
+/// [`CcmsError::DoesNotFit`] and leaves `out` as it was when the metric has more than 65535 bytes, or the selector more
+/// than 255 elements or an element of more than 255 bytes.
 pub fn encode(out: &mut Vec<u8>, secs: i64, metric: &str, selector: &[&str], value: f64) -> Result<(), CcmsError> {
     fits("a metric's name in bytes", metric.len(), METRIC_BYTES_MAX)?;
     fits("a selector in elements", selector.len(), ELEMENTS_MAX)?;

@@ -15,8 +15,8 @@ pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// A line, its metric and tags not yet looked at.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Split<'a> {
-    /// Metric and tags as they stand in the line, never empty. Equal keys mean the same series (different ones may too);
-    /// [`parse_key`](super::parse_key) tells which, or that the key is malformed.
+    /// Metric and tags as they stand in the line, never empty. Equal keys mean the same series (different ones may
+    /// too); [`parse_key`](super::parse_key) tells which, or that the key is malformed.
     pub key: &'a [u8],
     /// The field `value`, finite; the last one if there are several.
     pub value: f64,

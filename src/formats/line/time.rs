@@ -1,8 +1,8 @@
 //! Timestamps: their digits and their unit.
 //!
 //! A line does not say in which unit its time is; the magnitude tells. The bounds are those at which the nanoseconds
-//! since 1970 leave an `i64`, so every unit reaches until the year 2262; only times in the first months of 1970 are taken
-//! for another unit.
+//! since 1970 leave an `i64`, so every unit reaches until the year 2262; only times in the first months of 1970 are
+//! taken for another unit.
 
 use super::number::eight_digits;
 

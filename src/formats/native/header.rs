@@ -1,7 +1,7 @@
 //! The first bytes of a log segment and of a snapshot: which kind, which version, which shard, which number.
 //!
-//! All versions to come keep these 36 bytes and their checksum, so a header that is sound tells the version for certain,
-//! and one that is damaged never looks like a newer version.
+//! All versions to come keep these 36 bytes and their checksum, so a header that is sound tells the version for
+//! certain, and one that is damaged never looks like a newer version.
 
 use super::NativeError;
 use super::bytes::Cursor;

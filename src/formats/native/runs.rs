@@ -1,8 +1,8 @@
 //! A column of integers as runs: series numbers, which go up by one, and seconds, which stay.
 //!
 //! Every token is a varint. An even one, `2·(n−1)`, stands for `n` values that each lie one step behind the value
-//! before them; an odd one, `2·zigzag(d)+1`, for one value at distance `d`; [`FAR`] for one value whose distance follows
-//! in eight bytes. So a tick whose series come in the usual order costs two bytes, not two thousand.
+//! before them; an odd one, `2·zigzag(d)+1`, for one value at distance `d`; [`FAR`] for one value whose distance
+//! follows in eight bytes. So a tick whose series come in the usual order costs two bytes, not two thousand.
 
 use std::ops::RangeInclusive;
 
