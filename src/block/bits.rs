@@ -132,8 +132,8 @@ mod tests {
             let width = stored_width(bits);
             prop_assert!(is_width(width));
             let below = if width == 64 { u64::MAX } else { (1 << width) - 1 };
-            let numbers: Vec<u64> =
-                (0..count as u64).map(|i| (seed ^ i).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29) & below).collect();
+            let number = |i: u64| (seed ^ i).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29) & below;
+            let numbers: Vec<u64> = (0..count as u64).map(number).collect();
             let mut bytes = Vec::new();
             pack(numbers.iter().copied(), width, &mut bytes);
             prop_assert_eq!(bytes.len(), packed_bytes(count, width));

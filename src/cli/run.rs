@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
@@ -19,10 +20,13 @@ use crate::time::SystemClock;
 
 use super::arguments::Arguments;
 use super::connect::{backend_options, nats_options, server_options};
-use super::listen::bind;
+use super::listen::{Bound, bind};
 use super::logging::CRITICAL;
 use super::process::{ProcessError, drop_privileges, raise_file_limit};
 use super::signals::{Request, Signals};
+
+/// How long the port waits for the first attempt to reach a NATS server.
+const NATS_FIRST_TRY: Duration = Duration::from_secs(1);
 
 /// Why the server ended, or never began.
 #[derive(Debug, thiserror::Error)]
@@ -126,22 +130,25 @@ async fn serve(path: PathBuf, config: Config, dev: bool) -> Result<(), RunError>
     let (ready, is_ready) = watch::channel(false);
     let options = server_options(&config, dev, is_ready.clone())?;
     let tls = options.tls.clone();
-    let listener = listen(&config).await?;
+    let bound = bind(&config.main.addr).await.map_err(|error| listen_error(&config, error))?;
     drop_privileges(config.main.user.as_deref(), config.main.group.as_deref())?;
     let engine = open(&config)?;
     if let Some(backend) = &config.main.backend {
         let nodes = BackendNodes::new(backend_options(backend), tokio::runtime::Handle::current())?;
         engine.set_node_provider(Arc::new(nodes));
     }
-    notify(&[NotifyState::Ready, NotifyState::Status("recovering")]);
-
     let (stop, mut stopped) = watch::channel(false);
+    let (first_try, mut nats_tried) = watch::channel(config.nats.is_none());
     let nats = config.nats.as_ref().map(|settings| {
         let mut stopped = stopped.clone();
         let stop_nats = async move { _ = stopped.changed().await };
         let telemetry = Arc::clone(engine.telemetry());
-        tokio::spawn(nats::run(Arc::clone(&engine), nats_options(settings), telemetry, is_ready, stop_nats))
+        tokio::spawn(nats::run(Arc::clone(&engine), nats_options(settings), telemetry, is_ready, first_try, stop_nats))
     });
+    // Who sees the port open may publish at once: where a NATS server is there, its subscriptions stand by then.
+    let _ = tokio::time::timeout(NATS_FIRST_TRY, nats_tried.wait_for(|&tried| tried)).await;
+    let listener = listen(&config, bound)?;
+    notify(&[NotifyState::Ready, NotifyState::Status("recovering")]);
     let stop_server = async move { _ = stopped.changed().await };
     let telemetry = Arc::clone(engine.telemetry());
     let server = tokio::spawn(server::run(
@@ -211,15 +218,19 @@ async fn exit_at_second_request(mut signals: Signals) {
     std::process::exit(1);
 }
 
-async fn listen(config: &Config) -> Result<TcpListener, RunError> {
+fn listen(config: &Config, bound: Bound) -> Result<TcpListener, RunError> {
     let addr = &config.main.addr;
-    let listener = bind(addr).await.map_err(|error| RunError::Listen { addr: addr.clone(), error })?;
+    let listener = bound.listen().map_err(|error| listen_error(config, error))?;
     let scheme = if config.main.https.is_some() { "https" } else { "http" };
     match listener.local_addr() {
         Ok(local) => info!("listening on {scheme}://{local}"),
         Err(_) => info!("listening on {scheme}://{addr}"),
     }
     Ok(listener)
+}
+
+fn listen_error(config: &Config, error: io::Error) -> RunError {
+    RunError::Listen { addr: config.main.addr.clone(), error }
 }
 
 /// Reads the config again; a bad one changes nothing.

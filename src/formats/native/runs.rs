@@ -143,7 +143,10 @@ mod tests {
         }
 
         #[test]
-        fn garbage_is_refused_or_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..60), count in 0..100usize) {
+        fn garbage_is_refused_or_read_without_a_panic(
+            bytes in prop::collection::vec(any::<u8>(), 0..60),
+            count in 0..100usize,
+        ) {
             let runs = Runs { before: -1, step: 1, range: 0..=i64::from(u32::MAX) };
             if let Ok(values) = back(&runs, &bytes, count) {
                 prop_assert!(values.iter().all(|value| runs.range.contains(value)));

@@ -302,7 +302,9 @@ proptest! {
     }
 
     #[test]
-    fn what_is_not_hit_survives_several_hits(hits in prop::collection::vec((any::<prop::sample::Index>(), 1..=255u8), 1..6)) {
+    fn what_is_not_hit_survives_several_hits(
+        hits in prop::collection::vec((any::<prop::sample::Index>(), 1..=255u8), 1..6),
+    ) {
         let sound = log();
         let all = records(&sound).0;
         let mut bytes = sound.clone();

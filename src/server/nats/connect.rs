@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_nats::{AuthError, Client, ConnectError, ConnectOptions, Event, ServerAddr};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::credentials::Credentials;
@@ -29,6 +30,8 @@ pub(super) struct Link {
     telemetry: SharedTelemetry,
     /// Set when an attempt has begun and no connection stands since: the next attempt follows a failure.
     has_tried: AtomicBool,
+    /// Becomes `true` when the first attempt to connect has succeeded or failed.
+    pub first_try: watch::Sender<bool>,
     /// Set at the end of the store: attempts stop.
     is_over: AtomicBool,
     /// Why the last attempt failed, where no server's record tells.
@@ -40,9 +43,10 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(telemetry: SharedTelemetry) -> Self {
+    pub(super) fn new(telemetry: SharedTelemetry, first_try: watch::Sender<bool>) -> Self {
         Link {
             telemetry,
+            first_try,
             has_tried: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
             failure: Mutex::new(None),
@@ -94,7 +98,11 @@ impl Link {
 
     /// Called before each round of attempts.
     fn note_attempt(&self, servers: &[async_nats::Server]) {
-        if !self.has_tried.swap(true, Ordering::Relaxed) || self.attempts.note(1).is_none() {
+        if !self.has_tried.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        self.first_try.send_replace(true);
+        if self.attempts.note(1).is_none() {
             return;
         }
         let known = servers.iter().filter_map(|server| Some((&server.addr, server.last_error.as_ref()?)));

@@ -25,15 +25,16 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Receives and stores messages until `shutdown` is ready, then stores what was received, for at most five seconds.
 /// Servers need not be there: they are connected to when they come, as often as it takes. Messages wait until `ready`
-/// says that recovery is over.
+/// says that recovery is over. `first_try` becomes `true` when the first attempt to connect has ended either way.
 pub async fn run(
     engine: Arc<Engine>,
     options: Options,
     telemetry: SharedTelemetry,
     ready: watch::Receiver<bool>,
+    first_try: watch::Sender<bool>,
     shutdown: impl Future<Output = ()>,
 ) {
-    serve(engine, options, telemetry, ready, shutdown).await;
+    serve(engine, options, telemetry, ready, first_try, shutdown).await;
 }
 
 /// [`run`] over any sink.
@@ -42,17 +43,19 @@ pub(super) async fn serve(
     options: Options,
     telemetry: SharedTelemetry,
     ready: watch::Receiver<bool>,
+    first_try: watch::Sender<bool>,
     shutdown: impl Future<Output = ()>,
 ) {
     if options.subscriptions.is_empty() {
         // No connection without a use.
+        first_try.send_replace(true);
         return shutdown.await;
     }
     // TLS needs a provider; who starts the process has installed it, or this does.
     let _ = rustls::crypto::ring::default_provider().install_default();
     warn_of_missing_files(&options);
     let (stop, stopped) = watch::channel(false);
-    let link = Arc::new(Link::new(Arc::clone(&telemetry)));
+    let link = Arc::new(Link::new(Arc::clone(&telemetry), first_try));
     let queue_bytes = options.queue_bytes_each();
     let queues: Vec<_> = options.subscriptions.iter().map(|_| Arc::new(Queue::new(queue_bytes))).collect();
     let mut workers = JoinSet::new();

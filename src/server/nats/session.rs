@@ -20,7 +20,7 @@ use crate::telemetry::SharedTelemetry;
 /// Before a client that gave up is replaced.
 const RESTART_PAUSE: Duration = Duration::from_secs(5);
 /// How long messages on their way may take at the end.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Where messages come from and go to.
 pub(super) struct Session {
@@ -77,6 +77,14 @@ impl Session {
                 }
                 Err(failure) => error!("NATS: subject {:?} is not received: {failure}", subscription.subject),
             }
+        }
+        let flushed = tokio::select! {
+            // Ends when a server has the subscriptions.
+            flushed = client.flush() => flushed.is_ok(),
+            _ = self.stop.wait_for(|&stop| stop) => false,
+        };
+        if flushed {
+            self.link.first_try.send_replace(true);
         }
         while let Some(ended) = readers.join_next().await {
             if let Err(failure) = ended {

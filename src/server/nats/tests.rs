@@ -168,7 +168,7 @@ impl Running {
         let shared = Arc::clone(&telemetry);
         let task = tokio::spawn(async move {
             let ended = async { _ = ended.await };
-            serve(sink, options, shared, is_ready, ended).await;
+            serve(sink, options, shared, is_ready, watch::Sender::new(false), ended).await;
         });
         Running { telemetry, ready, shutdown, task }
     }
