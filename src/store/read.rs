@@ -86,7 +86,7 @@ fn answer(children: &[SeriesView], metric: &Metric, asked: i64, to: i64) -> Resu
     if from >= to {
         return Ok(nothing);
     }
-    let asked_outputs = (to - from - 1) / frequency + 1;
+    let asked_outputs = (to.saturating_sub(from) - 1) / frequency + 1;
     let outputs = asked_outputs.min(last as i64 + 1);
     if outputs > SLOTS_MAX {
         return Err(ReadError::TooManySlots { slots: outputs });
