@@ -71,6 +71,9 @@ struct QueryRequest {
     /// Whether nulls stand for the time from `from` to the first value.
     #[schema(default = true)]
     with_padding: bool,
+    /// How values are thinned out where a query does not say it: lttb, average, min, max, sum or first.
+    #[schema(default = "lttb")]
+    resample: Option<String>,
 }
 
 /// One metric of one host, or of components of it.
