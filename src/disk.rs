@@ -4,11 +4,14 @@
 //! invariant that callers build on is [`Disk::replace`]: after it returned, a crash leaves the old or the new content
 //! at the path, never a mixture.
 
+use std::any::Any;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use nix::fcntl::{Flock, FlockArg};
 
 /// What Treering asks of a file system. Paths are relative to the process or absolute; errors are the system's.
 pub trait Disk: Send + Sync + 'static {
@@ -32,6 +35,12 @@ pub trait Disk: Send + Sync + 'static {
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     /// Makes everything written to the file system that holds `path` durable (`syncfs`).
     fn sync_all(&self, path: &Path) -> io::Result<()>;
+
+    /// Locks a folder against other processes until what is answered is dropped; fails with
+    /// [`io::ErrorKind::WouldBlock`] when another holds it. A disk that nobody shares need not.
+    fn lock_dir(&self, _path: &Path) -> io::Result<Box<dyn Any + Send + Sync>> {
+        Ok(Box::new(()))
+    }
 
     /// Reads a whole file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -153,6 +162,13 @@ impl Disk for SystemDisk {
 
     fn sync_all(&self, path: &Path) -> io::Result<()> {
         nix::unistd::syncfs(File::open(path)?.as_fd()).map_err(io::Error::from)
+    }
+
+    fn lock_dir(&self, path: &Path) -> io::Result<Box<dyn Any + Send + Sync>> {
+        match Flock::lock(File::open(path)?, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(Box::new(lock)),
+            Err((_, error)) => Err(error.into()),
+        }
     }
 }
 

@@ -42,7 +42,7 @@ pub struct Arguments {
     #[arg(long)]
     pub gops: bool,
 
-    /// Delete or archive what is older than retention-in-memory in the checkpoint directory, and exit
+    /// Delete what is older than retention-in-memory in the checkpoint directory, and exit (mode archive keeps it)
     #[arg(long)]
     pub cleanup_checkpoints: bool,
 
@@ -101,7 +101,7 @@ Files and variables:
   TREERING_NATS_CREDS_FILE_PATH
                            override the config; with _FILE behind the name, the value is read from a file
   TREERING_TOKEN           the token that demo sends
-  NOTIFY_SOCKET            set by systemd: told when the store is ready, reloads and stops";
+  NOTIFY_SOCKET            set by systemd: told when the port is open, when the store reloads and stops";
 
 #[cfg(test)]
 mod tests {

@@ -108,7 +108,13 @@ fn run(arguments: &Arguments) -> Result<(), RunError> {
 
 /// Drops what is older than the retention from the checkpoint directory, offline: recover, clean up, checkpoint.
 fn cleanup_checkpoints(config: &Config) -> Result<(), RunError> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // The node provider asks on it.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(RunError::Runtime)?;
     let engine = open(config)?;
+    if let Some(backend) = &config.main.backend {
+        engine.set_node_provider(Arc::new(BackendNodes::new(backend_options(backend), runtime.handle().clone())?));
+    }
     engine.recover()?;
     let dropped = engine.retain();
     engine.close();

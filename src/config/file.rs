@@ -200,7 +200,7 @@ pub(super) struct CheckpointsSection {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[schemars(inline)]
 pub(super) struct CleanupSection {
-    /// Delete the data or write it to the archive.
+    /// Delete the data, or keep it for the archive, which is not written yet.
     #[serde(default)]
     #[schemars(with = "CleanupWord", extend("default" = "delete"))]
     pub mode: Option<CleanupSetting>,

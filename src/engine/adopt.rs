@@ -145,7 +145,10 @@ impl<'e> Adoption<'e> {
         });
         let source = match opened {
             Ok(source) => std::io::BufReader::with_capacity(1 << 18, source),
-            Err(error) => return self.note(&entry.name, &error),
+            Err(error) => {
+                self.note(&entry.name, &error);
+                return damage::set_aside(&*self.engine.disk, &path);
+            }
         };
         let mut taker = Taker { adoption: self, from_secs, path: Vec::new(), series: None };
         let read: Result<_, CcmsError> = match ccms::detect(&head) {
@@ -236,12 +239,18 @@ impl<'e> Adoption<'e> {
                 Ok(Some(WalItem::Damage(found))) => self.note(WAL_FILE, &found),
                 Ok(None) => break,
                 Err(error) => {
+                    // What lies behind may be good: nothing is cut off, and nothing appended.
                     self.note(WAL_FILE, &error);
-                    break;
+                    apply(&mut batch);
+                    return damage::set_aside(&*self.engine.disk, &path);
                 }
             }
         }
         apply(&mut batch);
+        if reader.is_damaged_inside() {
+            // cc-metric-store would stop reading there: a checkpoint replaces the log soon.
+            self.engine.want_checkpoint();
+        }
         self.cut_tail(&path, reader.good_end());
     }
 

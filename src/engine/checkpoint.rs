@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::disk::{Disk, temporary};
+use crate::disk::temporary;
 use crate::formats::ccms::{self, Head, Level, SnapshotForm, Span};
 use crate::formats::native::{FileHeader, FileName, SnapshotWriter};
 use crate::model::SeriesId;
@@ -19,7 +19,7 @@ use crate::store::{Host, Store};
 use crate::telemetry::Kind;
 
 use super::core::{Engine, OWN_FOLDER};
-use super::files::{host_folder, write_state_beside};
+use super::files::{host_folder, state_path, write_state_beside};
 use super::log::{SHARDS, ShardLog, shard_of};
 use super::options::CheckpointFormat;
 use super::outcome::CheckpointReport;
@@ -53,43 +53,49 @@ impl Engine {
     }
 
     fn checkpoint_native(&self) -> CheckpointReport {
-        let mut hosts: Vec<Vec<Arc<Host>>> = vec![Vec::new(); SHARDS];
-        for host in self.store.hosts() {
-            hosts[shard_of(host.cluster(), host.name())].push(host);
-        }
-        let failed = AtomicU64::new(0);
-        self.in_parallel(SHARDS, |shard| {
-            if let Err(error) = self.checkpoint_shard(shard, &hosts[shard]) {
+        let (hosts, failed) = (AtomicU64::new(0), AtomicU64::new(0));
+        self.in_parallel(SHARDS, |shard| match self.checkpoint_shard(shard) {
+            Ok(written) => _ = hosts.fetch_add(written, Ordering::Relaxed),
+            Err(error) => {
                 tracing::error!("checkpoint of shard {shard}: {error}");
                 failed.fetch_add(1, Ordering::Relaxed);
             }
         });
-        CheckpointReport { hosts: hosts.iter().map(|hosts| hosts.len() as u64).sum(), failed: failed.into_inner() }
+        CheckpointReport { hosts: hosts.into_inner(), failed: failed.into_inner() }
     }
 
-    fn checkpoint_shard(&self, shard: usize, hosts: &[Arc<Host>]) -> io::Result<()> {
+    /// Answers how many hosts were written.
+    fn checkpoint_shard(&self, shard: usize) -> io::Result<u64> {
         let shards = self.shards.read();
         let sequence = match &mut *shards[shard].lock() {
             ShardLog::Native(log) => log.cut(),
-            ShardLog::Files(_) => return Ok(()),
+            ShardLog::Files(_) => return Ok(0),
         };
+        // After the cut: a host that is new since then has all its samples in segments that stay.
+        let mut hosts = self.store.hosts();
+        hosts.retain(|host| shard_of(host.cluster(), host.name()) == shard);
         let folder = self.shard_folder(shard);
         let has_files = self.disk.list(&folder).is_ok_and(|entries| !entries.is_empty());
         if hosts.is_empty() && !has_files {
-            return Ok(());
+            return Ok(0);
         }
         self.disk.create_dir_all(&folder)?;
         let header = FileHeader { shard: shard as u32, sequence, created_secs: self.clock.now_secs() };
-        let name = FileName::Snapshot(sequence);
+        let path = folder.join(FileName::Snapshot(sequence).to_string());
         let metrics = self.store.metrics();
-        self.disk.replace(&folder.join(name.to_string()), &mut |out| {
+        let written = self.disk.replace(&path, &mut |out| {
             let mut writer = SnapshotWriter::begin(out, &header)?;
-            for host in hosts {
+            for host in &hosts {
                 writer.host(&host.image(&metrics))?;
             }
             writer.finish()?;
             Ok(())
-        })?;
+        });
+        if let Err(error) = written {
+            // A full disk must not be filled further by what is left of each attempt.
+            _ = self.disk.remove(&temporary(&path));
+            return Err(error);
+        }
         for entry in self.disk.list(&folder)? {
             let is_covered = match FileName::parse(&entry.name) {
                 Some(FileName::Segment(segment)) => segment < sequence,
@@ -101,9 +107,9 @@ impl Engine {
             }
         }
         if let ShardLog::Native(log) = &mut *shards[shard].lock() {
-            log.covered();
+            log.covered(sequence);
         }
-        Ok(())
+        Ok(hosts.len() as u64)
     }
 
     fn checkpoint_files(&self, form: SnapshotForm) -> CheckpointReport {
@@ -133,7 +139,7 @@ impl Engine {
         }
         self.in_parallel(hosts.len(), |at| {
             let mut written = written[at].lock();
-            if let Some(Err(error)) = written.as_ref().map(|written| written.publish(&*self.disk)) {
+            if let Some(Err(error)) = written.as_ref().map(|written| self.publish(&hosts[at], written)) {
                 *written = None;
                 fail(&hosts[at], &error);
             }
@@ -159,7 +165,9 @@ impl Engine {
         let level = HostLevel::of(host, &self.store);
         let folder = host_folder(&self.options.checkpoints, host.cluster(), host.name());
         self.disk.create_dir_all(&folder)?;
-        let state = write_state_beside(&*self.disk, &self.options.checkpoints, &self.store, host)?;
+        // Before the state is taken: a horizon that moves from here on is newer than it.
+        let horizon_moves = host.horizon_moves();
+        let state = write_state_beside(&*self.disk, &self.options.checkpoints, &self.store, host, ".checkpoint")?;
         let name = ccms::CheckpointFile::Snapshot { from_secs: span.from_secs, form }.to_string();
         let snapshot = folder.join(&name);
         self.disk.write_temporary(&snapshot, &mut |mut out| {
@@ -173,7 +181,21 @@ impl Engine {
             // The log keeps it. Only a clock that was decades off makes such a series.
             return Err(io::Error::other("a series spans more slots than a snapshot of this form can hold"));
         }
-        Ok(Some(Written { snapshot, state, folder, name, covered_bytes }))
+        Ok(Some(Written { snapshot, state, horizon_moves, folder, name, covered_bytes }))
+    }
+
+    /// Puts a host's files in their places.
+    fn publish(&self, host: &Arc<Host>, written: &Written) -> io::Result<()> {
+        // The snapshot first: a state that is newer than it would name rows that no file has.
+        self.disk.rename(&temporary(&written.snapshot), &written.snapshot)?;
+        let shards = self.shards.read();
+        let _log = shards[shard_of(host.cluster(), host.name())].lock();
+        if host.horizon_moves() == written.horizon_moves {
+            self.disk.rename(&written.state, &state_path(&self.options.checkpoints, host.cluster(), host.name()))
+        } else {
+            // What was freed meanwhile is in the state file already, and not in this one.
+            self.disk.remove(&written.state)
+        }
     }
 
     /// Drops of a host's log and older snapshots what a durable snapshot has made superfluous.
@@ -249,20 +271,15 @@ impl Engine {
 /// Files of a host that lie beside their places.
 struct Written {
     snapshot: PathBuf,
+    /// Beside its place.
     state: PathBuf,
+    /// How often a horizon of the host had moved.
+    horizon_moves: u64,
     folder: PathBuf,
     /// The snapshot's name in the folder.
     name: String,
     /// Bytes of the host's log that the snapshot covers.
     covered_bytes: u64,
-}
-
-impl Written {
-    fn publish(&self, disk: &dyn Disk) -> io::Result<()> {
-        // The snapshot first: a state that is newer than it would name rows that no file has.
-        disk.rename(&temporary(&self.snapshot), &self.snapshot)?;
-        disk.rename(&temporary(&self.state), &self.state)
-    }
 }
 
 /// A level of a host as the reference's files show it: one run of slots a series.

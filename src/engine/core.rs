@@ -1,5 +1,6 @@
 //! The engine itself: what it owns, and the way from opening to closing.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -33,6 +34,12 @@ pub struct Engine {
     pub(super) shards: RwLock<Vec<Shard>>,
     is_ready: AtomicBool,
     is_closed: AtomicBool,
+    /// Writes that are durable in the forms with files for each host: the sum over the shards. Held over a flush.
+    pub(super) files_flushed: Mutex<u64>,
+    /// Whether a checkpoint is due out of turn.
+    pub(super) wants_checkpoint: AtomicBool,
+    /// Keeps other processes out of the checkpoint directory.
+    _lock: Box<dyn std::any::Any + Send + Sync>,
     /// Held over a checkpoint: there is one at a time.
     pub(super) checkpoint: Mutex<()>,
     /// When the last checkpoint began, or else the engine was opened: seconds since 1970.
@@ -53,7 +60,11 @@ impl Engine {
         telemetry: SharedTelemetry,
     ) -> Result<Engine, OpenError> {
         let own = options.checkpoints.join(OWN_FOLDER);
-        disk.create_dir_all(&own).map_err(|error| OpenError::Disk { path: own, error })?;
+        disk.create_dir_all(&own).map_err(|error| OpenError::Disk { path: own.clone(), error })?;
+        let lock = disk.lock_dir(&own).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => OpenError::InUse { path: options.checkpoints.clone() },
+            _ => OpenError::Disk { path: own, error },
+        })?;
         let store = Store::new(metrics, options.limits);
         let opened_secs = clock.now_secs();
         Ok(Engine {
@@ -65,6 +76,9 @@ impl Engine {
             shards: RwLock::default(),
             is_ready: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
+            files_flushed: Mutex::new(0),
+            wants_checkpoint: AtomicBool::new(false),
+            _lock: lock,
             checkpoint: Mutex::new(()),
             checkpointed_secs: AtomicI64::new(opened_secs),
             nodes: RwLock::default(),

@@ -53,27 +53,33 @@ pub(super) fn state_path(checkpoints: &Path, cluster: &str, host: &str) -> PathB
     host_folder(&checkpoints.join(OWN_FOLDER).join("state"), cluster, host)
 }
 
-/// Writes what the reference's files can't hold of a host to the temporary file of [`state_path`]; answers that path.
+/// Writes what the reference's files can't hold of a host beside its place, under a name with this ending; answers the
+/// name.
 pub(super) fn write_state_beside(
     disk: &dyn Disk,
     checkpoints: &Path,
     store: &Store,
     host: &Host,
+    ending: &str,
 ) -> io::Result<PathBuf> {
     let path = state_path(checkpoints, host.cluster(), host.name());
     if let Some(folder) = path.parent() {
         disk.create_dir_all(folder)?;
     }
+    let mut beside = path.into_os_string();
+    beside.push(ending);
+    let beside = PathBuf::from(beside);
     let image = host.image(&store.metrics());
-    disk.write_temporary(&path, &mut |mut out| write_state(&mut out, &image).map_err(io::Error::other))?;
-    Ok(path)
+    disk.write_temporary(&beside, &mut |mut out| write_state(&mut out, &image).map_err(io::Error::other))?;
+    Ok(temporary(&beside))
 }
 
 /// As [`write_state_beside`], but in its place and durable when this returns.
 fn save_state(disk: &dyn Disk, checkpoints: &Path, store: &Store, host: &Host) -> io::Result<()> {
-    let path = write_state_beside(disk, checkpoints, store, host)?;
-    disk.append(&temporary(&path))?.sync_data()?;
-    disk.rename(&temporary(&path), &path)?;
+    let beside = write_state_beside(disk, checkpoints, store, host, "")?;
+    let path = state_path(checkpoints, host.cluster(), host.name());
+    disk.append(&beside)?.sync_data()?;
+    disk.rename(&beside, &path)?;
     disk.sync_dir(path.parent().unwrap_or(checkpoints))
 }
 
@@ -116,6 +122,10 @@ impl FilesLog {
         let address = Arc::as_ptr(host) as usize;
         let len = self.len(host)?;
         self.close(address);
+        if let Some(entry) = self.hosts.get_mut(&address) {
+            // Whatever becomes of the file below, its length is looked up again.
+            self.bytes = self.bytes.saturating_sub(entry.good_len.take().unwrap_or(0));
+        }
         if len <= covered {
             match self.disk.remove(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -123,17 +133,14 @@ impl FilesLog {
             }
         } else {
             let log = self.disk.read(&path)?;
-            let tail = log.get(covered as usize..len as usize).unwrap_or_default();
+            let tail = log.get(covered as usize..len as usize);
+            let tail = tail.ok_or_else(|| io::Error::other("the log is shorter than what was written to it"))?;
             self.disk.replace(&path, &mut |out| {
                 if covered > 0 {
                     out.write_all(&WAL_HEADER)?;
                 }
                 out.write_all(tail)
             })?;
-        }
-        if let Some(entry) = self.hosts.get_mut(&address) {
-            self.bytes = self.bytes.saturating_sub(entry.good_len.unwrap_or(0));
-            entry.good_len = None;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use parking_lot::{ArcMutexGuard, RawMutex};
 
+use crate::formats::ccms::directory_name;
 use crate::formats::line::{self, Key};
 use crate::model::{Component, Sample, Scope, SeriesId};
 use crate::store::{Host, KeyCache, LimitReached, SeriesPath};
@@ -18,6 +19,9 @@ use super::core::Engine;
 use super::log::{SHARDS, shard_of};
 use super::options::{CheckpointFormat, WalSync};
 use super::outcome::{IngestError, IngestReport};
+
+/// Bytes of a folder's name that file systems take, with room for `.tmp`.
+const FOLDER_NAME_BYTES_MAX: usize = 240;
 
 /// Samples of one host that go into one log record.
 const RECORD_SAMPLES_MAX: usize = 50_000;
@@ -43,10 +47,10 @@ impl Engine {
     }
 
     /// Writes samples of one host to its shard's log and into memory; answers how many are in memory.
-    fn commit(&self, host: &Arc<Host>, samples: &[Sample], received_secs: i64) -> Result<u64, IngestError> {
+    fn commit(&self, host: &Arc<Host>, samples: &[Sample], received_secs: i64) -> Result<Committed, IngestError> {
         let shards = self.shards.read();
         let shard = &shards[shard_of(host.cluster(), host.name())];
-        let mut stored = 0;
+        let mut committed = Committed { stored: 0, write: 0 };
         for samples in samples.chunks(RECORD_SAMPLES_MAX) {
             let mut log = shard.lock();
             let written = log.common().append(&self.store, host, samples, received_secs);
@@ -57,24 +61,35 @@ impl Engine {
                     return Err(IngestError::LogFailed(reason));
                 }
             }
-            shard.note_write();
+            committed.write = shard.note_write();
             let applied = host.apply(&self.store.metrics(), samples, received_secs);
-            stored += applied.stored;
+            committed.stored += applied.stored;
             self.telemetry.drop_samples("before_horizon", applied.before_horizon);
         }
-        Ok(stored)
+        Ok(committed)
     }
 
-    /// Makes what was written to these shards durable.
-    fn flush_shards(&self, touched: &[bool; SHARDS]) -> Result<(), IngestError> {
+    /// Makes durable what was written to the shards up to these writes; 0 for none.
+    fn flush_shards(&self, writes: &[u64; SHARDS]) -> Result<(), IngestError> {
         if self.options.format != CheckpointFormat::Native {
             return self.flush().map_err(|error| IngestError::LogFailed(error.to_string()));
         }
-        for (shard, _) in self.shards.read().iter().zip(touched).filter(|(_, touched)| **touched) {
-            shard.flush().map_err(|error| IngestError::LogFailed(format!("flush failed: {error}")))?;
+        for (shard, write) in self.shards.read().iter().zip(writes).filter(|(_, write)| **write > 0) {
+            shard
+                .flush(*write)
+                .inspect_err(|_| self.want_checkpoint())
+                .map_err(|error| IngestError::LogFailed(format!("flush failed: {error}")))?;
         }
         Ok(())
     }
+}
+
+/// What became of samples of one host.
+struct Committed {
+    /// In memory now.
+    stored: u64,
+    /// The shard's number of the last write.
+    write: u64,
 }
 
 /// What is known while a piece of a body is read.
@@ -200,12 +215,7 @@ impl<'e> Reading<'e> {
             self.dropped.refused_name += 1;
             return Ok(None);
         }
-        let found = self.switch(cluster, &key.host).and_then(|()| {
-            let name_bytes_max = self.engine.store.limits().name_bytes_max;
-            let names = [&key.kind, &key.id, &key.sub_kind, &key.sub_id];
-            if names.into_iter().any(|name| name.len() > name_bytes_max) {
-                return Err(LimitReached::Name(name_bytes_max));
-            }
+        let found = self.check_names(cluster, &key).and_then(|()| self.switch(cluster, &key.host)).and_then(|()| {
             let (components, is_device) = components_of(&key);
             let Some(current) = &mut self.current else { return Ok(None) };
             // The cache may know the key all the same, when the line before was another host's.
@@ -221,6 +231,15 @@ impl<'e> Reading<'e> {
             self.dropped.limits.push(limit);
             None
         }))
+    }
+
+    /// Whether all forms of files can hold these names: components by their joined names, clusters and hosts as names
+    /// of folders.
+    fn check_names(&self, cluster: &str, key: &Key<'_>) -> Result<(), LimitReached> {
+        let limit = self.engine.store.limits().name_bytes_max;
+        let joined = (key.kind.len() + key.id.len()).max(key.sub_kind.len() + key.sub_id.len());
+        let folder = directory_name(cluster).len().max(directory_name(&key.host).len());
+        if joined > limit || folder > FOLDER_NAME_BYTES_MAX { Err(LimitReached::Name(limit)) } else { Ok(()) }
     }
 
     /// Makes a host the current one.
@@ -253,15 +272,15 @@ impl<'e> Reading<'e> {
     /// Writes what was gathered.
     fn finish(mut self, source: &'static str, report: &mut IngestReport) -> Result<(), IngestError> {
         self.leave();
-        let mut touched = [false; SHARDS];
+        let mut writes = [0; SHARDS];
         let mut outcome = Ok(());
         let mut stored = 0;
         for batch in self.batches.iter().filter(|batch| !batch.samples.is_empty()) {
             match self.engine.commit(&batch.host, &batch.samples, self.now_secs) {
-                Ok(applied) => {
-                    stored += applied;
-                    report.skipped += batch.samples.len() as u64 - applied;
-                    touched[shard_of(batch.host.cluster(), batch.host.name())] = true;
+                Ok(committed) => {
+                    stored += committed.stored;
+                    report.skipped += batch.samples.len() as u64 - committed.stored;
+                    writes[shard_of(batch.host.cluster(), batch.host.name())] = committed.write;
                 }
                 Err(error) => {
                     outcome = Err(error);
@@ -269,8 +288,8 @@ impl<'e> Reading<'e> {
                 }
             }
         }
-        if self.engine.options.wal_sync == WalSync::Always && touched.contains(&true) {
-            outcome = self.engine.flush_shards(&touched).and(outcome);
+        if self.engine.options.wal_sync == WalSync::Always && stored > 0 {
+            outcome = self.engine.flush_shards(&writes).and(outcome);
         }
         report.stored += stored;
         let telemetry = &self.engine.telemetry;

@@ -82,16 +82,24 @@ impl ShardLog {
 pub(super) struct Shard {
     /// A mutex, for its holder always writes; held over the log write and the apply, so both have one order.
     log: Mutex<ShardLog>,
-    /// Guards flushes and holds the number of writes that are durable: those who wait for a flush that is under way
-    /// are all served by the next one (group commit).
-    flushed: Mutex<u64>,
+    /// Guards flushes: those who wait for one that is under way are all served by the next one (group commit).
+    flushed: Mutex<Flushed>,
     /// Writes so far; changed under the log's lock only.
     written: AtomicU64,
 }
 
+/// What became of writes, by their numbers.
+#[derive(Default)]
+struct Flushed {
+    /// Writes up to this one are durable, but for those that were lost.
+    durable: u64,
+    /// Writes up to this one may be on no disk: a flush failed. Memory has them, for the next checkpoint.
+    lost: u64,
+}
+
 impl Shard {
     pub(super) fn new(log: ShardLog) -> Self {
-        Shard { log: Mutex::new(log), flushed: Mutex::new(0), written: AtomicU64::new(0) }
+        Shard { log: Mutex::new(log), flushed: Mutex::default(), written: AtomicU64::new(0) }
     }
 
     /// The log, for as long as the guard lives.
@@ -99,30 +107,44 @@ impl Shard {
         self.log.lock()
     }
 
-    /// Notes a write, under the log's lock.
-    pub(super) fn note_write(&self) {
-        self.written.fetch_add(1, Ordering::Relaxed);
+    /// Notes a write, under the log's lock; answers its number, from 1.
+    pub(super) fn note_write(&self) -> u64 {
+        self.written.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Makes durable what was written before the call. Answers whether there was anything to do.
-    pub(super) fn flush(&self) -> io::Result<bool> {
-        let asked = self.written.load(Ordering::Relaxed);
+    /// The number of the newest write.
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Makes writes up to this one durable. Answers whether there was anything to do.
+    pub(super) fn flush(&self, write: u64) -> io::Result<bool> {
         let mut flushed = self.flushed.lock();
-        if *flushed >= asked {
+        if flushed.durable >= write {
             return Ok(false);
+        }
+        if flushed.lost >= write {
+            return Err(io::Error::other("a flush that began after the write has failed"));
         }
         let (written, files) = {
             let mut log = self.lock();
-            (self.written.load(Ordering::Relaxed), log.common().unsynced()?)
+            (self.written(), log.common().unsynced())
         };
-        for mut file in files {
-            if let Err(error) = file.sync_data() {
-                self.lock().common().flush_failed(&error);
-                return Err(error);
-            }
+        let synced = files.and_then(|files| files.into_iter().try_for_each(|mut file| file.sync_data()));
+        if let Err(error) = synced {
+            let mut log = self.lock();
+            flushed.lost = self.written();
+            log.common().flush_failed(&error);
+            return Err(error);
         }
-        *flushed = written;
+        flushed.durable = written;
         Ok(true)
+    }
+
+    /// Whether a flush failed after the newest write: nothing can be done for it but a checkpoint.
+    pub(super) fn is_lost(&self) -> bool {
+        let flushed = self.flushed.lock();
+        flushed.lost >= self.written() && flushed.lost > 0
     }
 }
 

@@ -34,10 +34,10 @@ pub(super) struct NativeLog {
     sequence: u64,
     /// `None` before the first record: a segment that holds nothing is not made.
     segment: Option<Segment>,
-    /// Segments that were ended since the last flush.
-    ended: Vec<Box<dyn DiskFile>>,
-    /// Bytes of the segments before the current one that no snapshot covers yet.
-    older_bytes: u64,
+    /// Segments that were ended and that no flush has made durable since, with their numbers.
+    ended: Vec<(u64, Box<dyn DiskFile>)>,
+    /// Numbers and bytes of the segments before the current one that no snapshot covers yet.
+    older: Vec<(u64, u64)>,
     buffer: Vec<u8>,
     failure: Option<String>,
 }
@@ -75,7 +75,7 @@ impl NativeLog {
             sequence,
             segment: None,
             ended: Vec::new(),
-            older_bytes,
+            older: vec![(sequence.saturating_sub(1), older_bytes)],
             buffer: Vec::new(),
             failure: None,
         }
@@ -83,19 +83,24 @@ impl NativeLog {
 
     /// Ends the current segment; answers the number of the next one, which later records go to.
     pub(super) fn cut(&mut self) -> u64 {
-        if let Some(segment) = self.segment.take() {
-            self.older_bytes += segment.good_len;
-            self.sequence += 1;
-            if segment.is_dirty {
-                self.ended.push(segment.file);
-            }
-        }
+        self.end_segment();
         self.sequence
     }
 
-    /// Says that a snapshot covers all segments before the current one.
-    pub(super) fn covered(&mut self) {
-        self.older_bytes = 0;
+    fn end_segment(&mut self) {
+        if let Some(segment) = self.segment.take() {
+            self.older.push((self.sequence, segment.good_len));
+            if segment.is_dirty {
+                self.ended.push((self.sequence, segment.file));
+            }
+            self.sequence += 1;
+        }
+    }
+
+    /// Says that a durable snapshot covers all segments before this one.
+    pub(super) fn covered(&mut self, sequence: u64) {
+        self.older.retain(|(segment, _)| *segment >= sequence);
+        self.ended.retain(|(segment, _)| *segment >= sequence);
     }
 
     /// The current segment, begun when there is none.
@@ -149,9 +154,7 @@ impl NativeLog {
         let Some(segment) = &mut self.segment else { return };
         if segment.file.truncate(segment.good_len).is_err() {
             // The next write goes to a new segment. Its half record is the old one's torn tail.
-            self.older_bytes += segment.good_len;
-            self.segment = None;
-            self.sequence += 1;
+            self.end_segment();
         }
     }
 }
@@ -213,7 +216,7 @@ impl Log for NativeLog {
             files.push(segment.file.try_clone()?);
             segment.is_dirty = false;
         }
-        files.append(&mut self.ended);
+        files.extend(self.ended.drain(..).map(|(_, file)| file));
         Ok(files)
     }
 
@@ -222,13 +225,14 @@ impl Log for NativeLog {
         // succeed without it. So the file is not used again; memory still holds what it lost, for the next snapshot.
         self.failure = Some(format!("{}: flush failed: {reason}", self.folder.display()));
         if let Some(segment) = self.segment.take() {
-            self.older_bytes += segment.good_len;
+            self.older.push((self.sequence, segment.good_len));
             self.sequence += 1;
         }
     }
 
     fn bytes(&self) -> u64 {
-        self.older_bytes + self.segment.as_ref().map_or(0, |segment| segment.good_len)
+        let older: u64 = self.older.iter().map(|(_, bytes)| bytes).sum();
+        older + self.segment.as_ref().map_or(0, |segment| segment.good_len)
     }
 
     fn failure(&self) -> Option<&str> {

@@ -80,6 +80,12 @@ pub enum OpenError {
         #[source]
         error: std::io::Error,
     },
+    /// Another process works in the directory.
+    #[error("{path}: another process uses this checkpoint directory")]
+    InUse {
+        /// The checkpoint directory.
+        path: std::path::PathBuf,
+    },
     /// A file of a newer version: going on would lose what it holds.
     #[error("{path}: {reason}")]
     Newer {

@@ -86,16 +86,29 @@ fn recover_shard(engine: &Engine, shard: usize, counts: &Recovered) -> Result<Na
     }
     snapshots.sort_unstable();
     segments.sort_unstable();
+    let newest_snapshot = snapshots.last().copied().unwrap_or(0);
+    // The newest whole one, and over it what is sound of those that are newer. The usual single one is read once.
+    let path_of = |sequence: u64| folder.join(FileName::Snapshot(sequence).to_string());
     let mut covered = 0;
+    let mut damaged = Vec::new();
     while let Some(sequence) = snapshots.pop() {
-        let path = folder.join(FileName::Snapshot(sequence).to_string());
-        let is_whole = read_snapshot(engine, &path, counts)?;
-        covered = covered.max(sequence);
+        let is_single = snapshots.is_empty() && damaged.is_empty();
+        let is_whole = read_snapshot(engine, &path_of(sequence), is_single.then_some(counts))?;
         if is_whole {
+            covered = sequence;
+            if !is_single {
+                read_snapshot(engine, &path_of(sequence), Some(counts))?;
+            }
             break;
         }
-        // What was sound in it is in memory; an older one, should there be any, fills the rest below.
-        damage::set_aside(&*engine.disk, &path);
+        match is_single {
+            true => damage::set_aside(&*engine.disk, &path_of(sequence)),
+            false => damaged.push(sequence),
+        }
+    }
+    for sequence in damaged.into_iter().rev() {
+        read_snapshot(engine, &path_of(sequence), Some(counts))?;
+        damage::set_aside(&*engine.disk, &path_of(sequence));
     }
     let mut log_bytes = 0;
     for (sequence, len) in segments.iter().filter(|(sequence, _)| *sequence >= covered) {
@@ -103,11 +116,11 @@ fn recover_shard(engine: &Engine, shard: usize, counts: &Recovered) -> Result<Na
         log_bytes += len;
     }
     let newest = segments.last().map_or(0, |(sequence, _)| *sequence);
-    Ok(NativeStart { sequence: newest.max(covered) + 1, log_bytes })
+    Ok(NativeStart { sequence: newest.max(covered).max(newest_snapshot) + 1, log_bytes })
 }
 
-/// Reads a snapshot's hosts; answers whether all of it was sound.
-fn read_snapshot(engine: &Engine, path: &Path, counts: &Recovered) -> Result<bool, OpenError> {
+/// Reads a snapshot's hosts, into memory when there are counts to keep; answers whether all of it was sound.
+fn read_snapshot(engine: &Engine, path: &Path, counts: Option<&Recovered>) -> Result<bool, OpenError> {
     let note = |what: &dyn std::fmt::Display| damage::note(&engine.telemetry, "snapshot", path, what);
     let source = match engine.disk.open(path) {
         Ok(source) => source,
@@ -124,10 +137,13 @@ fn read_snapshot(engine: &Engine, path: &Path, counts: &Recovered) -> Result<boo
     loop {
         match reader.next_section() {
             Ok(Some(Section::Host(image))) => match engine.store.host_or_create(&image.cluster, &image.host) {
+                Ok(_) if counts.is_none() => {}
                 Ok(host) => {
                     let restored = host.restore(&image, &metrics, engine.store.limits());
-                    counts.hosts.fetch_add(1, Ordering::Relaxed);
-                    counts.skipped.fetch_add(restored.unknown_metrics, Ordering::Relaxed);
+                    if let Some(counts) = counts {
+                        counts.hosts.fetch_add(1, Ordering::Relaxed);
+                        counts.skipped.fetch_add(restored.unknown_metrics, Ordering::Relaxed);
+                    }
                     if restored.refused > 0 {
                         note(&format!("{} blocks or series of {} refused", restored.refused, host.name()));
                     }
@@ -171,6 +187,7 @@ fn read_segment(engine: &Engine, path: &Path, counts: &Recovered) -> Result<(), 
         Ok(bytes) => bytes,
         Err(error) => {
             note(&error);
+            damage::set_aside(&*engine.disk, path);
             return Ok(());
         }
     };

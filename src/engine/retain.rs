@@ -28,6 +28,10 @@ const RELIEF_BEGINS: f64 = 0.9;
 const RELIEF_ENDS: f64 = 0.8;
 /// How long an answer about hosts in use is good enough for freeing.
 const USED_NODES_SECS: i64 = 60;
+/// After a pass that could free nothing.
+const PAUSE_SECS: i64 = 10;
+/// The width of a step of age that is fine enough.
+const FINEST_STEP_SECS: i64 = 60;
 /// Steps of age in which the cap frees.
 const AGE_STEPS: usize = 64;
 
@@ -128,6 +132,9 @@ impl Engine {
             return;
         }
         let mut relief = self.relief.lock();
+        if self.clock.now_secs() < relief.paused_until_secs {
+            return;
+        }
         if (self.store.memory_bytes() as f64) < RELIEF_BEGINS * cap as f64 {
             // Somebody else did it while this one waited.
             return;
@@ -135,37 +142,55 @@ impl Engine {
         let used = relief.used_nodes(self);
         let (busy, idle): (Vec<_>, Vec<_>) = self.store.hosts().into_iter().partition(|host| is_used(used, host));
         let goal = (RELIEF_ENDS * cap as f64) as u64;
+        let mut dropped = 0;
         for hosts in [idle, busy] {
             let excess = self.store.memory_bytes().saturating_sub(goal);
             if excess > 0 {
-                self.free_oldest(&hosts, excess);
+                dropped += self.free_oldest(&hosts, excess);
             }
         }
+        relief.paused_until_secs = if dropped == 0 { self.clock.now_secs() + PAUSE_SECS } else { i64::MIN };
         tracing::warn!(
             "memory-cap: {} of {cap} bytes are held after freeing the oldest data",
             self.store.memory_bytes()
         );
     }
 
-    /// Frees about `excess` bytes of the oldest data of these hosts.
-    fn free_oldest(&self, hosts: &[Arc<Host>], excess: u64) {
-        let Some(oldest) = hosts.iter().filter_map(|host| host.oldest_secs()).min() else { return };
-        let newest = hosts.iter().map(|host| host.newest_secs()).max().unwrap_or(oldest);
-        let width = (newest - oldest) / AGE_STEPS as i64 + 1;
-        let mut by_age = [0; AGE_STEPS];
-        hosts.iter().for_each(|host| host.bytes_by_age(oldest, width, &mut by_age));
-        let mut freed = 0;
-        let steps = by_age.iter().take_while(|&&bytes| {
-            let before = freed;
-            freed += bytes;
-            before < excess
-        });
-        let to_secs = oldest + steps.count() as i64 * width;
+    /// Frees about `excess` bytes of the oldest sealed data of these hosts; open rows stay. Answers how many blocks went.
+    fn free_oldest(&self, hosts: &[Arc<Host>], excess: u64) -> u64 {
+        let to_secs = oldest_bytes_end(hosts, excess);
+        let mut dropped = 0;
         for host in hosts.iter().filter(|host| host.oldest_secs().is_some_and(|oldest| oldest < to_secs)) {
-            if let Err(error) = self.free_host(host, &[], to_secs, "memory_cap") {
-                tracing::error!("memory-cap: {}/{}: {error}", host.cluster(), host.name());
+            let to_secs = host.oldest_open_secs().map_or(to_secs, |open| open.min(to_secs));
+            match self.free_host(host, &[], to_secs, "memory_cap") {
+                Ok(blocks) => dropped += blocks,
+                Err(error) => tracing::error!("memory-cap: {}/{}: {error}", host.cluster(), host.name()),
             }
         }
+        dropped
+    }
+}
+
+/// The second before which the sealed blocks of these hosts hold about `bytes`. Found by halving in steps of age, for
+/// one sample of a clock that was decades off must not make the steps too coarse for the rest.
+fn oldest_bytes_end(hosts: &[Arc<Host>], bytes: u64) -> i64 {
+    let Some(mut from_secs) = hosts.iter().filter_map(|host| host.oldest_secs()).min() else { return i64::MIN };
+    let newest = hosts.iter().map(|host| host.newest_secs()).max().unwrap_or(from_secs);
+    let mut width = (newest - from_secs) / AGE_STEPS as i64 + 1;
+    let mut wanted = bytes;
+    loop {
+        let mut by_age = [0; AGE_STEPS];
+        hosts.iter().for_each(|host| host.bytes_by_age(from_secs, width, &mut by_age));
+        let mut step = 0;
+        while step < AGE_STEPS - 1 && by_age[step] < wanted {
+            wanted -= by_age[step];
+            step += 1;
+        }
+        from_secs += step as i64 * width;
+        if width <= FINEST_STEP_SECS {
+            return from_secs + width;
+        }
+        width = width / AGE_STEPS as i64 + 1;
     }
 }
 
@@ -174,6 +199,8 @@ impl Engine {
 pub(super) struct Relief {
     used: UsedNodes,
     asked_secs: Option<i64>,
+    /// Nothing could be freed: it is not tried again before this second.
+    paused_until_secs: i64,
 }
 
 impl Relief {

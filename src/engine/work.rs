@@ -14,10 +14,16 @@ use parking_lot::{Condvar, Mutex};
 use crate::telemetry::Kind;
 
 use super::core::{Engine, OWN_FOLDER};
+use super::log::Shard;
 use super::options::{CheckpointFormat, WalSync};
 
 /// Between two looks at the clock.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// Between a checkpoint and the next one that is wanted out of turn, doubled after each failure.
+const RETRY_SECS_MIN: i64 = 5;
+/// The longest pause after failures.
+const RETRY_SECS_MAX: i64 = 600;
 
 /// The threads of an engine; they end when this is dropped or stopped.
 #[derive(Debug)]
@@ -95,22 +101,39 @@ fn checkpoint_loop(engine: &Engine, stop: &Stop) {
     let mut cleanup_secs = checkpoint_secs;
     if engine.must_convert() {
         // What another form left comes under the promises of this one at once.
-        engine.checkpoint();
+        engine.want_checkpoint();
     }
+    let mut pause_secs = RETRY_SECS_MIN;
+    let mut tried_secs = i64::MIN / 2;
     while !stop.wait(LOOK) {
         let now = engine.clock.now_secs();
         if engine.options.retention > Duration::ZERO && now - cleanup_secs >= seconds(engine.options.retention) {
             cleanup_secs = now;
             engine.retain();
         }
-        if now - checkpoint_secs >= seconds(engine.options.checkpoint_interval) || engine.logs_are_full() {
-            checkpoint_secs = now;
-            engine.checkpoint();
+        let is_due = now - checkpoint_secs >= seconds(engine.options.checkpoint_interval);
+        let is_wanted = engine.wants_checkpoint.load(Ordering::Relaxed) || engine.logs_are_full();
+        if (is_due || is_wanted) && now - tried_secs >= pause_secs.min(seconds(engine.options.checkpoint_interval)) {
+            tried_secs = now;
+            engine.wants_checkpoint.store(false, Ordering::Relaxed);
+            if engine.checkpoint().failed == 0 {
+                checkpoint_secs = now;
+                pause_secs = RETRY_SECS_MIN;
+            } else {
+                // A disk that is full or gone is not helped by one attempt after the other.
+                pause_secs = (2 * pause_secs).min(RETRY_SECS_MAX);
+                engine.want_checkpoint();
+            }
         }
     }
 }
 
 impl Engine {
+    /// Asks for a checkpoint out of turn.
+    pub(super) fn want_checkpoint(&self) {
+        self.wants_checkpoint.store(true, Ordering::Relaxed);
+    }
+
     /// Makes everything written so far durable.
     pub(super) fn flush(&self) -> io::Result<()> {
         let outcome = self.flush_logs();
@@ -123,16 +146,42 @@ impl Engine {
 
     /// Answers whether there was anything to do.
     fn flush_logs(&self) -> io::Result<bool> {
+        match self.options.format {
+            CheckpointFormat::Native => self.flush_segments(),
+            CheckpointFormat::Wal | CheckpointFormat::Json => self.flush_files(),
+        }
+    }
+
+    fn flush_segments(&self) -> io::Result<bool> {
+        let mut outcome = Ok(false);
+        for shard in self.shards.read().iter().filter(|shard| !shard.is_lost()) {
+            match shard.flush(shard.written()) {
+                Ok(was_dirty) => outcome = outcome.map(|any| any || was_dirty),
+                Err(error) => {
+                    // Only a snapshot brings what was lost to the disk.
+                    self.want_checkpoint();
+                    outcome = Err(error);
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Thousands of files: one call makes all of them durable.
+    fn flush_files(&self) -> io::Result<bool> {
+        let mut flushed = self.files_flushed.lock();
         let shards = self.shards.read();
-        let mut was_dirty = false;
-        for shard in shards.iter() {
-            was_dirty |= shard.flush()?;
+        // The sum of counters that only grow tells whether anything was written since.
+        let written: u64 = shards.iter().map(Shard::written).sum();
+        if *flushed >= written {
+            return Ok(false);
         }
-        if was_dirty && self.options.format != CheckpointFormat::Native {
-            // Thousands of files: one call for all of them.
-            self.disk.sync_all(&self.options.checkpoints)?;
+        if let Err(error) = self.disk.sync_all(&self.options.checkpoints) {
+            shards.iter().for_each(|shard| shard.lock().common().flush_failed(&error));
+            return Err(error);
         }
-        Ok(was_dirty)
+        *flushed = written;
+        Ok(true)
     }
 
     /// Whether the logs hold more than a recovery should have to replay.

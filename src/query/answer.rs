@@ -37,7 +37,7 @@ pub fn answer<S: Source>(source: &S, request: &Request<'_>, out: &mut dyn Write)
 const THREADS_MAX: usize = 8;
 
 /// With more entries, or more slots in them, it pays to begin threads.
-const SERIAL_ENTRIES_MAX: usize = 32;
+const SERIAL_ENTRIES_MAX: usize = 256;
 const SERIAL_SLOTS_MAX: u64 = 1 << 18;
 
 /// A batch that a thread takes at once; in slots it bounds the memory of an answer under way.
@@ -76,7 +76,9 @@ fn answer_with<S: Source>(source: &S, request: &Request<'_>, threads: usize, out
     out.write_all(b"{")?;
     nodes.write_queries(&mut out)?;
     out.write_all(b"\"results\":[")?;
-    let large = || asked > SERIAL_ENTRIES_MAX || tasks().map(|task| slots(&task)).sum::<u64>() > SERIAL_SLOTS_MAX;
+    let large = || {
+        asked > SERIAL_ENTRIES_MAX || tasks().map(|task| slots(&task)).fold(0, u64::saturating_add) > SERIAL_SLOTS_MAX
+    };
     if threads > 1 && asked > 1 && large() {
         let spread = Spread { threads, batch_len_max: BATCH_ENTRIES_MAX, batch_weight: BATCH_SLOTS };
         in_order(tasks(), spread, slots, work, |entries| write_rows(&mut out, request, rows(), entries))?;

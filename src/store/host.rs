@@ -1,6 +1,7 @@
 //! A host: its names, its data behind a lock, and what is remembered of its senders.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -8,6 +9,7 @@ use crate::model::{HostImage, MetricTable, Sample, SeriesId};
 
 use super::host_data::{Applied, HostData, SeriesPath};
 use super::keys::KeyCache;
+use super::lane::Lane;
 use super::limits::{LimitReached, Limits};
 use super::memory::{SharedBytes, Use};
 use super::view::SeriesView;
@@ -23,11 +25,19 @@ pub struct Host {
     /// Held by a writer while it reads the lines of one host; readers never take it.
     keys: Arc<Mutex<KeyCache>>,
     shared_bytes: Arc<SharedBytes>,
+    horizon_moves: AtomicU64,
 }
 
 impl Host {
     pub(super) fn new(cluster: Arc<str>, name: Arc<str>, shared_bytes: Arc<SharedBytes>) -> Self {
-        Host { cluster, name, data: RwLock::default(), keys: Arc::default(), shared_bytes }
+        Host {
+            cluster,
+            name,
+            data: RwLock::default(),
+            keys: Arc::default(),
+            shared_bytes,
+            horizon_moves: AtomicU64::new(0),
+        }
     }
 
     /// The cluster's name.
@@ -144,8 +154,19 @@ impl Host {
         let mut data = self.data.write();
         let Some(component) = data.component(path) else { return 0 };
         let dropped = data.move_horizon(component, to_secs);
+        self.horizon_moves.fetch_add(1, Ordering::Relaxed);
         self.publish(&mut data);
         dropped
+    }
+
+    /// How often a horizon was moved by [`move_horizon`](Self::move_horizon).
+    pub fn horizon_moves(&self) -> u64 {
+        self.horizon_moves.load(Ordering::Relaxed)
+    }
+
+    /// The first second of any open row that holds a value.
+    pub fn oldest_open_secs(&self) -> Option<i64> {
+        self.data.read().lanes.iter().flatten().filter_map(Lane::first_secs).min()
     }
 
     /// The newest second of any sample; 0 before the first.

@@ -13,6 +13,10 @@ use super::memory::{Bytes, Use};
 use super::series::{Late, NO_LANE, Series, SeriesTable};
 use super::slots::{WINDOW, centre_at, phase, slot_at};
 
+/// Lanes of one host. Real hosts have a handful: one for each frequency and phase. A flood of series each at a time of
+/// its own gets no rows: it is kept in late samples and blocks.
+const LANES_MAX: usize = 256;
+
 /// The data of a host.
 #[derive(Debug, Default)]
 pub(super) struct HostData {
@@ -60,10 +64,18 @@ impl HostData {
         let mut component = ComponentId::HOST;
         for (depth, part) in path.components.iter().enumerate() {
             let is_known = self.components.child(component, &part.to_string()).is_some();
-            if !is_known && self.components.len() > limits.components_per_host_max {
-                return Err(LimitReached::Components(limits.components_per_host_max));
+            if !is_known {
+                if self.components.len() > limits.components_per_host_max {
+                    return Err(LimitReached::Components(limits.components_per_host_max));
+                }
+                if self.series.len() >= limits.series_per_host_max {
+                    return Err(LimitReached::Series(limits.series_per_host_max));
+                }
             }
             component = self.components.insert(component, part, path.is_device && depth == 0);
+            if !is_known {
+                self.bytes.set(Use::Components, self.components.memory_bytes());
+            }
         }
         if let Some(id) = self.series.find(component, path.metric) {
             return Ok(id);
@@ -74,7 +86,6 @@ impl HostData {
         let before = self.series.memory_bytes();
         let id = self.series.insert(component, path.metric);
         self.bytes.add(Use::Series, (self.series.memory_bytes() - before) as i64);
-        self.bytes.set(Use::Components, self.components.memory_bytes());
         Ok(id)
     }
 
@@ -100,10 +111,9 @@ impl HostData {
             let series = self.series.get(id);
             if series.lane == NO_LANE {
                 let frequency = metrics.get(series.metric).frequency_secs;
-                if self.is_sealed_time(id, secs, frequency) {
+                if self.is_sealed_time(id, secs, frequency) || !self.join_lane(id, secs, frequency) {
                     return self.write_late(id, secs, frequency, value);
                 }
-                self.join_lane(id, secs, frequency);
                 continue;
             }
             let (place, column) = (series.lane, series.column);
@@ -119,14 +129,19 @@ impl HostData {
             }
             if row >= WINDOW as i64 {
                 let frequency = lane.frequency_secs;
-                let ahead = secs > now_secs + i64::from(frequency) && lane.rows > 0;
-                if ahead && lane.centre(lane.rows as i64 - 1) <= now_secs + i64::from(frequency) {
-                    // A clock that runs ahead must not close the rows of those that are right.
-                    if self.write_ahead(id, secs, value) {
-                        return;
-                    }
+                // A clock that runs ahead must not close the rows of those that are right. One that just goes on from
+                // the newest row is a little ahead all the time, and right enough.
+                let leaps = row > lane.rows as i64 + 2 && lane.rows > 0;
+                let newest_is_right =
+                    lane.rows > 0 && lane.centre(lane.rows as i64 - 1) <= now_secs + i64::from(frequency);
+                if leaps
+                    && secs > now_secs.saturating_add(i64::from(frequency))
+                    && newest_is_right
+                    && self.write_ahead(id, secs, value)
+                {
+                    return;
                 }
-                self.advance(place, secs);
+                self.advance(place, secs, metrics);
                 continue;
             }
             let row = row as usize;
@@ -139,7 +154,7 @@ impl HostData {
             }
             match lane.put(row, column, secs, value) {
                 Put::Stored => {}
-                Put::Displaced(side) => self.write_displaced(id, row as i64, side, value),
+                Put::Displaced(side) => self.write_displaced(id, row as i64, side, secs, value),
             }
             return;
         }
@@ -153,19 +168,23 @@ impl HostData {
         })
     }
 
-    /// A sample steps aside to an adjacent row, if that is empty; else it replaces what its own row holds.
-    fn write_displaced(&mut self, id: SeriesId, row: i64, side: i64, value: f64) {
-        let series = self.series.get(id);
-        let (place, column) = (series.lane, series.column);
-        let Some(lane) = &mut self.lanes[place as usize] else { return };
-        let aside = row + side;
-        let is_free = (0..WINDOW as i64).contains(&aside) && is_empty(lane.get(aside as usize, column));
-        if is_free {
-            lane.set(aside as usize, column, value);
-            if lane.seconds[aside as usize] == NO_SECOND {
-                lane.seconds[aside as usize] = 0;
-                lane.rows = lane.rows.max(aside as usize + 1);
+    /// A sample steps aside to an adjacent slot, if that is empty; else it replaces what its own row holds.
+    fn write_displaced(&mut self, id: SeriesId, row: i64, side: i64, secs: i64, value: f64) {
+        let (place, column) = (self.series.get(id).lane, self.series.get(id).column);
+        let HostData { series, lanes, bytes, .. } = self;
+        let Some(lane) = &mut lanes[place as usize] else { return };
+        let (aside, series) = (row + side, series.get_mut(id));
+        let centre_secs = lane.centre(aside);
+        if !(0..WINDOW as i64).contains(&aside) {
+            // The slot lies behind an edge of the window: sealed already, or not open yet.
+            let late = Late { centre_secs, frequency_secs: lane.frequency_secs, value };
+            match series.is_free(centre_secs) {
+                true => _ = series.add_late(late, bytes),
+                false => lane.set(row as usize, column, value),
             }
+        } else if is_empty(lane.get(aside as usize, column)) {
+            lane.set(aside as usize, column, value);
+            lane.note_displaced(aside as usize, secs);
         } else {
             lane.set(row as usize, column, value);
         }
@@ -181,15 +200,12 @@ impl HostData {
         }
     }
 
-    /// Notes a value far ahead of the open rows. `false` when so many came that this is the time to believe them.
+    /// Notes a value far ahead of the open rows. `false` when so many came that it is time to believe them.
     fn write_ahead(&mut self, id: SeriesId, secs: i64, value: f64) -> bool {
         let Some((centre, frequency_secs)) = self.open_grid(id) else { return false };
         let centre_secs = centre_at(centre, frequency_secs, secs);
         let is_full = self.series.get_mut(id).add_late(Late { centre_secs, frequency_secs, value }, &mut self.bytes);
-        if is_full {
-            self.fold(id, i64::MAX);
-        }
-        true
+        !is_full
     }
 
     /// A centre and the frequency of the grid of a series' open rows.
@@ -246,7 +262,8 @@ impl HostData {
     }
 
     /// Gives a series a column in a lane whose window holds this second: one with the second's phase, or a new one.
-    fn join_lane(&mut self, id: SeriesId, secs: i64, frequency_secs: u32) {
+    /// `false` when a host has as many lanes as it may.
+    fn join_lane(&mut self, id: SeriesId, secs: i64, frequency_secs: u32) -> bool {
         // A series whose phase goes on is one that was quiet for less than a window.
         let goes_on = self.series.get(id).blocks.last().filter(|last| {
             last.frequency_secs() == frequency_secs
@@ -259,6 +276,9 @@ impl HostData {
                 && (0..WINDOW as i64).contains(&lane.row_at(centre))
         };
         let found = self.lanes.iter().position(|lane| lane.as_ref().is_some_and(fits));
+        if found.is_none() && self.lanes.iter().flatten().count() >= LANES_MAX {
+            return false;
+        }
         let place = found.unwrap_or_else(|| {
             let lane = Lane::new(centre, frequency_secs);
             match self.lanes.iter().position(Option::is_none) {
@@ -280,16 +300,17 @@ impl HostData {
             take_late_rows(series, lane, column, &mut self.bytes);
         }
         self.count_lanes();
+        true
     }
 
     /// Seals a lane's window and moves it so that it holds `secs`; after a gap longer than a window the lane is given
     /// up, and its series begin a new phase with their next samples.
-    fn advance(&mut self, place: u32, secs: i64) {
+    fn advance(&mut self, place: u32, secs: i64, metrics: &MetricTable) {
         let Some(lane) = &self.lanes[place as usize] else { return };
         let gap = lane.row_at(secs) - lane.rows as i64;
         let next = lane.end_secs();
         self.seal(place);
-        if gap > WINDOW as i64 {
+        if gap > WINDOW as i64 || self.is_outdated(place, metrics) {
             self.give_up(place);
         } else {
             self.restart(place, next);
@@ -370,16 +391,20 @@ impl HostData {
         self.count_lanes();
     }
 
+    /// Whether a lane's frequency is no longer the configured one of its series.
+    fn is_outdated(&self, place: u32, metrics: &MetricTable) -> bool {
+        self.lanes[place as usize].as_ref().is_some_and(|lane| {
+            lane.columns.iter().any(|&id| {
+                let metric = self.series.get(SeriesId(id)).metric;
+                metrics.get(metric).frequency_secs != lane.frequency_secs
+            })
+        })
+    }
+
     /// Seals and gives up the lanes whose frequency is no longer the configured one of their series.
     pub(super) fn follow_config(&mut self, metrics: &MetricTable) {
         for place in 0..self.lanes.len() as u32 {
-            let changed = self.lanes[place as usize].as_ref().is_some_and(|lane| {
-                lane.columns.iter().any(|&id| {
-                    let metric = self.series.get(SeriesId(id)).metric;
-                    metrics.get(metric).frequency_secs != lane.frequency_secs
-                })
-            });
-            if changed {
+            if self.is_outdated(place, metrics) {
                 self.seal(place);
                 self.give_up(place);
             }

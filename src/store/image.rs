@@ -13,7 +13,7 @@ use super::host_data::{HostData, SeriesPath};
 use super::lane::{Lane, NO_SECOND};
 use super::limits::Limits;
 use super::memory::Use;
-use super::slots::{WINDOW, centre_at, window_start};
+use super::slots::{GROUP, WINDOW, centre_at, window_start};
 use super::view::SeriesView;
 
 impl HostData {
@@ -89,7 +89,7 @@ impl HostData {
             match self.insert(&SeriesPath { components: &components, is_device, metric }, limits) {
                 Ok(id) => {
                     restored.series += 1;
-                    restored.refused += self.restore_series(id, series);
+                    restored.refused += self.restore_series(id, series, metrics.get(metric).frequency_secs);
                     ids.push(Some(id));
                 }
                 Err(_) => {
@@ -108,12 +108,16 @@ impl HostData {
             self.ticks.insert(at, sealed);
         }
         for (at, component) in image.components.iter().enumerate() {
-            let names: Vec<String> = image.path(at as u32).iter().map(|part| part.component.to_string()).collect();
-            if component.horizon_secs > i64::MIN
-                && let Some(id) = self.component(names.iter().map(String::as_str))
-            {
-                self.move_horizon(id, component.horizon_secs);
+            if component.horizon_secs == i64::MIN || self.components.len() > limits.components_per_host_max {
+                continue;
             }
+            // A component that was freed has no series, and yet a horizon that keeps what the log has of it away.
+            let mut id = ComponentId::HOST;
+            for (depth, part) in image.path(at as u32).into_iter().enumerate() {
+                id = self.components.insert(id, &part.component, part.is_device && depth == 0);
+            }
+            self.bytes.set(Use::Components, self.components.memory_bytes());
+            self.move_horizon(id, component.horizon_secs);
         }
         if image.horizon_secs > i64::MIN {
             self.move_horizon(ComponentId::HOST, image.horizon_secs);
@@ -122,7 +126,7 @@ impl HostData {
     }
 
     /// Answers how many blocks could not be used.
-    fn restore_series(&mut self, id: SeriesId, image: &SeriesImage) -> u64 {
+    fn restore_series(&mut self, id: SeriesId, image: &SeriesImage, frequency_secs: u32) -> u64 {
         let mut refused = 0;
         let is_new = !self.holds_data(id);
         for bytes in &image.blocks {
@@ -132,7 +136,9 @@ impl HostData {
             };
             self.newest_secs = self.newest_secs.max(block.end_secs() - i64::from(block.frequency_secs()));
             let series = self.series.get_mut(id);
-            if is_new {
+            let group = window_start(block.start_secs(), block.frequency_secs(), GROUP);
+            let fits_group = block.end_secs() <= group + GROUP as i64 * i64::from(block.frequency_secs());
+            if is_new && fits_group {
                 series.insert_block(Some(block), &mut self.bytes);
             } else {
                 let mut slots = vec![EMPTY; block.len()];
@@ -143,8 +149,7 @@ impl HostData {
         for &(secs, value) in &image.overlay {
             self.newest_secs = self.newest_secs.max(secs);
             let series = self.series.get_mut(id);
-            let frequency = series.blocks.last().map_or(1, Block::frequency_secs);
-            let (centre, frequency) = series.late_slot(secs, None).unwrap_or((secs, frequency));
+            let (centre, frequency) = series.late_slot(secs, None).unwrap_or((secs, frequency_secs));
             series.merge(centre, frequency, &[value], &mut self.bytes);
         }
         refused

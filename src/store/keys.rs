@@ -11,7 +11,13 @@ use crate::model::SeriesId;
 
 /// Keys that one host's cache remembers; when it is full it begins anew. A host's series are bounded, but not the
 /// spellings of their tags.
-const KEYS_MAX: usize = 65_536;
+const KEYS_MAX: usize = 1 << 18;
+
+/// A longer key is looked up each time.
+const KEY_BYTES_MAX: usize = 1024;
+
+/// Bytes of all keys of a host, after which its cache begins anew.
+const ALL_KEYS_BYTES_MAX: usize = 32 << 20;
 
 /// The keys of one host.
 #[derive(Debug, Default)]
@@ -61,7 +67,10 @@ impl KeyCache {
 
     /// Remembers a key that was not found. `needs_default`: it names no cluster.
     pub fn insert(&mut self, key: &[u8], series: Option<SeriesId>, needs_default: bool) {
-        if self.entries.len() >= KEYS_MAX {
+        if key.len() > KEY_BYTES_MAX {
+            return;
+        }
+        if self.entries.len() >= KEYS_MAX || self.key_bytes >= ALL_KEYS_BYTES_MAX {
             self.clear();
         }
         let at = self.entries.len();
@@ -85,8 +94,8 @@ impl KeyCache {
 
     /// Forgets everything, as a reload of the metric table demands.
     pub fn clear(&mut self) {
-        self.entries.clear();
-        self.by_key.clear();
+        self.entries = Vec::new();
+        self.by_key = HashTable::new();
         self.expected = 0;
         self.key_bytes = 0;
     }

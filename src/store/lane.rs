@@ -136,6 +136,14 @@ impl Lane {
         self.recent.len() == TICKS
     }
 
+    /// Notes that a row took a sample of its neighbour: its second lies outside of the row.
+    pub(super) fn note_displaced(&mut self, row: usize, secs: i64) {
+        if self.seconds[row] == NO_SECOND {
+            self.seconds[row] = (secs - self.centre(row as i64)) as i32;
+            self.rows = self.rows.max(row + 1);
+        }
+    }
+
     /// How far the newest ticks lie from their centres on average, if that is far enough for a new phase: beyond 3/8
     /// of the frequency over eight ticks.
     pub(super) fn drift(&self) -> Option<i64> {

@@ -13,6 +13,9 @@ use super::view::{SeriesView, output_at};
 /// Slots that one answer may have: 30 years of minutes. Data can span more when a sender's clock was far off.
 const SLOTS_MAX: i64 = 16 << 20;
 
+/// Farther from 1970 than any sample.
+const SECS_MAX: i64 = i64::MAX / 4;
+
 /// What a read answers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
@@ -81,12 +84,14 @@ fn answer(children: &[SeriesView], metric: &Metric, asked: i64, to: i64) -> Resu
     let first = children.iter().map(|child| child.first_secs).min().ok_or(ReadError::NotFound)?;
     let last = children.iter().map(|child| child.last_secs).max().ok_or(ReadError::NotFound)?;
     let nothing = Answer { data: Vec::new(), from_secs: asked, to_secs: asked, frequency_secs: frequency };
+    // No sample lies out there, and within these bounds no sum below overflows.
+    let (asked, to) = (asked.clamp(-SECS_MAX, SECS_MAX), to.clamp(-SECS_MAX, SECS_MAX));
     let from = asked.max(first);
     let Some(last) = output_at(from, metric.frequency_secs, last, metric.frequency_secs) else { return Ok(nothing) };
     if from >= to {
         return Ok(nothing);
     }
-    let asked_outputs = (to.saturating_sub(from) - 1) / frequency + 1;
+    let asked_outputs = (to - from - 1) / frequency + 1;
     let outputs = asked_outputs.min(last as i64 + 1);
     if outputs > SLOTS_MAX {
         return Err(ReadError::TooManySlots { slots: outputs });

@@ -42,8 +42,12 @@ impl HostData {
             }
         }
         if component == ComponentId::HOST {
-            let kept = self.ticks.partition_point(|ticks| ticks.end_secs() <= to_secs);
-            let freed: usize = self.ticks.drain(..kept).map(|ticks| ticks.memory_bytes()).sum();
+            let mut freed = 0;
+            self.ticks.retain(|ticks| {
+                let is_kept = ticks.end_secs() > to_secs;
+                freed += if is_kept { 0 } else { ticks.memory_bytes() };
+                is_kept
+            });
             self.bytes.add(Use::Ticks, -(freed as i64));
         }
         dropped

@@ -7,7 +7,7 @@ use crate::block::Block;
 use crate::model::{ComponentId, EMPTY, MetricId, SeriesId, is_empty};
 
 use super::memory::{Bytes, Use};
-use super::slots::{GROUP, centre_at, phase, window_start};
+use super::slots::{GROUP, centre_at, phase, slot_at, window_start};
 
 /// `lane` of a series without open rows.
 pub(super) const NO_LANE: u32 = u32::MAX;
@@ -64,6 +64,16 @@ impl Series {
         overlay.len() >= OVERLAY_MAX
     }
 
+    /// Whether neither a block nor a late sample holds a value for the slot with this centre.
+    pub(super) fn is_free(&self, centre_secs: i64) -> bool {
+        let is_late = self.overlay().iter().any(|late| late.centre_secs == centre_secs);
+        let is_sealed = self.blocks.iter().any(|block| {
+            let slot = slot_at(block.start_secs(), block.frequency_secs(), centre_secs);
+            (0..block.len() as i64).contains(&slot) && !is_empty(block.get(slot as usize))
+        });
+        !is_late && !is_sealed
+    }
+
     /// Takes the late samples of which `which` is true.
     pub(super) fn take_late(&mut self, mut which: impl FnMut(&Late) -> bool, bytes: &mut Bytes) -> Vec<Late> {
         let Some(overlay) = &mut self.overlay else { return Vec::new() };
@@ -116,7 +126,22 @@ impl Series {
                 *to = value;
             }
         }
-        self.insert_block(Block::seal(group_secs, frequency_secs, &merged), bytes);
+        // Blocks of another grid may lie between: a block never reaches across one, so their ends are sorted too.
+        let frequency = i64::from(frequency_secs);
+        let inside = group_secs + 1..group_secs + GROUP as i64 * frequency;
+        let others = self.blocks.iter().map(Block::start_secs).filter(|start| inside.contains(start));
+        let mut cuts: Vec<usize> =
+            others.map(|start| ((start - group_secs + frequency - 1) / frequency) as usize).collect();
+        cuts.push(GROUP);
+        let mut begin = 0;
+        for end in cuts {
+            let end = end.min(GROUP);
+            if begin < end {
+                let start_secs = group_secs + begin as i64 * frequency;
+                self.insert_block(Block::seal(start_secs, frequency_secs, &merged[begin..end]), bytes);
+                begin = end;
+            }
+        }
     }
 
     /// Adds a window that was just sealed. When it completes a group, the group's windows become one block.

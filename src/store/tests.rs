@@ -395,3 +395,74 @@ fn ranges_without_slots_answer_nothing() {
     }
     assert_eq!(values(&at(20, 30)), vec![None; 10]);
 }
+
+/// A clock a little ahead of the store's never let its window close: the newest row was always "right", the next one
+/// always "ahead", and all samples went to the overlay.
+#[test]
+fn a_clock_a_little_ahead_goes_on_in_rows() {
+    let store = store(60);
+    let id = series(&store, "none", &[], false);
+    let host = store.host_or_create("alex", "a1").unwrap();
+    for tick in 0..1000 {
+        let now = NOW + tick * 60;
+        host.apply(&store.metrics(), &[Sample { series: id, secs: now + 100, value: tick as f64 }], now);
+    }
+    assert!(host.data.read().series.get(id).overlay().is_empty());
+    let answer = ask(&store, &[], "none", NOW, NOW + 2000 * 60).unwrap();
+    assert_eq!(answer.data, (0..1000).map(|tick| tick as f64).collect::<Vec<_>>());
+}
+
+/// Rows of one phase, then of another, then of the first again within one group: merging the group made one block of
+/// the first phase that reached across the second, and a range behind it was answered empty.
+#[test]
+fn a_phase_that_comes_back_does_not_reach_across_another() {
+    let store = store(10);
+    let id = series(&store, "none", &[], false);
+    let start = NOW - NOW.rem_euclid(512 * 10);
+    let mut expected = 0;
+    for (first, phase) in [(0, 0), (100, 5), (200, 0), (300, 5), (400, 0), (500, 0)] {
+        for tick in first..first + 100 {
+            write(&store, id, start + tick * 10 + phase, tick as f64);
+            expected += 1;
+        }
+    }
+    let from_middle = ask(&store, &[], "none", start + 2500, start + 2900).unwrap();
+    assert_eq!(from_middle.data, (250..290).map(|tick| tick as f64).collect::<Vec<_>>());
+    let all = ask(&store, &[], "none", start - 100, start + 7000).unwrap();
+    let found = all.data.iter().filter(|value| !is_empty(**value)).count();
+    assert!(found >= expected - 12, "{found} of {expected}");
+    let blocks: Vec<(i64, i64)> = {
+        let host = store.host("alex", "a1").unwrap();
+        let data = host.data.read();
+        data.series.get(id).blocks.iter().map(|block| (block.start_secs(), block.end_secs())).collect()
+    };
+    assert!(blocks.is_sorted_by_key(|block| block.1), "{blocks:?}");
+}
+
+/// Ranges at the ends of what a request can say neither overflow nor allocate for what is not there.
+#[test]
+fn the_widest_range_is_answered() {
+    let store = store(60);
+    let id = series(&store, "none", &[], false);
+    write(&store, id, -100, 1.0);
+    write(&store, id, -40, 2.0);
+    let answer = ask(&store, &[], "none", i64::MIN, i64::MAX).unwrap();
+    assert_eq!((answer.data, answer.from_secs), (vec![1.0, 2.0], -100));
+    assert!(ask(&store, &[], "none", i64::MAX - 100, i64::MAX).unwrap().data.is_empty());
+    assert!(ask(&store, &[], "none", i64::MIN, i64::MIN + 100).unwrap().data.is_empty());
+}
+
+/// A component that was freed as a whole has no series left, and yet its horizon must survive a restart: a late sample
+/// of what was freed came back.
+#[test]
+fn the_horizon_of_an_empty_component_survives() {
+    let store = store(60);
+    let id = series(&store, "none", &[thread(3)], false);
+    write(&store, id, NOW, 1.0);
+    store.host("alex", "a1").unwrap().free(["hwthread3"], i64::MAX);
+    let next = restarted(&store, 60);
+    let id = series(&next, "none", &[thread(3)], false);
+    let host = next.host("alex", "a1").unwrap();
+    let sample = |secs| Sample { series: id, secs, value: 1.0 };
+    assert_eq!(host.apply(&next.metrics(), &[sample(NOW), sample(NOW + 60)], NOW).before_horizon, 1);
+}

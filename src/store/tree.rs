@@ -51,7 +51,10 @@ impl Store {
         let metrics = Arc::new(metrics);
         self.metrics.store(Arc::clone(&metrics));
         for host in self.hosts() {
-            host.keys().lock().clear();
+            let mut keys = host.keys().lock();
+            keys.clear();
+            host.count_keys(keys.memory_bytes());
+            drop(keys);
             host.follow_config(&metrics);
         }
     }

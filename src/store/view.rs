@@ -49,7 +49,8 @@ impl SeriesView {
         let overlay: Vec<Late> =
             series.overlay().iter().filter(|late| late.centre_secs >= horizon_secs).copied().collect();
         let blocks = &series.blocks;
-        let begin = blocks.partition_point(|block| block.end_secs() <= from_secs).saturating_sub(1);
+        let begin =
+            blocks.iter().position(|block| block.end_secs() > from_secs).unwrap_or(blocks.len()).saturating_sub(1);
         let end = (blocks.partition_point(|block| block.start_secs() <= to_secs) + 1).min(blocks.len());
         let mut view = SeriesView {
             runs: blocks[begin.min(end)..end].to_vec(),
@@ -60,15 +61,16 @@ impl SeriesView {
             last_secs: i64::MIN,
         };
         for block in blocks.iter() {
-            if let Some(first) = first_value(block, horizon_secs) {
-                view.note(first, block.end_secs() - i64::from(block.frequency_secs()));
+            if block.start_secs() >= view.first_secs {
                 break;
             }
+            if let Some(first) = first_value(block, horizon_secs) {
+                view.note(first, first);
+            }
         }
-        if let Some(last) = blocks.last()
-            && view.first_secs != i64::MAX
-        {
-            view.note(view.first_secs, last.end_secs() - i64::from(last.frequency_secs()));
+        if view.first_secs != i64::MAX {
+            let last = blocks.iter().map(|block| block.end_secs() - i64::from(block.frequency_secs())).max();
+            view.note(view.first_secs, last.unwrap_or(i64::MIN));
         }
         if let (Some(first), Some(last)) = (view.overlay.first(), view.overlay.last()) {
             view.note(first.centre_secs, last.centre_secs);
