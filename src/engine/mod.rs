@@ -16,6 +16,8 @@ mod options;
 mod outcome;
 mod recover;
 mod retain;
+#[cfg(test)]
+mod tests;
 mod work;
 
 pub use self::core::Engine;

@@ -1,0 +1,190 @@
+//! The engine as a whole, on real files and a clock that the test moves: stories that the binary can't be asked for.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::disk::SystemDisk;
+use crate::model::{Aggregation, Element, Metric, MetricTable, Selector};
+use crate::store::Limits;
+use crate::telemetry::{SharedTelemetry, Telemetry};
+use crate::testing::ManualClock;
+
+const NOW: i64 = 1_770_244_800;
+const FORMS: [CheckpointFormat; 3] = [CheckpointFormat::Native, CheckpointFormat::Wal, CheckpointFormat::Json];
+
+fn options(folder: &Path, format: CheckpointFormat) -> Options {
+    Options {
+        format,
+        checkpoints: folder.join("checkpoints"),
+        checkpoint_interval: Duration::from_secs(3600),
+        wal_sync: WalSync::Interval,
+        wal_bytes_max: 0,
+        retention: Duration::from_secs(48 * 3600),
+        memory_bytes_max: 0,
+        workers: 2,
+        cleanup: CleanupMode::Delete,
+        future_tolerance: Duration::from_secs(3600),
+        limits: Limits::default(),
+    }
+}
+
+fn open(options: Options) -> (Engine, SharedTelemetry) {
+    let telemetry: SharedTelemetry = Arc::new(Telemetry::default());
+    let metric = Metric { name: "load".into(), frequency_secs: 60, aggregation: Aggregation::Sum };
+    let (disk, clock) = (Arc::new(SystemDisk), Arc::new(ManualClock::at(NOW)));
+    let engine = Engine::open(options, MetricTable::new([metric]), disk, clock, Arc::clone(&telemetry)).unwrap();
+    engine.recover().unwrap();
+    (engine, telemetry)
+}
+
+fn write(engine: &Engine, lines: &str) -> IngestReport {
+    let mut report = IngestReport::default();
+    engine.ingest("http", "alex", lines.as_bytes(), &mut report).unwrap();
+    report
+}
+
+fn values(engine: &Engine, host: &str, below: &[&str]) -> Vec<f64> {
+    let below = below.iter().map(|&name| Element::from(name)).collect();
+    let selector = Selector { cluster: "alex".into(), host: host.into(), below };
+    engine.store().read(&selector, "load", i64::MIN, i64::MAX).map(|answer| answer.data).unwrap_or_default()
+}
+
+/// A host that first sends while a checkpoint is under way was in no snapshot, and the segment that held it was deleted
+/// as covered.
+#[test]
+fn hosts_that_are_new_during_a_checkpoint_are_kept() {
+    for format in FORMS {
+        let folder = tempfile::tempdir().unwrap();
+        let (engine, _) = open(options(folder.path(), format));
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                for host in 0..600 {
+                    write(&engine, &format!("load,hostname=h{host} value={host} {NOW}\n"));
+                }
+            });
+            while !writer.is_finished() {
+                assert_eq!(engine.checkpoint().failed, 0);
+            }
+        });
+        // No last checkpoint: as after kill -9.
+        drop(engine);
+        let (engine, _) = open(options(folder.path(), format));
+        for host in 0..600 {
+            assert_eq!(values(&engine, &format!("h{host}"), &[]), [f64::from(host)], "{format:?} h{host}");
+        }
+    }
+}
+
+/// The newest snapshot is damaged and an older one is still there: what is newer wins, and the log between the two is
+/// replayed.
+#[test]
+fn a_damaged_snapshot_falls_back_to_the_one_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, _) = open(options(folder.path(), CheckpointFormat::Native));
+    write(&engine, &format!("load,hostname=a value=1 {NOW}\nload,hostname=a value=2 {}\n", NOW + 60));
+    assert_eq!(engine.checkpoint().failed, 0);
+    let shard = engine.shard_folder(super::log::shard_of("alex", "a"));
+    let list = |ending: &str| -> Vec<std::path::PathBuf> {
+        let entries = std::fs::read_dir(&shard).unwrap().map(|entry| entry.unwrap().path());
+        let mut paths: Vec<_> = entries.filter(|path| path.to_string_lossy().ends_with(ending)).collect();
+        paths.sort();
+        paths
+    };
+    let old = list(".snapshot").pop().unwrap();
+    let old_bytes = std::fs::read(&old).unwrap();
+    write(&engine, &format!("load,hostname=a value=20 {}\nload,hostname=a value=3 {}\n", NOW + 60, NOW + 120));
+    let segments: Vec<_> = list(".log").into_iter().map(|path| (path.clone(), std::fs::read(&path).unwrap())).collect();
+    assert_eq!(engine.checkpoint().failed, 0);
+    drop(engine);
+    // The crash came before the older files were removed, and the newest is rotten in its only section.
+    let newest = list(".snapshot").pop().unwrap();
+    std::fs::write(&old, &old_bytes).unwrap();
+    segments.iter().for_each(|(path, bytes)| std::fs::write(path, bytes).unwrap());
+    let mut bytes = std::fs::read(&newest).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0xFF;
+    std::fs::write(&newest, &bytes).unwrap();
+    let (engine, _) = open(options(folder.path(), CheckpointFormat::Native));
+    assert_eq!(values(&engine, "a", &[]), [1.0, 20.0, 3.0]);
+    assert_eq!(list(".corrupt").len(), 1, "the damaged one is kept beside");
+}
+
+/// What was freed stays freed, whatever form recorded it, and before any checkpoint too.
+#[test]
+fn freed_data_stays_away() {
+    for format in FORMS {
+        let folder = tempfile::tempdir().unwrap();
+        let (engine, _) = open(options(folder.path(), format));
+        for tick in 0..100 {
+            let secs = NOW - 6000 + tick * 60;
+            write(&engine, &format!("load,hostname=a,type=core,type-id=0 value={tick} {secs}\n"));
+            write(&engine, &format!("load,hostname=a,type=core,type-id=1 value={tick} {secs}\n"));
+        }
+        let selector = ["alex", "a", "core0"].map(str::to_owned).to_vec();
+        assert!(engine.free(&[selector], i64::MAX).unwrap() > 0);
+        drop(engine);
+        for _ in 0..2 {
+            let (engine, _) = open(options(folder.path(), format));
+            assert_eq!(values(&engine, "a", &["core0"]), [0.0; 0], "{format:?}");
+            assert_eq!(values(&engine, "a", &["core1"]).len(), 100, "{format:?}");
+            engine.close();
+        }
+    }
+}
+
+/// One sample of a clock that stands at 1970 made the steps of age so wide that the cap freed everything.
+#[test]
+fn the_memory_cap_frees_no_more_than_it_must() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path(), CheckpointFormat::Native);
+    options.memory_bytes_max = 600_000;
+    let (engine, _) = open(options);
+    write(&engine, "load,hostname=dead value=1 1\n");
+    let mut most = 0;
+    for tick in 0..3000 {
+        let secs = NOW - 3000 * 60 + tick * 60;
+        let noise = |core: i64| ((tick * 2_654_435_761 + core * 40_503) % 1_000_003) as f64;
+        let line = |core| format!("load,hostname=a,type=core,type-id={core} value={} {secs}", noise(core).sqrt());
+        let lines: Vec<String> = (0..40).map(line).collect();
+        write(&engine, &lines.join("\n"));
+        most = most.max(engine.store().memory_bytes());
+    }
+    assert!(most <= 600_000, "{most}");
+    let kept = values(&engine, "a", &["core0"]).len();
+    assert!((500..3000).contains(&kept), "{kept} of 3000 ticks are kept");
+}
+
+/// Two processes in one directory would delete each other's logs.
+#[test]
+fn a_directory_has_one_engine() {
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, telemetry) = open(options(folder.path(), CheckpointFormat::Native));
+    let again = || {
+        let (disk, clock) = (Arc::new(SystemDisk), Arc::new(ManualClock::at(NOW)));
+        let options = options(folder.path(), CheckpointFormat::Native);
+        Engine::open(options, MetricTable::default(), disk, clock, Arc::clone(&telemetry))
+    };
+    assert!(matches!(again(), Err(OpenError::InUse { .. })));
+    drop(engine);
+    assert!(again().is_ok());
+}
+
+/// Names that the reference's files can't hold made every checkpoint fail for ever.
+#[test]
+fn names_that_no_file_can_hold_are_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, telemetry) = open(options(folder.path(), CheckpointFormat::Wal));
+    let (wide, long) = ("ä".repeat(60), "x".repeat(200));
+    let report = write(
+        &engine,
+        &format!(
+            "load,hostname={wide} value=1 {NOW}\nload,hostname=a,type={long},type-id={long} value=1 {NOW}\n\
+             load,hostname=a value=1 {NOW}\n"
+        ),
+    );
+    assert_eq!((report.stored, report.skipped, report.bad), (1, 2, 0));
+    assert!(telemetry.encode().contains("treering_dropped_total{reason=\"limit_name\"} 2"));
+    assert_eq!(engine.checkpoint().failed, 0);
+}
