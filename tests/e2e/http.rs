@@ -74,3 +74,21 @@ fn requests_are_counted() {
     assert!(metrics.sum("treering_http_requests_total", "write") >= 2.0);
     assert!(metrics.sum("treering_memory_bytes", "") > 0.0);
 }
+
+/// The bodies in `api/`, which the handbook sends.
+#[test]
+fn the_example_bodies_are_taken() {
+    let example = |name: &str| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("api").join(name);
+        std::fs::read_to_string(path).unwrap()
+    };
+    let store = Store::start(Config::new("native"));
+    store.post("/api/write?cluster=demo", example("write.lp")).expect_status(200);
+    let answer = store.get_with_body("/api/query", example("query.json")).expect_status(200);
+    let answer: serde_json::Value = serde_json::from_str(&answer.text()).unwrap();
+    assert_eq!(answer["results"].as_array().unwrap().len(), 4);
+    assert_eq!(answer["results"][1][0]["data"][0], 1532.5, "{answer}");
+    let health = store.get_with_body("/api/healthcheck", example("healthcheck.json")).expect_status(200);
+    assert!(health.text().contains("n0002"), "{}", health.text());
+    store.post("/api/free?to=1770244800", example("free.json")).expect_status(200);
+}
