@@ -212,7 +212,7 @@ impl Found {
 
     fn image(&mut self, image: &HostImage) {
         for series in &image.series {
-            let newest = series.blocks.iter().filter_map(|bytes| Block::from_bytes(Arc::clone(bytes)).ok()).last();
+            let newest = series.blocks.iter().rev().find_map(|bytes| Block::from_bytes(Arc::clone(bytes)).ok());
             if let Some(block) = newest {
                 self.see_run(&series.metric, block.end_secs(), block.frequency_secs());
             }
