@@ -3,6 +3,7 @@
 //! A host's folder is read in the order of its files' times, later files over earlier ones, the log last; one that
 //! can't be read never stops another.
 
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -138,13 +139,12 @@ impl<'e> Adoption<'e> {
     fn snapshot(&mut self, from_secs: i64, entry: &Entry) {
         let path = self.folder.join(&entry.name);
         let mut head = Vec::new();
-        let opened = self.engine.disk.open(&path).and_then(|source| {
-            use std::io::Read;
-            source.take(DETECT_BYTES as u64).read_to_end(&mut head)?;
-            self.engine.disk.open(&path)
+        let opened = self.engine.disk.open(&path).and_then(|mut source| {
+            source.by_ref().take(DETECT_BYTES as u64).read_to_end(&mut head)?;
+            Ok(source)
         });
         let source = match opened {
-            Ok(source) => std::io::BufReader::with_capacity(1 << 18, source),
+            Ok(source) => BufReader::with_capacity(1 << 18, head.as_slice().chain(source)),
             Err(error) => {
                 self.note(&entry.name, &error);
                 return damage::set_aside(&*self.engine.disk, &path);

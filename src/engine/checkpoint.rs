@@ -167,7 +167,7 @@ impl Engine {
         self.disk.create_dir_all(&folder)?;
         // Before the state is taken: a horizon that moves from here on is newer than it.
         let horizon_moves = host.horizon_moves();
-        let state = write_state_beside(&*self.disk, &self.options.checkpoints, &self.store, host, ".checkpoint")?;
+        let state = write_state_beside(&*self.disk, &self.options.checkpoints, &self.store, host)?;
         let name = ccms::CheckpointFile::Snapshot { from_secs: span.from_secs, form }.to_string();
         let snapshot = folder.join(&name);
         self.disk.write_temporary(&snapshot, &mut |mut out| {

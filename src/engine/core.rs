@@ -115,11 +115,6 @@ impl Engine {
         &self.store
     }
 
-    /// How the engine was set up.
-    pub fn options(&self) -> &Options {
-        &self.options
-    }
-
     /// The own metrics that the engine counts in.
     pub fn telemetry(&self) -> &SharedTelemetry {
         &self.telemetry

@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 
 use crate::disk::{Disk, DiskFile, SharedDisk, temporary};
 use crate::formats::ccms::{WAL_FILE, WAL_HEADER, directory_name, encode_record, write_state};
-use crate::model::Sample;
+use crate::model::{HostImage, Sample};
 use crate::store::{Host, Store};
 
 use super::core::OWN_FOLDER;
@@ -53,34 +53,36 @@ pub(super) fn state_path(checkpoints: &Path, cluster: &str, host: &str) -> PathB
     host_folder(&checkpoints.join(OWN_FOLDER).join("state"), cluster, host)
 }
 
-/// Writes what the reference's files can't hold of a host beside its place, under a name with this ending; answers the
-/// name.
+/// Writes what the reference's files can't hold of a host beside its place, for a checkpoint to put there; answers
+/// where.
 pub(super) fn write_state_beside(
     disk: &dyn Disk,
     checkpoints: &Path,
     store: &Store,
     host: &Host,
-    ending: &str,
 ) -> io::Result<PathBuf> {
-    let path = state_path(checkpoints, host.cluster(), host.name());
-    if let Some(folder) = path.parent() {
-        disk.create_dir_all(folder)?;
-    }
-    let mut beside = path.into_os_string();
-    beside.push(ending);
+    // Its own name: a horizon that moves meanwhile is saved through the other one.
+    let mut beside = state_path(checkpoints, host.cluster(), host.name()).into_os_string();
+    beside.push(".checkpoint");
     let beside = PathBuf::from(beside);
-    let image = host.image(&store.metrics());
+    let image = state_image(disk, &beside, store, host)?;
     disk.write_temporary(&beside, &mut |mut out| write_state(&mut out, &image).map_err(io::Error::other))?;
     Ok(temporary(&beside))
 }
 
 /// As [`write_state_beside`], but in its place and durable when this returns.
 fn save_state(disk: &dyn Disk, checkpoints: &Path, store: &Store, host: &Host) -> io::Result<()> {
-    let beside = write_state_beside(disk, checkpoints, store, host, "")?;
     let path = state_path(checkpoints, host.cluster(), host.name());
-    disk.append(&beside)?.sync_data()?;
-    disk.rename(&beside, &path)?;
-    disk.sync_dir(path.parent().unwrap_or(checkpoints))
+    let image = state_image(disk, &path, store, host)?;
+    disk.replace(&path, &mut |mut out| write_state(&mut out, &image).map_err(io::Error::other))
+}
+
+/// The host's image, once there is a folder for its file.
+fn state_image(disk: &dyn Disk, path: &Path, store: &Store, host: &Host) -> io::Result<HostImage> {
+    if let Some(folder) = path.parent() {
+        disk.create_dir_all(folder)?;
+    }
+    Ok(host.image(&store.metrics()))
 }
 
 impl FilesLog {

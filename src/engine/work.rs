@@ -212,9 +212,4 @@ impl Engine {
                 .any(|entry| crate::formats::native::parse_shard_folder(&entry.name).is_some()),
         }
     }
-
-    /// When the last checkpoint began, or else the engine was opened: seconds since 1970.
-    pub fn checkpointed_secs(&self) -> i64 {
-        self.checkpointed_secs.load(Ordering::Relaxed)
-    }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Component, SeriesId};
+use super::Component;
 
 /// `parent` of a component that hangs directly below its host.
 pub const NO_PARENT: u32 = u32::MAX;
@@ -94,11 +94,5 @@ impl HostImage {
         }
         path.reverse();
         path
-    }
-
-    /// The position of a series as the id that it has in a store which holds nothing but this image.
-    pub fn series_id(position: usize) -> SeriesId {
-        // A host holds fewer than 2^32 series by the limits of the store.
-        SeriesId(position as u32)
     }
 }

@@ -138,18 +138,8 @@ impl Host {
         self.data.read().image(&self.cluster, &self.name, metrics)
     }
 
-    /// Moves the horizon below a path of joined names to `to_secs`, but not beyond the newest sample; answers how many
-    /// blocks went. A path that leads nowhere drops nothing.
-    pub fn free<'n>(&self, path: impl IntoIterator<Item = &'n str>, to_secs: i64) -> u64 {
-        let mut data = self.data.write();
-        let Some(component) = data.component(path) else { return 0 };
-        let to_secs = to_secs.min(data.newest_secs.saturating_add(1));
-        let dropped = data.move_horizon(component, to_secs);
-        self.publish(&mut data);
-        dropped
-    }
-
-    /// Moves the horizon to exactly `to_secs`, as a log record says; answers how many blocks went.
+    /// Moves the horizon below a path of joined names to `to_secs`; answers how many blocks went. A path that leads
+    /// nowhere drops nothing.
     pub fn move_horizon<'n>(&self, path: impl IntoIterator<Item = &'n str>, to_secs: i64) -> u64 {
         let mut data = self.data.write();
         let Some(component) = data.component(path) else { return 0 };

@@ -196,7 +196,7 @@ impl HostData {
         let series = self.series.get_mut(id);
         let (centre_secs, frequency_secs) = series.late_slot(secs, open).unwrap_or((secs, frequency_secs));
         if series.add_late(Late { centre_secs, frequency_secs, value }, &mut self.bytes) {
-            self.fold(id, i64::MAX);
+            self.fold(id);
         }
     }
 
@@ -222,11 +222,11 @@ impl HostData {
         open.or(sealed).or(series.overlay().last().map(|late| late.centre_secs))
     }
 
-    /// Moves late samples before `until_secs` into blocks and open rows.
-    pub(super) fn fold(&mut self, id: SeriesId, until_secs: i64) {
+    /// Moves a series' late samples into blocks and open rows.
+    pub(super) fn fold(&mut self, id: SeriesId) {
         let HostData { series, lanes, bytes, .. } = self;
         let series = series.get_mut(id);
-        let late = series.take_late(|late| late.centre_secs < until_secs, bytes);
+        let late = series.take_late(|_| true, bytes);
         let mut lane = lanes.get_mut(series.lane as usize).and_then(Option::as_mut);
         let mut run: Vec<f64> = Vec::new();
         let mut rest = late.as_slice();

@@ -21,7 +21,7 @@ impl HostData {
     pub(super) fn fold_all(&mut self) {
         for id in (0..self.series.len() as u32).map(SeriesId) {
             if self.series.get(id).overlay.is_some() {
-                self.fold(id, i64::MAX);
+                self.fold(id);
             }
         }
     }

@@ -48,6 +48,11 @@ fn restarted(store: &Store, frequency_secs: u32) -> Store {
     next
 }
 
+/// Frees as the engine does: not beyond the newest sample.
+fn free<'n>(host: &Host, path: impl IntoIterator<Item = &'n str>, to_secs: i64) -> u64 {
+    host.move_horizon(path, to_secs.min(host.newest_secs() + 1))
+}
+
 /// What happens to a series, in order.
 #[derive(Debug, Clone)]
 enum Event {
@@ -326,8 +331,8 @@ fn a_horizon_hides_and_frees() {
         write(&store, child, NOW + tick * 60, -(tick as f64));
     }
     let host = store.host("alex", "a1").unwrap();
-    assert_eq!(host.free(["hwthread7"], i64::MAX), 0, "no such component");
-    let dropped = host.free([], NOW + 700 * 60);
+    assert_eq!(free(&host, ["hwthread7"], i64::MAX), 0, "no such component");
+    let dropped = free(&host, [], NOW + 700 * 60);
     assert!(dropped >= 2, "{dropped}");
     for store in [&store, &restarted(&store, 60)] {
         let answer = ask(store, &[], "none", NOW, NOW + 1000 * 60).unwrap();
@@ -335,7 +340,7 @@ fn a_horizon_hides_and_frees() {
     }
     let before = Sample { series: id, secs: NOW + 10 * 60, value: 1.0 };
     assert_eq!(host.apply(&store.metrics(), &[before], NOW), Applied { stored: 0, before_horizon: 1 });
-    host.free(["hwthread0"], i64::MAX);
+    free(&host, ["hwthread0"], i64::MAX);
     assert_eq!(ask(&store, &["hwthread0"], "none", NOW, NOW + 1000 * 60), Err(ReadError::NotFound));
     assert!(ask(&store, &[], "none", NOW, NOW + 1000 * 60).is_ok(), "the host's own series stays");
     write(&store, child, NOW + 1000 * 60, 5.0);
@@ -373,7 +378,7 @@ fn memory_is_counted_both_ways() {
     }
     let full = store.memory_bytes();
     assert!(full > empty + 4500 * 2, "{full}");
-    store.host("alex", "a1").unwrap().free([], i64::MAX);
+    free(&store.host("alex", "a1").unwrap(), [], i64::MAX);
     let blocks = store.memory().into_iter().find(|(kind, _)| *kind == "blocks").unwrap().1;
     assert_eq!(blocks, 0);
     assert!(store.memory_bytes() < empty + 4096, "{} of {empty}", store.memory_bytes());
@@ -459,7 +464,7 @@ fn the_horizon_of_an_empty_component_survives() {
     let store = store(60);
     let id = series(&store, "none", &[thread(3)], false);
     write(&store, id, NOW, 1.0);
-    store.host("alex", "a1").unwrap().free(["hwthread3"], i64::MAX);
+    free(&store.host("alex", "a1").unwrap(), ["hwthread3"], i64::MAX);
     let next = restarted(&store, 60);
     let id = series(&next, "none", &[thread(3)], false);
     let host = next.host("alex", "a1").unwrap();

@@ -13,7 +13,7 @@ use super::slots::{WINDOW, centre_at, phase, slot_at};
 /// What is needed to answer for a series over a range.
 #[derive(Debug)]
 pub(super) struct SeriesView {
-    runs: Vec<Run>,
+    runs: Vec<Block>,
     overlay: Vec<Late>,
     open: Option<Open>,
     horizon_secs: i64,
@@ -22,8 +22,6 @@ pub(super) struct SeriesView {
     /// The centre of the last slot that holds a value, over all time.
     pub(super) last_secs: i64,
 }
-
-type Run = Block;
 
 /// A copy of a series' open rows.
 #[derive(Debug)]

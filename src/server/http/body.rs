@@ -17,12 +17,16 @@ pub(super) struct JsonBody {
     _counted: OwnedSemaphorePermit,
 }
 
+/// How much of a refused body is read, for the sake of the answer.
+const DISCARDED_BYTES_MAX: usize = 1 << 20;
+
 impl App {
     /// Reads a JSON body.
     pub(super) async fn json_body(&self, mut body: Body) -> Result<JsonBody, Refusal> {
         let bytes_max = self.options.limits.json_bytes_max;
         let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         if announced > bytes_max {
+            self.discard(&mut body).await;
             return Err(too_large(bytes_max));
         }
         let mut kib = announced.div_ceil(1 << 10).max(KIB_MIN);
@@ -30,6 +34,7 @@ impl App {
         let mut bytes = Vec::with_capacity(announced);
         while let Some(chunk) = self.next_chunk(&mut body).await? {
             if bytes.len() + chunk.len() > bytes_max {
+                self.discard(&mut body).await;
                 return Err(too_large(bytes_max));
             }
             let needed = (bytes.len() + chunk.len()).div_ceil(1 << 10);
@@ -42,6 +47,17 @@ impl App {
             bytes.extend_from_slice(&chunk);
         }
         Ok(JsonBody { bytes, _counted: counted })
+    }
+
+    /// Reads a little of what will not be used: a client that still sends when the connection is closed gets a reset in
+    /// place of the answer that says why.
+    async fn discard(&self, body: &mut Body) {
+        let mut discarded = 0;
+        while discarded < DISCARDED_BYTES_MAX
+            && let Ok(Some(chunk)) = self.next_chunk(body).await
+        {
+            discarded += chunk.len();
+        }
     }
 
     /// The next bytes of a body; `None` at its end.

@@ -21,6 +21,8 @@ use crate::telemetry::SharedTelemetry;
 const RESTART_PAUSE: Duration = Duration::from_secs(5);
 /// How long messages on their way may take at the end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+/// Of it, how long a message to itself may take.
+const ECHO_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Where messages come from and go to.
 pub(super) struct Session {
@@ -119,7 +121,11 @@ impl Reader {
         }
         // What the server has sent before it learns of the end is on its way: take it over too.
         let rest = async {
-            if self.client.connection_state() == State::Connected && self.subscriber.drain().await.is_ok() {
+            if self.client.connection_state() != State::Connected {
+                return;
+            }
+            self.read_what_is_on_its_way().await;
+            if self.subscriber.drain().await.is_ok() {
                 while let Some(message) = self.subscriber.next().await {
                     self.take(&message);
                 }
@@ -127,6 +133,31 @@ impl Reader {
         };
         // When this takes too long the connection is as good as lost, and so is what was on it.
         let _ = tokio::time::timeout(DRAIN_TIMEOUT, rest).await;
+    }
+
+    /// Reads until a message to itself has come back: the server delivers in order, so nothing that it had before is
+    /// still under way. (The client's own drain forgets a subscription at once, without waiting for the server.) Who
+    /// may not publish waits for nothing, for a moment only.
+    async fn read_what_is_on_its_way(&mut self) {
+        let inbox = self.client.new_inbox();
+        let Ok(mut echo) = self.client.subscribe(inbox.clone()).await else { return };
+        if self.client.publish(inbox, Vec::new().into()).await.is_err() || self.client.flush().await.is_err() {
+            return;
+        }
+        let deadline = tokio::time::sleep(ECHO_TIMEOUT);
+        tokio::pin!(deadline);
+        loop {
+            tokio::select! {
+                // What came before the echo is taken before the echo.
+                biased;
+                message = self.subscriber.next() => match message {
+                    Some(message) => self.take(&message),
+                    None => return,
+                },
+                _ = echo.next() => return,
+                () = &mut deadline => return,
+            }
+        }
     }
 
     fn take(&self, message: &async_nats::Message) {
