@@ -8,6 +8,7 @@ use std::any::Any;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub trait Disk: Send + Sync + 'static {
     fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Opens a file for reading from its beginning.
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
+    /// Opens a file for reading anywhere in it, by many threads.
+    fn open_random(&self, path: &Path) -> io::Result<Arc<dyn RandomRead>>;
     /// Renames a file over another, atomically.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
@@ -91,6 +94,15 @@ pub trait DiskFile: Write + Send {
     fn try_clone(&self) -> io::Result<Box<dyn DiskFile>>;
 }
 
+/// A file open for reading anywhere in it. It stays readable when its name goes.
+pub trait RandomRead: Send + Sync {
+    /// Bytes in the file when it was opened.
+    fn file_bytes(&self) -> u64;
+    /// Fills `buffer` with the bytes from `offset` on; fewer in the file are an error
+    /// ([`io::ErrorKind::UnexpectedEof`]).
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+}
+
 /// A disk that several modules share.
 pub type SharedDisk = Arc<dyn Disk>;
 
@@ -120,6 +132,12 @@ impl Disk for SystemDisk {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
         Ok(Box::new(File::open(path)?))
+    }
+
+    fn open_random(&self, path: &Path) -> io::Result<Arc<dyn RandomRead>> {
+        let file = File::open(path)?;
+        let len = file.metadata()?.len();
+        Ok(Arc::new(SystemFile { file, len }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -169,6 +187,21 @@ impl Disk for SystemDisk {
             Ok(lock) => Ok(Box::new(lock)),
             Err((_, error)) => Err(error.into()),
         }
+    }
+}
+
+struct SystemFile {
+    file: File,
+    len: u64,
+}
+
+impl RandomRead for SystemFile {
+    fn file_bytes(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
     }
 }
 

@@ -5,8 +5,9 @@
 
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::disk::{Disk, DiskFile, Entry, SystemDisk};
+use crate::disk::{Disk, DiskFile, Entry, RandomRead, SystemDisk};
 
 /// The operating system's file system, for reading.
 #[derive(Debug, Default, Clone, Copy)]
@@ -27,6 +28,10 @@ impl Disk for ReadOnlyDisk {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
         SystemDisk.open(path)
+    }
+
+    fn open_random(&self, path: &Path) -> io::Result<Arc<dyn RandomRead>> {
+        SystemDisk.open_random(path)
     }
 
     fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {
