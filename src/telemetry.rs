@@ -36,6 +36,15 @@ pub struct Kind {
     pub kind: &'static str,
 }
 
+/// The labels of what is received from a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Durable {
+    /// The stream.
+    pub stream: String,
+    /// The durable consumer.
+    pub durable: String,
+}
+
 /// The labels of a request that was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Request {
@@ -90,6 +99,14 @@ pub struct Telemetry {
     pub nats_dropped: Counter,
     /// 1 while connected to a NATS server.
     pub nats_connected: Gauge,
+    /// 1 while messages are received from a stream.
+    pub jetstream_attached: Family<Durable, Gauge>,
+    /// Messages of a stream that were not delivered yet.
+    pub jetstream_pending: Family<Durable, Gauge>,
+    /// Messages of a stream that were delivered and not acknowledged yet.
+    pub jetstream_ack_pending: Family<Durable, Gauge>,
+    /// Messages of a stream that were delivered before.
+    pub jetstream_redelivered: Family<Durable, Counter>,
 }
 
 impl Default for Telemetry {
@@ -114,6 +131,10 @@ impl Default for Telemetry {
             nats_messages: Counter::default(),
             nats_dropped: Counter::default(),
             nats_connected: Gauge::default(),
+            jetstream_attached: Family::default(),
+            jetstream_pending: Family::default(),
+            jetstream_ack_pending: Family::default(),
+            jetstream_redelivered: Family::default(),
         };
         let t = &telemetry;
         registry.register("samples", "Samples stored", t.samples.clone());
@@ -137,6 +158,14 @@ impl Default for Telemetry {
         registry.register("nats_messages", "Messages received over NATS", t.nats_messages.clone());
         registry.register("nats_dropped", "Messages dropped by the NATS client", t.nats_dropped.clone());
         registry.register("nats_connected", "1 while connected to a NATS server", t.nats_connected.clone());
+        registry.register(
+            "jetstream_attached",
+            "1 while messages are received from a stream",
+            t.jetstream_attached.clone(),
+        );
+        registry.register("jetstream_pending", "Messages not delivered yet", t.jetstream_pending.clone());
+        registry.register("jetstream_ack_pending", "Messages not acknowledged yet", t.jetstream_ack_pending.clone());
+        registry.register("jetstream_redelivered", "Messages delivered again", t.jetstream_redelivered.clone());
         telemetry.registry = registry;
         telemetry
     }

@@ -63,6 +63,11 @@ pub(super) fn nats_options(settings: &config::NatsSettings) -> nats::Options {
     let subscriptions = settings.subscriptions.iter().map(|subscription| nats::Subscription {
         subject: subscription.subject.clone(),
         cluster: subscription.cluster.clone(),
+        jetstream: subscription.jetstream.as_ref().map(|of| nats::JetStream {
+            stream: of.stream.clone(),
+            durable: of.durable.clone(),
+            ack_wait: of.ack_wait,
+        }),
     });
     nats::Options {
         addresses: settings.addresses.clone(),

@@ -218,6 +218,22 @@ pub(super) struct SubscriptionEntry {
     /// The cluster of lines without a cluster tag.
     #[schemars(extend("default" = ""))]
     pub cluster_tag: Option<String>,
+    /// Receive from a stream of JetStream, with acknowledgements, instead of what is published at the moment.
+    #[schemars(with = "JetStreamSection")]
+    pub jetstream: Option<JetStreamSection>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(inline, extend("required" = ["stream", "durable"]))]
+pub(super) struct JetStreamSection {
+    /// The stream that captures the subject.
+    pub stream: Option<String>,
+    /// The durable pull consumer; it is made when there is none.
+    pub durable: Option<String>,
+    /// After this time, what is not acknowledged comes again; for a consumer that is made.
+    #[schemars(extend("default" = "10s"))]
+    pub ack_wait: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]

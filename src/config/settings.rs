@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -184,6 +185,19 @@ pub struct Subscription {
     pub subject: String,
     /// The cluster of lines without a cluster tag; empty for none.
     pub cluster: String,
+    /// The stream to receive from; `None` for what is published at the moment.
+    pub jetstream: Option<JetStream>,
+}
+
+/// A durable consumer of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JetStream {
+    /// The stream.
+    pub stream: String,
+    /// The consumer.
+    pub durable: String,
+    /// After this time, what is not acknowledged comes again.
+    pub ack_wait: Duration,
 }
 
 /// A text that never shows in logs.

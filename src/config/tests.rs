@@ -114,7 +114,10 @@ fn a_config_of_cc_metric_store_loads_unchanged() {
     let nats = config.nats.unwrap();
     assert_eq!(nats.addresses, ["nats://0.0.0.0:4222"]);
     assert_eq!(nats.user, Some(("root".to_owned(), Secret::new("root"))));
-    assert_eq!(nats.subscriptions, [Subscription { subject: "hpc-nats".into(), cluster: "fritz".into() }]);
+    assert_eq!(
+        nats.subscriptions,
+        [Subscription { subject: "hpc-nats".into(), cluster: "fritz".into(), jetstream: None }]
+    );
     assert_eq!(config.main.jwt_public_key.map(|key| key[0]), Some(0x93));
 }
 
@@ -141,6 +144,10 @@ fn every_key_of_our_own_is_understood() {
         },
         "metric-store": {
             "future-tolerance": "5m", "wal-sync": "always", "memory-cap": "512MB",
+            "nats-subscriptions": [
+                { "subscribe-to": "m.>", "jetstream": { "stream": "S", "durable": "d", "ack-wait": "1m" } },
+                { "subscribe-to": "m.>", "jetstream": { "stream": "S", "durable": "e" } }
+            ],
             "limits": { "hosts": 1, "components-per-host": 2, "series-per-host": 3, "name-bytes": 4 }
         },
         "nats": { "address": ["nats://a:4222, b", "tls://c:1"], "nkey-seed-file": "seed",
@@ -162,6 +169,12 @@ fn every_key_of_our_own_is_understood() {
     let nats = config.nats.clone().unwrap();
     assert_eq!(nats.addresses, ["nats://a:4222", "b", "tls://c:1"]);
     assert_eq!(nats.tls.client, Some(TlsFiles { cert_file: "c".into(), key_file: "k".into() }));
+    let durable = |durable: &str, secs| {
+        let ack_wait = Duration::from_secs(secs);
+        Some(JetStream { stream: "S".into(), durable: durable.into(), ack_wait })
+    };
+    let durables: Vec<_> = nats.subscriptions.into_iter().map(|subscription| subscription.jetstream).collect();
+    assert_eq!(durables, [durable("d", 60), durable("e", 10)]);
 }
 
 #[test]
@@ -231,6 +244,32 @@ fn settings_that_contradict_each_other_are_named() {
         (
             json!({ "metric-store": { "nats-subscriptions": [{ "subscribe-to": "a", "cluster-tag": "../x" }] } }),
             "/metric-store/nats-subscriptions/0/cluster-tag",
+        ),
+        (
+            json!({ "metric-store": { "nats-subscriptions": [
+                { "subscribe-to": "a", "jetstream": { "stream": "a.b", "durable": "d" } }
+            ] } }),
+            "/metric-store/nats-subscriptions/0/jetstream/stream",
+        ),
+        (
+            json!({ "metric-store": { "nats-subscriptions": [
+                { "subscribe-to": "a", "jetstream": { "stream": "S" } }
+            ] } }),
+            "/metric-store/nats-subscriptions/0/jetstream/durable",
+        ),
+        (
+            json!({ "metric-store": { "nats-subscriptions": [
+                { "subscribe-to": "a", "jetstream": { "stream": "S", "durable": "d", "ack-wait": "999ms" } }
+            ] } }),
+            "/metric-store/nats-subscriptions/0/jetstream/ack-wait",
+        ),
+        (
+            json!({ "metric-store": { "nats-subscriptions": [
+                { "subscribe-to": "a", "jetstream": { "stream": "S", "durable": "d" } },
+                { "subscribe-to": "b", "jetstream": { "stream": "S", "durable": "e" } },
+                { "subscribe-to": "c", "jetstream": { "stream": "S", "durable": "d" } }
+            ] } }),
+            "/metric-store/nats-subscriptions/2/jetstream/durable",
         ),
     ];
     for (changes, pointer) in cases {

@@ -124,7 +124,8 @@ mod tests {
 
     #[test]
     fn the_first_subject_without_wildcards_is_taken() {
-        let subscription = |subject: &str| Subscription { subject: subject.into(), cluster: String::new() };
+        let subscription =
+            |subject: &str| Subscription { subject: subject.into(), cluster: String::new(), jetstream: None };
         let settings = |subjects: &[&str]| NatsSettings {
             addresses: vec![],
             user: None,

@@ -1,11 +1,17 @@
 //! The section `nats` and the subscriptions of `metric-store`.
 
-use crate::config::file::{AddressList, NatsSection, SubscriptionEntry};
-use crate::config::settings::{NatsSettings, NatsTls, Secret, Subscription, TlsFiles};
+use std::time::Duration;
+
+use crate::config::file::{AddressList, JetStreamSection, NatsSection, SubscriptionEntry};
+use crate::config::settings::{JetStream, NatsSettings, NatsTls, Secret, Subscription, TlsFiles};
 
 use super::{Notes, path_of, text_of};
 
 const SCHEMES: [&str; 2] = ["nats", "tls"];
+/// Short, so that a store that crashed soon has what was under way; while a message waits here it is prolonged.
+const ACK_WAIT: Duration = Duration::from_secs(10);
+/// Shorter ones only make a busy machine repeat itself.
+const ACK_WAIT_MIN: Duration = Duration::from_secs(1);
 
 pub(super) fn resolve(
     section: &NatsSection,
@@ -18,6 +24,7 @@ pub(super) fn resolve(
         .enumerate()
         .map(|(index, entry)| subscription(&format!("/metric-store/nats-subscriptions/{index}"), entry, notes))
         .collect();
+    one_subscription_a_durable(&subscriptions, notes);
     let user = match (text_of(&section.username), text_of(&section.password)) {
         (Some(name), Some(password)) => Some((name.to_owned(), Secret::new(password))),
         (None, None) => None,
@@ -94,7 +101,45 @@ fn subscription(pointer: &str, entry: SubscriptionEntry, notes: &mut Notes) -> S
         let expected = "the name of a cluster, without \"..\", \"/\" and \"\\\"";
         notes.wrong(&format!("{pointer}/cluster-tag"), &cluster, expected);
     }
-    Subscription { subject, cluster }
+    let jetstream = entry.jetstream.map(|section| jetstream(&format!("{pointer}/jetstream"), section, notes));
+    Subscription { subject, cluster, jetstream }
+}
+
+fn jetstream(pointer: &str, section: JetStreamSection, notes: &mut Notes) -> JetStream {
+    let mut name = |key: &str, name: Option<String>| {
+        let name = name.unwrap_or_default();
+        if !is_name(&name) {
+            let expected = "a name of up to 255 bytes, without spaces, \".\", \"*\", \">\", \"/\" and \"\\\"";
+            notes.wrong(&format!("{pointer}/{key}"), &name, expected);
+        }
+        name
+    };
+    let (stream, durable) = (name("stream", section.stream), name("durable", section.durable));
+    let ack_wait = notes.duration(&format!("{pointer}/ack-wait"), &section.ack_wait, ACK_WAIT, ACK_WAIT_MIN);
+    JetStream { stream, durable, ack_wait }
+}
+
+/// Two subscriptions to one consumer would each get a part of its messages, and the wrong one in half of the cases.
+fn one_subscription_a_durable(subscriptions: &[Subscription], notes: &mut Notes) {
+    let named = |at: usize| subscriptions[at].jetstream.as_ref().map(|of| (&of.stream, &of.durable));
+    for at in 0..subscriptions.len() {
+        if let Some((stream, durable)) = named(at)
+            && let Some(first) = (0..at).find(|&before| named(before) == Some((stream, durable)))
+        {
+            let pointer = format!("/metric-store/nats-subscriptions/{at}/jetstream/durable");
+            notes.wrong(
+                &pointer,
+                durable,
+                format!("another one than that of /metric-store/nats-subscriptions/{first}"),
+            );
+        }
+    }
+}
+
+/// A name that NATS allows for streams and consumers: it is one token of a subject and the name of a folder.
+fn is_name(name: &str) -> bool {
+    let is_bad = |c: char| c.is_whitespace() || c.is_control() || ['.', '*', '>', '/', '\\'].contains(&c);
+    (1..=255).contains(&name.len()) && !name.contains(is_bad)
 }
 
 /// Tokens with dots between; `>` only as the last one.
@@ -120,6 +165,16 @@ mod tests {
         }
         for bad in ["", "a..b", ".a", "a.", "a b", "a.>.b", "a\n"] {
             assert!(!is_subject(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_streams() {
+        for good in ["METRICS", "treering-1", "a_b"] {
+            assert!(is_name(good), "{good}");
+        }
+        for bad in ["", "a.b", "a b", "a*", ">", "a/b", "a\\b", "a\n", &"x".repeat(256)] {
+            assert!(!is_name(bad), "{bad}");
         }
     }
 

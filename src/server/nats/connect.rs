@@ -32,6 +32,8 @@ pub(super) struct Link {
     has_tried: AtomicBool,
     /// Becomes `true` when the first attempt to connect has succeeded or failed.
     pub first_try: watch::Sender<bool>,
+    /// Counts connections that stood, for those who ask something anew on each.
+    pub connections: watch::Sender<u64>,
     /// Set at the end of the store: attempts stop.
     is_over: AtomicBool,
     /// Why the last attempt failed, where no server's record tells.
@@ -47,6 +49,7 @@ impl Link {
         Link {
             telemetry,
             first_try,
+            connections: watch::Sender::new(0),
             has_tried: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
             failure: Mutex::new(None),
@@ -76,6 +79,7 @@ impl Link {
                 self.telemetry.nats_connected.set(1);
                 self.has_tried.store(false, Ordering::Relaxed);
                 info!("NATS: connected");
+                self.connections.send_modify(|count| *count += 1);
             }
             Event::Disconnected | Event::Closed => {
                 self.telemetry.nats_connected.set(0);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How to reach the NATS servers and what to receive from them.
 #[derive(Clone, Default)]
@@ -48,6 +49,19 @@ pub struct Subscription {
     pub subject: String,
     /// The cluster of lines without a cluster tag.
     pub cluster: String,
+    /// The stream to receive from, with acknowledgements; `None` for what is published at the moment.
+    pub jetstream: Option<JetStream>,
+}
+
+/// A durable consumer of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JetStream {
+    /// The stream; who runs the NATS servers makes it.
+    pub stream: String,
+    /// The durable pull consumer; it is made when there is none, and used as it is when there is one.
+    pub durable: String,
+    /// After this time, what is not acknowledged comes again; for a consumer that is made.
+    pub ack_wait: Duration,
 }
 
 impl Options {

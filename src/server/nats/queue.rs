@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 /// Messages are joined up to this many bytes, so that the store's locks and log records are paid once for many.
-const BATCH_BYTES: usize = 1 << 20;
+pub(super) const BATCH_BYTES: usize = 1 << 20;
 /// What a message costs beside its payload.
 const MESSAGE_BYTES: usize = size_of::<Part>();
 
@@ -117,7 +117,8 @@ struct Part {
 }
 
 impl Batch {
-    fn push(&mut self, subject: &str, payload: &[u8]) {
+    /// Puts a message behind the others. An empty one has no lines, and no place here.
+    pub(super) fn push(&mut self, subject: &str, payload: &[u8]) {
         let needed = self.lines.len() + payload.len() + 1;
         if needed > self.lines.capacity() {
             // Doubling, but not beyond what a batch may hold.

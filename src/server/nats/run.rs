@@ -12,11 +12,11 @@ use tokio::task::JoinSet;
 use tracing::{error, warn};
 
 use super::connect::Link;
-use super::log_limit::LogLimit;
 use super::options::Options;
 use super::queue::Queue;
 use super::session::Session;
-use super::worker::{Sink, Worker};
+use super::storing::{Sink, Storing};
+use super::worker::Worker;
 use crate::engine::Engine;
 use crate::telemetry::SharedTelemetry;
 
@@ -60,13 +60,13 @@ pub(super) async fn serve(
     let queues: Vec<_> = options.subscriptions.iter().map(|_| Arc::new(Queue::new(queue_bytes))).collect();
     let mut workers = JoinSet::new();
     for (subscription, queue) in options.subscriptions.iter().zip(&queues) {
+        if subscription.jetstream.is_some() {
+            continue;
+        }
         let worker = Worker {
-            subscription: subscription.clone(),
+            storing: Storing::new(subscription.clone(), Arc::clone(&sink)),
             queue: Arc::clone(queue),
-            sink: Arc::clone(&sink),
             telemetry: Arc::clone(&telemetry),
-            bad: LogLimit::default(),
-            refused: LogLimit::default(),
         };
         workers.spawn(worker.work(ready.clone()));
     }
@@ -75,6 +75,8 @@ pub(super) async fn serve(
         telemetry: Arc::clone(&telemetry),
         link: Arc::clone(&link),
         queues: queues.clone(),
+        sink: Arc::clone(&sink),
+        ready: ready.clone(),
         stop: stopped,
     };
     let mut receiving = JoinSet::new();

@@ -1,6 +1,6 @@
-//! From a client's subscriptions to their queues.
+//! A client and its subscriptions: those of what is published at the moment, each with its queue, and those of streams.
 //!
-//! Invariant: taking a message over never waits, so the client never has to drop one while a queue has room.
+//! Invariant: taking a message over into a queue never waits, so the client never has to drop one while there is room.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,24 +13,29 @@ use tokio::task::JoinSet;
 use tracing::{error, warn};
 
 use super::connect::{Link, connect};
+use super::consumer::Consumer;
+use super::echo::echo;
 use super::options::Options;
 use super::queue::Queue;
+use super::storing::{Sink, Storing};
 use crate::telemetry::SharedTelemetry;
 
 /// Before a client that gave up is replaced.
 const RESTART_PAUSE: Duration = Duration::from_secs(5);
 /// How long messages on their way may take at the end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
-/// Of it, how long a message to itself may take.
-const ECHO_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Where messages come from and go to.
 pub(super) struct Session {
     pub options: Options,
     pub telemetry: SharedTelemetry,
     pub link: Arc<Link>,
-    /// One a subscription.
+    /// One a subscription; those of streams leave theirs empty.
     pub queues: Vec<Arc<Queue>>,
+    /// Where messages of streams are stored.
+    pub sink: Arc<dyn Sink>,
+    /// Becomes `true` when recovery is over.
+    pub ready: watch::Receiver<bool>,
     /// Becomes `true` at the end.
     pub stop: watch::Receiver<bool>,
 }
@@ -62,6 +67,19 @@ impl Session {
     async fn receive_from(&mut self, client: Client) {
         let mut readers = JoinSet::new();
         for (subscription, queue) in self.options.subscriptions.iter().zip(&self.queues) {
+            if let Some(jetstream) = &subscription.jetstream {
+                let consumer = Consumer::new(
+                    client.clone(),
+                    Storing::new(subscription.clone(), Arc::clone(&self.sink)),
+                    jetstream.clone(),
+                    &self.link,
+                    Arc::clone(&self.telemetry),
+                    self.options.queue_bytes_each(),
+                    self.stop.clone(),
+                );
+                readers.spawn(consumer.consume(self.ready.clone()));
+                continue;
+            }
             let subscribed = tokio::select! {
                 subscribed = client.subscribe(subscription.subject.clone()) => subscribed,
                 _ = self.stop.wait_for(|&stop| stop) => return,
@@ -135,17 +153,10 @@ impl Reader {
         let _ = tokio::time::timeout(DRAIN_TIMEOUT, rest).await;
     }
 
-    /// Reads until a message to itself has come back: the server delivers in order, so nothing that it had before is
-    /// still under way. (The client's own drain forgets a subscription at once, without waiting for the server.) Who
-    /// may not publish waits for nothing, for a moment only.
+    /// Reads until nothing that the server had sent is still under way.
     async fn read_what_is_on_its_way(&mut self) {
-        let inbox = self.client.new_inbox();
-        let Ok(mut echo) = self.client.subscribe(inbox.clone()).await else { return };
-        if self.client.publish(inbox, Vec::new().into()).await.is_err() || self.client.flush().await.is_err() {
-            return;
-        }
-        let deadline = tokio::time::sleep(ECHO_TIMEOUT);
-        tokio::pin!(deadline);
+        let Some(echo) = echo(&self.client).await else { return };
+        tokio::pin!(echo);
         loop {
             tokio::select! {
                 // What came before the echo is taken before the echo.
@@ -154,8 +165,7 @@ impl Reader {
                     Some(message) => self.take(&message),
                     None => return,
                 },
-                _ = echo.next() => return,
-                () = &mut deadline => return,
+                () = &mut echo => return,
             }
         }
     }

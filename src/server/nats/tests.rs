@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::run::serve;
-use super::worker::Sink;
+use super::storing::Sink;
 use super::{CertificateFiles, Options, Subscription, TlsFiles};
 use crate::disk::SystemDisk;
 use crate::engine::{CheckpointFormat, CleanupMode, Engine, IngestError, IngestReport, WalSync};
@@ -189,8 +189,11 @@ impl Running {
 }
 
 fn options(server: &Server, subscriptions: &[(&str, &str)]) -> Options {
-    let subscription =
-        |&(subject, cluster): &(&str, &str)| Subscription { subject: subject.into(), cluster: cluster.into() };
+    let subscription = |&(subject, cluster): &(&str, &str)| Subscription {
+        subject: subject.into(),
+        cluster: cluster.into(),
+        jetstream: None,
+    };
     let subscriptions = subscriptions.iter().map(subscription).collect();
     Options { addresses: vec![server.address()], subscriptions, ..Options::default() }
 }
