@@ -50,7 +50,7 @@ impl Engine {
     fn commit(&self, host: &Arc<Host>, samples: &[Sample], received_secs: i64) -> Result<Committed, IngestError> {
         let shards = self.shards.read();
         let shard = &shards[shard_of(host.cluster(), host.name())];
-        let mut committed = Committed { stored: 0, write: 0 };
+        let mut committed = Committed { stored: 0, before_horizon: 0, write: 0 };
         for samples in samples.chunks(RECORD_SAMPLES_MAX) {
             let mut log = shard.lock();
             let written = log.common().append(&self.store, host, samples, received_secs);
@@ -64,7 +64,7 @@ impl Engine {
             committed.write = shard.note_write();
             let applied = host.apply(&self.store.metrics(), samples, received_secs);
             committed.stored += applied.stored;
-            self.telemetry.drop_samples("before_horizon", applied.before_horizon);
+            committed.before_horizon += applied.before_horizon;
         }
         Ok(committed)
     }
@@ -88,6 +88,8 @@ impl Engine {
 struct Committed {
     /// In memory now.
     stored: u64,
+    /// Too old to be stored.
+    before_horizon: u64,
     /// The shard's number of the last write.
     write: u64,
 }
@@ -275,10 +277,12 @@ impl<'e> Reading<'e> {
         let mut writes = [0; SHARDS];
         let mut outcome = Ok(());
         let mut stored = 0;
+        let mut before_horizon = 0;
         for batch in self.batches.iter().filter(|batch| !batch.samples.is_empty()) {
             match self.engine.commit(&batch.host, &batch.samples, self.now_secs) {
                 Ok(committed) => {
                     stored += committed.stored;
+                    before_horizon += committed.before_horizon;
                     report.skipped += batch.samples.len() as u64 - committed.stored;
                     writes[shard_of(batch.host.cluster(), batch.host.name())] = committed.write;
                 }
@@ -292,12 +296,16 @@ impl<'e> Reading<'e> {
             outcome = self.engine.flush_shards(&writes).and(outcome);
         }
         report.stored += stored;
-        let telemetry = &self.engine.telemetry;
-        telemetry.samples.get_or_create(&Source { source }).inc_by(stored);
-        telemetry.drop_samples("unknown_metric", self.dropped.unknown_metric);
-        telemetry.drop_samples("refused_name", self.dropped.refused_name);
-        telemetry.drop_samples("future", self.dropped.future);
-        self.dropped.limits.iter().for_each(|limit| telemetry.drop_samples(limit.reason(), 1));
+        // Whoever is refused sends the same again: it is counted when it is stored, once.
+        if outcome.is_ok() {
+            let telemetry = &self.engine.telemetry;
+            telemetry.samples.get_or_create(&Source { source }).inc_by(stored);
+            telemetry.drop_samples("unknown_metric", self.dropped.unknown_metric);
+            telemetry.drop_samples("refused_name", self.dropped.refused_name);
+            telemetry.drop_samples("future", self.dropped.future);
+            telemetry.drop_samples("before_horizon", before_horizon);
+            self.dropped.limits.iter().for_each(|limit| telemetry.drop_samples(limit.reason(), 1));
+        }
         self.engine.relieve();
         outcome
     }

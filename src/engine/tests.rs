@@ -8,7 +8,7 @@ use super::*;
 use crate::disk::SystemDisk;
 use crate::model::{Aggregation, Element, Metric, MetricTable, Selector};
 use crate::store::Limits;
-use crate::telemetry::{SharedTelemetry, Telemetry};
+use crate::telemetry::{Reason, SharedTelemetry, Source, Telemetry};
 use crate::testing::ManualClock;
 
 const NOW: i64 = 1_770_244_800;
@@ -187,4 +187,29 @@ fn names_that_no_file_can_hold_are_skipped() {
     assert_eq!((report.stored, report.skipped, report.bad), (1, 2, 0));
     assert!(telemetry.encode().contains("treering_dropped_total{reason=\"limit_name\"} 2"));
     assert_eq!(engine.checkpoint().failed, 0);
+}
+
+/// A batch that was refused half-way and sent again was counted twice, what it lost included.
+#[test]
+fn what_is_refused_and_sent_again_counts_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, telemetry) = open(options(folder.path(), CheckpointFormat::Wal));
+    let in_the_way = folder.path().join("checkpoints/alex/b");
+    std::fs::create_dir_all(in_the_way.parent().unwrap()).unwrap();
+    std::fs::write(&in_the_way, "a file where the host's folder should be").unwrap();
+    let lines = format!(
+        "load,hostname=a value=1 {NOW}\nother,hostname=a value=1 {NOW}\nload,hostname=a value=1 {}\n\
+         load,hostname=b value=2 {NOW}\n",
+        NOW + 999_999
+    );
+    for _ in 0..3 {
+        let refused = engine.ingest("nats", "alex", lines.as_bytes(), &mut IngestReport::default());
+        assert!(matches!(refused, Err(IngestError::LogFailed(_))), "{refused:?}");
+    }
+    std::fs::remove_file(&in_the_way).unwrap();
+    engine.ingest("nats", "alex", lines.as_bytes(), &mut IngestReport::default()).unwrap();
+    assert_eq!((values(&engine, "a", &[]), values(&engine, "b", &[])), (vec![1.0], vec![2.0]));
+    let dropped = |reason| telemetry.dropped.get_or_create(&Reason { reason }).get();
+    assert_eq!(telemetry.samples.get_or_create(&Source { source: "nats" }).get(), 2);
+    assert_eq!((dropped("unknown_metric"), dropped("future")), (1, 1));
 }

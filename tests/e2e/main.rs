@@ -17,6 +17,7 @@ mod gaps;
 #[allow(dead_code, unused_imports, reason = "tests/load shares it")]
 mod harness;
 mod http;
+mod jetstream;
 mod job;
 mod nats;
 mod provider;

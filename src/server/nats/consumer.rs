@@ -196,7 +196,8 @@ impl Consumer {
         let mut stop = self.stop.clone();
         let mut bytes = self.pull_bytes.max(self.durable.client.server_info().max_payload + MESSAGE_EXTRA_BYTES);
         loop {
-            inflow.request(&info.request(bytes)).await;
+            let request = info.request(bytes);
+            inflow.request(&request).await;
             let end = loop {
                 let arrived = tokio::select! {
                     biased;
@@ -216,11 +217,11 @@ impl Consumer {
                     self.ask_at_times().await;
                     continue;
                 }
-                Some(End::TooLarge) if bytes < PULL_BYTES_LIMIT => {
+                Some(End::TooLarge) if request.bytes == bytes && bytes < PULL_BYTES_LIMIT => {
                     bytes *= 2;
                     continue;
                 }
-                Some(End::TooLarge) => Some(format!("the next message has more than {bytes} bytes")),
+                Some(End::TooLarge) => Some(format!("the next message has more than {} bytes", request.bytes)),
                 Some(End::Refused(reason)) => Some(reason),
                 Some(End::Silent) => Some("no word from the server".to_owned()),
                 Some(End::Closed) => return ControlFlow::Break(()),

@@ -24,6 +24,8 @@ mod storing;
 mod worker;
 
 #[cfg(test)]
+mod jetstream_tests;
+#[cfg(test)]
 mod tests;
 
 pub use options::{CertificateFiles, JetStream, Options, Subscription, TlsFiles};

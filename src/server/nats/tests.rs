@@ -25,7 +25,7 @@ use crate::time::SystemClock;
 /// Far more than anything here takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub(super) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < DEADLINE, "waited in vain: {what}");
@@ -38,7 +38,7 @@ fn free_port() -> u16 {
 }
 
 /// A `nats-server`; dropped, it is killed.
-struct Server {
+pub(super) struct Server {
     folder: TempDir,
     port: u16,
     monitor_port: u16,
@@ -51,7 +51,7 @@ impl Server {
         Server { folder, port: free_port(), monitor_port: free_port(), child: None }
     }
 
-    async fn start(config: &str) -> Server {
+    pub(super) async fn start(config: &str) -> Server {
         let mut server = Server::prepare();
         server.resume(config).await;
         server
@@ -77,7 +77,7 @@ impl Server {
         }
     }
 
-    fn address(&self) -> String {
+    pub(super) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
@@ -98,7 +98,7 @@ impl Server {
         }
     }
 
-    async fn publisher(&self) -> Client {
+    pub(super) async fn publisher(&self) -> Client {
         ConnectOptions::new().connect(self.address()).await.unwrap()
     }
 }
@@ -116,21 +116,21 @@ async fn publish(client: &Client, subject: &str, lines: &str) {
 
 /// Remembers what it stored, or refuses it.
 #[derive(Default)]
-struct Fake {
+pub(super) struct Fake {
     stored: Mutex<Vec<(String, String)>>,
     /// So many calls are still refused.
-    refusals: AtomicU64,
+    pub(super) refusals: AtomicU64,
     /// So many calls still panic.
-    panics: AtomicU64,
+    pub(super) panics: AtomicU64,
 }
 
 impl Fake {
-    fn refusing(calls: u64) -> Arc<Fake> {
+    pub(super) fn refusing(calls: u64) -> Arc<Fake> {
         Arc::new(Fake { refusals: AtomicU64::new(calls), ..Fake::default() })
     }
 
     /// All lines of a cluster, in order.
-    fn lines(&self, cluster: &str) -> Vec<String> {
+    pub(super) fn lines(&self, cluster: &str) -> Vec<String> {
         let stored = self.stored.lock();
         let texts = stored.iter().filter(|(of, _)| of == cluster);
         texts.flat_map(|(_, text)| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
@@ -154,15 +154,15 @@ impl Sink for Fake {
 }
 
 /// A running client.
-struct Running {
-    telemetry: SharedTelemetry,
-    ready: watch::Sender<bool>,
+pub(super) struct Running {
+    pub(super) telemetry: SharedTelemetry,
+    pub(super) ready: watch::Sender<bool>,
     shutdown: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
 impl Running {
-    fn start(sink: Arc<dyn Sink>, options: Options, telemetry: SharedTelemetry, is_ready: bool) -> Running {
+    pub(super) fn start(sink: Arc<dyn Sink>, options: Options, telemetry: SharedTelemetry, is_ready: bool) -> Running {
         let (ready, is_ready) = watch::channel(is_ready);
         let (shutdown, ended) = oneshot::channel::<()>();
         let shared = Arc::clone(&telemetry);
@@ -173,13 +173,13 @@ impl Running {
         Running { telemetry, ready, shutdown, task }
     }
 
-    fn with(sink: &Arc<Fake>, options: Options) -> Running {
+    pub(super) fn with(sink: &Arc<Fake>, options: Options) -> Running {
         let sink: Arc<Fake> = Arc::clone(sink);
         Running::start(sink, options, SharedTelemetry::default(), true)
     }
 
     /// Ends it; answers how long that took.
-    async fn end(self) -> Duration {
+    pub(super) async fn end(self) -> Duration {
         let begun = Instant::now();
         self.shutdown.send(()).unwrap();
         self.task.await.unwrap();

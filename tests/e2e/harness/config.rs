@@ -98,6 +98,16 @@ impl Config {
         self
     }
 
+    /// Receives from a stream of JetStream; what is not acknowledged within a second comes again.
+    pub fn subscribe_stream(self, subject: &str, cluster: &str, stream: &str, durable: &str) -> Config {
+        let mut config = self.subscribe(subject, cluster);
+        if let Some(last) = config.0["metric-store"]["nats-subscriptions"].as_array_mut().and_then(|all| all.last_mut())
+        {
+            last["jetstream"] = json!({"stream": stream, "durable": durable, "ack-wait": "1s"});
+        }
+        config
+    }
+
     /// Points it to a NATS server.
     pub fn nats(self, address: &str) -> Config {
         self.set(setting::NATS_ADDRESS, address)

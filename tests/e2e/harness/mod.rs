@@ -5,6 +5,7 @@
 mod certificates;
 mod config;
 mod http;
+mod jetstream;
 mod lines;
 mod metrics;
 mod nats;
@@ -17,6 +18,7 @@ mod token;
 pub use certificates::Authority;
 pub use config::{Config, FORMATS, setting};
 pub use http::{Answer, raw_exchange, try_send};
+pub use jetstream::{JETSTREAM, Stream};
 pub use lines::{Line, T0};
 pub use metrics::Metrics;
 pub use nats::{NatsServer, NkeyPair, Operator, Publisher};
