@@ -3,6 +3,7 @@
 //! Invariant: a message is acknowledged only when every good line of it is in the log. All others stay with the stream:
 //! those in hand are prolonged while they wait, and given back at the end.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -245,40 +246,56 @@ impl Consumer {
         }
     }
 
-    /// Stores the next messages and acknowledges them. Breaks off when they can't be stored before the end.
+    /// Stores the next messages and acknowledges them. Breaks off when they can't be stored before the end; then they
+    /// wait as they did.
     async fn settle_next(&mut self, inflow: &mut Inflow) -> ControlFlow<()> {
-        let hand = inflow.take();
-        self.telemetry.nats_messages.inc_by(hand.len() as u64);
-        let again = hand.iter().filter(|delivery| delivery.attempt > 1).count();
-        self.telemetry.jetstream_redelivered.get_or_create(&self.labels).inc_by(again as u64);
-        // Stored before, only the acknowledgement was lost. Storing it again could undo what came behind it.
-        let (known, hand): (Vec<_>, Vec<_>) =
-            hand.into_iter().partition(|delivery| delivery.attempt > 1 && self.recent.holds(&delivery.place));
-        self.answer(&known, ACK).await;
-        match self.store(&hand, inflow).await {
-            Attempt::Stored => self.acknowledge(&hand).await,
-            Attempt::Defect => {
-                // One of them meets a defect of ours. The others need not suffer for it.
-                for delivery in hand {
-                    let alone = [delivery];
-                    match self.store(&alone, inflow).await {
-                        Attempt::Stored => self.acknowledge(&alone).await,
-                        Attempt::Defect => {
-                            let sequence = alone[0].place.sequence;
-                            error!("NATS: message {sequence} of stream {:?} is given up", self.labels.stream);
-                            self.telemetry.nats_dropped.inc();
-                            self.answer(&alone, TERM).await;
-                        }
-                        Attempt::Closed | Attempt::Refused => self.answer(&alone, NAK).await,
-                    }
-                }
+        let taken = inflow.take();
+        let again = taken.iter().filter(|delivery| delivery.attempt > 1).count();
+        let count = taken.len();
+        // Twice in hand, or come again though it is stored: the acknowledgement was lost or late. Storing it again could
+        // undo what came behind it. (A consumer made anew delivers all for the first time, in order: that is stored.)
+        let mut seen = HashSet::new();
+        let (hand, known): (Vec<_>, Vec<_>) = taken.into_iter().partition(|delivery| {
+            let is_stored = delivery.attempt > 1 && self.recent.holds(&delivery.place);
+            seen.insert(delivery.place) && !is_stored
+        });
+        let unsettled = match self.store(&hand, inflow).await {
+            Attempt::Stored => {
+                self.acknowledge(&hand).await;
+                Vec::new()
             }
-            Attempt::Closed | Attempt::Refused => {
-                self.answer(&hand, NAK).await;
-                return ControlFlow::Break(());
+            // One of them meets a defect of ours. The others need not suffer for it.
+            Attempt::Defect => self.settle_each(hand, inflow).await,
+            Attempt::Closed | Attempt::Refused => hand,
+        };
+        if !unsettled.is_empty() {
+            inflow.put_back(unsettled.into_iter().chain(known));
+            return ControlFlow::Break(());
+        }
+        self.answer(&known, ACK).await;
+        self.telemetry.nats_messages.inc_by(count as u64);
+        self.telemetry.jetstream_redelivered.get_or_create(&self.labels).inc_by(again as u64);
+        ControlFlow::Continue(())
+    }
+
+    /// Stores messages one by one, and gives up those that can never be stored. Answers what is left at the end of the
+    /// store.
+    async fn settle_each(&mut self, hand: Vec<Delivery>, inflow: &mut Inflow) -> Vec<Delivery> {
+        let mut hand = hand.into_iter();
+        while let Some(delivery) = hand.next() {
+            let alone = [delivery];
+            match self.store(&alone, inflow).await {
+                Attempt::Stored => self.acknowledge(&alone).await,
+                Attempt::Defect => {
+                    let sequence = alone[0].place.sequence;
+                    error!("NATS: message {sequence} of stream {:?} is given up", self.labels.stream);
+                    self.telemetry.nats_dropped.inc();
+                    self.answer(&alone, TERM).await;
+                }
+                Attempt::Closed | Attempt::Refused => return alone.into_iter().chain(hand).collect(),
             }
         }
-        ControlFlow::Continue(())
+        Vec::new()
     }
 
     async fn acknowledge(&mut self, stored: &[Delivery]) {
@@ -339,6 +356,7 @@ impl Consumer {
         {
             inflow.absorb_until(echo).await;
         }
+        // Before anything is given back, or it would be delivered here again.
         inflow.close().await;
         while inflow.waiting().next().is_some() {
             if self.settle_next(&mut inflow).await.is_break() {

@@ -165,6 +165,11 @@ impl Inflow {
         taken
     }
 
+    /// Puts messages back, before all others.
+    pub(super) fn put_back(&mut self, taken: impl DoubleEndedIterator<Item = Delivery>) {
+        taken.rev().for_each(|delivery| self.waiting.push_front(delivery));
+    }
+
     /// What was not taken yet.
     pub(super) fn waiting(&self) -> impl Iterator<Item = &Delivery> {
         self.waiting.iter()
