@@ -1,7 +1,7 @@
 //! From a stream into the store, with acknowledgements.
 //!
 //! Invariant: a message is acknowledged only when every good line of it is in the log. All others stay with the stream:
-//! those in hand are prolonged while they wait, and given back at the end.
+//! those in hand are prolonged while they wait; at the end they are left alone, and come again.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -199,6 +199,7 @@ impl Consumer {
         loop {
             let request = info.request(bytes);
             inflow.request(&request).await;
+            let asked = Instant::now();
             let end = loop {
                 let arrived = tokio::select! {
                     biased;
@@ -216,6 +217,10 @@ impl Consumer {
                 None => None,
                 Some(End::Done) => {
                     self.ask_at_times().await;
+                    if !inflow.has_brought() && asked.elapsed() < EMPTY_PULL_MIN {
+                        // No server ends one so soon that has nothing. Should one, it is not to be asked without end.
+                        tokio::time::sleep(EMPTY_PULL_MIN).await;
+                    }
                     continue;
                 }
                 Some(End::TooLarge) if request.bytes == bytes && bytes < PULL_BYTES_LIMIT => {
@@ -349,21 +354,20 @@ impl Consumer {
         send(&self.durable.client, deliveries.iter(), answer).await;
     }
 
-    /// The end: stores what was sent already, and gives back what can't be stored.
+    /// The end: stores what was sent already. What can't be stored is not refused expressly: the server then delivers it
+    /// in another order (2.9), and no sooner, for the next store waits for all that is under way.
     async fn leave(mut self, mut inflow: Inflow) {
         if self.is_connected()
             && let Some(echo) = echo(&self.durable.client).await
         {
             inflow.absorb_until(echo).await;
         }
-        // Before anything is given back, or it would be delivered here again.
         inflow.close().await;
         while inflow.waiting().next().is_some() {
             if self.settle_next(&mut inflow).await.is_break() {
                 break;
             }
         }
-        send(&self.durable.client, inflow.waiting(), NAK).await;
         if self.is_connected() {
             // What does not get through now comes again, and changes nothing.
             let _ = tokio::time::timeout(FLUSH_TIMEOUT, self.durable.client.flush()).await;
@@ -379,6 +383,10 @@ async fn said(flag: &mut watch::Receiver<bool>) {
 /// Tells the server that messages are being worked on.
 async fn prolong(client: &Client, hand: &[Delivery], inflow: &mut Inflow) {
     inflow.absorb();
+    if client.connection_state() != State::Connected {
+        // There is nobody to tell, and waiting for that would keep the store from storing.
+        return;
+    }
     send(client, hand.iter().chain(inflow.waiting()), IN_PROGRESS).await;
 }
 
@@ -400,7 +408,6 @@ fn prolong_every(ack_wait: Duration) -> Interval {
 
 /// Answers to a delivery. They are not confirmed: one that is lost brings the message again, and it changes nothing.
 const ACK: &str = "+ACK";
-const NAK: &str = "-NAK";
 const IN_PROGRESS: &str = "+WPI";
 const TERM: &str = "+TERM";
 
@@ -416,9 +423,11 @@ const MESSAGE_EXTRA_BYTES: usize = 64 << 10;
 const RECENT_MAX: usize = 4 * ACK_PENDING_MAX;
 /// Newer messages wait no longer than this for those that come again.
 const ORDER_WAIT_MAX: Duration = Duration::from_secs(60);
-const ORDER_SLACK: Duration = Duration::from_millis(250);
+/// Servers that crashed know times to the second.
+const ORDER_SLACK: Duration = Duration::from_secs(1);
 const ORDER_PAUSE: Duration = Duration::from_millis(100);
 /// Acknowledgements on their way need no word.
 const TOLD_AFTER: Duration = Duration::from_millis(500);
+const EMPTY_PULL_MIN: Duration = Duration::from_millis(100);
 const ASK_PAUSE: Duration = Duration::from_secs(10);
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);

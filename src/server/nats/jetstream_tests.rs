@@ -142,9 +142,10 @@ async fn what_is_refused_is_prolonged_and_stored_later() {
     running.end().await;
 }
 
-/// The end of a store whose disk is full gives messages back at once, and the next one gets them in order.
+/// The end of a store whose disk is full acknowledges nothing, and the next store gets all in order. (It refused them
+/// expressly once: the server then delivered the first two last.)
 #[tokio::test(flavor = "multi_thread")]
-async fn what_can_not_be_stored_before_the_end_is_given_back() {
+async fn what_can_not_be_stored_before_the_end_comes_to_the_next() {
     let streaming = Streaming::start().await;
     streaming.publish_lines(0..100).await;
     let sink = Fake::refusing(u64::MAX);
@@ -263,7 +264,7 @@ async fn a_consumers_limits_are_kept() {
     running.end().await;
 }
 
-/// A flood goes on while the store ends: what was taken is stored or given back, and the end comes soon.
+/// A flood goes on while the store ends: what was taken is stored or comes again, and the end comes soon.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_end_comes_in_time_under_a_flood() {
     let streaming = Streaming::start().await;

@@ -120,6 +120,11 @@ impl Inflow {
         }
     }
 
+    /// Whether the pull has brought a message.
+    pub(super) fn has_brought(&self) -> bool {
+        self.has_brought
+    }
+
     /// Takes over what the client has, without waiting.
     pub(super) fn absorb(&mut self) {
         while let Some(Some(message)) = self.subscriber.next().now_or_never() {
