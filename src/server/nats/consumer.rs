@@ -257,8 +257,9 @@ impl Consumer {
         let taken = inflow.take();
         let again = taken.iter().filter(|delivery| delivery.attempt > 1).count();
         let count = taken.len();
-        // Twice in hand, or come again though it is stored: the acknowledgement was lost or late. Storing it again could
-        // undo what came behind it. (A consumer made anew delivers all for the first time, in order: that is stored.)
+        // Twice in hand, or come again though it is stored: the acknowledgement was lost or late. Storing it again
+        // could undo what came behind it. (A consumer made anew delivers all for the first time, in order: that is
+        // stored.)
         let mut seen = HashSet::new();
         let (hand, known): (Vec<_>, Vec<_>) = taken.into_iter().partition(|delivery| {
             let is_stored = delivery.attempt > 1 && self.recent.holds(&delivery.place);
@@ -354,8 +355,8 @@ impl Consumer {
         send(&self.durable.client, deliveries.iter(), answer).await;
     }
 
-    /// The end: stores what was sent already. What can't be stored is not refused expressly: the server then delivers it
-    /// in another order (2.9), and no sooner, for the next store waits for all that is under way.
+    /// The end: stores what was sent already. What can't be stored is not refused expressly: the server then delivers
+    /// it in another order (2.9), and no sooner, for the next store waits for all that is under way.
     async fn leave(mut self, mut inflow: Inflow) {
         if self.is_connected()
             && let Some(echo) = echo(&self.durable.client).await

@@ -5,8 +5,8 @@
 //! is kept. What does not fit into the queue is dropped, counted and logged; nothing else loses a message that was
 //! received.
 //!
-//! Of a subscription with a stream, messages are pulled (`pull`) from its durable consumer (`durable`), and acknowledged
-//! once they are in the log (`consumer`): nothing is dropped, and what is not acknowledged comes again.
+//! Of a subscription with a stream, messages are pulled (`pull`) from its durable consumer (`durable`), and
+//! acknowledged once they are in the log (`consumer`): nothing is dropped, and what is not acknowledged comes again.
 
 mod connect;
 mod consumer;
