@@ -86,7 +86,7 @@ fn a_store_killed_in_the_middle_loses_nothing() {
     (0..MESSAGES).for_each(|k| publisher.publish(SUBJECT, &message(k, CORES)));
     let mut store = Store::prepare(config(&server));
     let mut in_the_middle = 0;
-    for _ in 0..4 {
+    for _ in 0..3 {
         let before = stream.consumer(DURABLE).map_or(0, |info| info.ack_floor.stream_sequence);
         store.resume();
         let acknowledged = eventually("some more is acknowledged", || {
