@@ -43,6 +43,7 @@ impl Engine {
             self.checkpointed_secs.store(begun_secs, Ordering::Relaxed);
             self.telemetry.checkpoint_timestamp_seconds.set(self.clock.now_secs());
             self.move_foreign_files();
+            self.note_converted();
         }
         let seconds = (self.clock.now_millis() - begun_millis) as f64 / 1000.0;
         self.telemetry.checkpoint_seconds.observe(seconds);

@@ -54,8 +54,8 @@ class Trial:
         if self.options.wal_sync != "-":
             store["wal-sync"] = self.options.wal_sync
         metric = lambda frequency: {"frequency": frequency, "aggregation": "sum"}
-        metrics = {"load": metric(10), "flops": metric(10), "rare": metric(10), "power": metric(60),
-                   "bytes": metric(10), "live": metric(1)}
+        metrics = {name: metric(10) for name in ("load", "flops", "rare", "seldom", "bytes")}
+        metrics |= {"power": metric(60), "watts": metric(60), "live": metric(1)}
         return {"nats": {"address": f"nats://127.0.0.1:{self.nats.port}"}, "metrics": metrics, "metric-store": store}
 
     def form(self):
@@ -70,10 +70,11 @@ class Trial:
                 for i in range(60 if self.options.plain else 4)]
         if self.options.plain:
             return {"live": live}
+        # Each metric at one level only: a level that holds nothing itself answers by those below it.
         collected = [("load", {}, 10, 0.98), ("power", {}, 60, 0.98), ("rare", {}, 10, 0.02)]
         collected += [("flops", level("hwthread", i), 10, 0.97) for i in range(4)]
-        collected += [("power", level("socket", i), 60, 0.97) for i in range(2)]
-        collected += [("rare", level("hwthread", i), 10, 0.02) for i in range(2)]
+        collected += [("watts", level("socket", i), 60, 0.97) for i in range(2)]
+        collected += [("seldom", level("hwthread", i), 10, 0.02) for i in range(2)]
         collected += [("bytes", {"stype": "network", "stype-id": name}, 10, 0.97) for name in ("eth0", "ib0")]
         # Collectors that send what they sampled in the past, faster than it came: each with a clock of its own.
         past = lambda i: (now - 60 * DAY_SECS + i * 7 * 3600 + self.random.randint(0, 599)) // 60 * 60 + i
