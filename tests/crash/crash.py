@@ -140,7 +140,7 @@ class Child:
                 print(f"  answered with {status}, for one: {text}")
             for complaint in [*found["complaints"][:20], *filter(None, [found["failure"]])]:
                 print(f"  {complaint}")
-        if self.is_good() and not self.options.keep:
+        if (self.is_good() or self.options.sabotage) and not self.options.keep:
             shutil.rmtree(self.folder, ignore_errors=True)
         else:
             print(f"  kept: {self.folder}\n  again: {' '.join(self.command)}")
