@@ -96,6 +96,8 @@ fn flush_loop(engine: &Engine, stop: &Stop) {
 }
 
 fn checkpoint_loop(engine: &Engine, stop: &Stop) {
+    // What another form left comes under the promises of this one at once. A failure is logged, and tried again below.
+    _ = engine.check_converted();
     let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX).max(1);
     let mut checkpoint_secs = engine.clock.now_secs();
     let mut cleanup_secs = checkpoint_secs;
