@@ -258,7 +258,7 @@ fn two_snapshots_of_different_phases_hold_each_value_once() {
         assert_eq!(engine.checkpoint().failed, 0);
         drop(engine);
         std::fs::rename(folder.path().join("before"), &before).unwrap();
-        assert_ne!(snapshot(&[before.clone()]), before);
+        assert_ne!(snapshot(std::slice::from_ref(&before)), before);
         let (engine, _) = open(options(folder.path(), format));
         let found: Vec<f64> = values(&engine, "a", &[]).into_iter().filter(|value| !value.is_nan()).collect();
         assert_eq!(found, [0.0, 1.0, 3.0, 7.0, 90.0], "{format:?}");
