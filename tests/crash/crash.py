@@ -24,6 +24,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,8 @@ def main():
     options.binary = os.path.abspath(options.binary)
     if not os.access(options.binary, os.X_OK):
         sys.exit(f"no program {options.binary}")
+    # A SIGTERM runs what ends the processes too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if options.trial:
         sys.exit(run_trial(options))
     sys.exit(run_all(options))
