@@ -7,7 +7,7 @@ PROGRAM := target/release/treering
 export PATH := $(PATH):/usr/sbin
 
 .DEFAULT_GOAL := all
-.PHONY: all help release demo run test nats-server bench swagger clean distclean
+.PHONY: all help release demo run test crash nats-server bench swagger clean distclean
 
 all: release config.json var/checkpoints var/archive ## Build the program, and make config.json and var/ if they are missing
 
@@ -36,6 +36,12 @@ run: all ## Start a store with config.json
 test: export RUST_TEST_THREADS ?= 4
 test: nats-server ## Run all tests; installs nats-server from Debian if it is missing
 	$(CARGO) test --locked --all-features
+
+KILLS ?= 200
+
+crash: nats-server ## Kill the program 200 times (KILLS=…) while it is written to, and read everything back
+	$(CARGO) build --locked
+	python3 tests/crash/crash.py --kills $(KILLS) target/debug/treering
 
 # A real server to test against.
 nats-server:

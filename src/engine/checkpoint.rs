@@ -43,6 +43,7 @@ impl Engine {
             self.checkpointed_secs.store(begun_secs, Ordering::Relaxed);
             self.telemetry.checkpoint_timestamp_seconds.set(self.clock.now_secs());
             self.move_foreign_files();
+            self.note_converted();
         }
         let seconds = (self.clock.now_millis() - begun_millis) as f64 / 1000.0;
         self.telemetry.checkpoint_seconds.observe(seconds);
@@ -200,11 +201,14 @@ impl Engine {
 
     /// Drops of a host's log and older snapshots what a durable snapshot has made superfluous.
     fn drop_covered(&self, host: &Arc<Host>, written: &Written) -> io::Result<()> {
+        // The log last: as long as an older snapshot lies there, which a start reads later if the clock was set back,
+        // the log holds all that the new one holds beyond it.
+        self.remove_older(&written.folder, &written.name)?;
         let shards = self.shards.read();
         if let ShardLog::Files(log) = &mut *shards[shard_of(host.cluster(), host.name())].lock() {
             log.keep_tail(host, written.covered_bytes)?;
         }
-        self.remove_older(&written.folder, &written.name)
+        Ok(())
     }
 
     /// Removes the snapshots that a newer complete one has made superfluous.

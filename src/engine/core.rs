@@ -12,6 +12,7 @@ use crate::store::Store;
 use crate::telemetry::SharedTelemetry;
 use crate::time::SharedClock;
 
+use super::convert::Conversion;
 use super::files::FilesLog;
 use super::log::{SHARDS, Shard, ShardLog};
 use super::native::NativeLog;
@@ -34,6 +35,7 @@ pub struct Engine {
     pub(super) shards: RwLock<Vec<Shard>>,
     is_ready: AtomicBool,
     is_closed: AtomicBool,
+    pub(super) conversion: Conversion,
     /// Writes that are durable in the forms with files for each host: the sum over the shards. Held over a flush.
     pub(super) files_flushed: Mutex<u64>,
     /// Whether a checkpoint is due out of turn.
@@ -76,6 +78,7 @@ impl Engine {
             shards: RwLock::default(),
             is_ready: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
+            conversion: Conversion::default(),
             files_flushed: Mutex::new(0),
             wants_checkpoint: AtomicBool::new(false),
             _lock: lock,
@@ -92,6 +95,7 @@ impl Engine {
         let starts = recover::recover(self)?;
         let shards = starts.into_iter().enumerate().map(|(shard, start)| Shard::new(self.shard_log(shard, start)));
         *self.shards.write() = shards.collect();
+        self.note_foreign_files();
         self.is_ready.store(true, Ordering::Release);
         Ok(())
     }
@@ -156,7 +160,7 @@ impl Engine {
         match (self.is_closed.load(Ordering::Acquire), self.is_ready()) {
             (true, _) => Err(IngestError::Closed),
             (false, false) => Err(IngestError::NotReady),
-            (false, true) => Ok(()),
+            (false, true) => self.check_converted(),
         }
     }
 

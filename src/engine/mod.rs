@@ -6,6 +6,7 @@
 
 mod adopt;
 mod checkpoint;
+mod convert;
 mod core;
 mod damage;
 mod files;

@@ -213,3 +213,79 @@ fn what_is_refused_and_sent_again_counts_once() {
     assert_eq!(telemetry.samples.get_or_create(&Source { source: "nats" }).get(), 2);
     assert_eq!((dropped("unknown_metric"), dropped("future")), (1, 1));
 }
+
+/// The form was changed, a value corrected, and the process killed before the first checkpoint. The next start read the
+/// files of both forms, and the older value of the former form won over the corrected one.
+#[test]
+fn a_change_of_form_loses_no_correction() {
+    for former in FORMS {
+        for next in FORMS {
+            let folder = tempfile::tempdir().unwrap();
+            let (engine, _) = open(options(folder.path(), former));
+            write(&engine, &format!("load,hostname=a value=1 {NOW}\nload,hostname=a value=2 {}\n", NOW + 60));
+            drop(engine);
+            let (engine, _) = open(options(folder.path(), next));
+            write(&engine, &format!("load,hostname=a value=3 {NOW}\n"));
+            // No last checkpoint: as after kill -9.
+            drop(engine);
+            for form in [next, former, next] {
+                let (engine, _) = open(options(folder.path(), form));
+                assert_eq!(values(&engine, "a", &[]), [3.0, 2.0], "{former:?} to {next:?}, read by {form:?}");
+            }
+        }
+    }
+}
+
+/// While what another form left is in no checkpoint, nothing is taken that the next start could not put in order.
+#[test]
+fn no_write_is_taken_before_the_former_form_is_in_a_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, _) = open(options(folder.path(), CheckpointFormat::Wal));
+    write(&engine, &format!("load,hostname=a value=1 {NOW}\n"));
+    drop(engine);
+    // A file where the folder for the former form's files should be: they can't be moved there.
+    let adopted = folder.path().join("checkpoints/.treering/adopted");
+    std::fs::write(&adopted, "").unwrap();
+    let (engine, _) = open(options(folder.path(), CheckpointFormat::Native));
+    assert_eq!(values(&engine, "a", &[]), [1.0], "reads go on");
+    let line = format!("load,hostname=b value=2 {NOW}\n");
+    let mut report = IngestReport::default();
+    let refused = engine.ingest("http", "alex", line.as_bytes(), &mut report).unwrap_err();
+    assert!(matches!(&refused, IngestError::LogFailed(reason) if reason.contains("another form")), "{refused}");
+    std::fs::remove_file(&adopted).unwrap();
+    assert_eq!(engine.checkpoint().failed, 0);
+    write(&engine, &line);
+    assert_eq!(values(&engine, "b", &[]), [2.0]);
+}
+
+/// A process was killed between the new snapshot of a host and the removal of the one before, and a series had begun a
+/// new phase in between: each of its values stood in both files, a second apart, and was answered twice.
+#[test]
+fn two_snapshots_of_different_phases_hold_each_value_once() {
+    for format in [CheckpointFormat::Wal, CheckpointFormat::Json] {
+        let folder = tempfile::tempdir().unwrap();
+        let (engine, _) = open(options(folder.path(), format));
+        let early = NOW - 100 * 60;
+        for slot in [0, 1, 3, 7] {
+            write(&engine, &format!("load,hostname=a value={slot} {}\n", early + 60 * slot));
+        }
+        assert_eq!(engine.checkpoint().failed, 0);
+        let host = folder.path().join("checkpoints/alex/a");
+        let snapshot = |but: &[std::path::PathBuf]| -> std::path::PathBuf {
+            let entries = std::fs::read_dir(&host).unwrap().map(|entry| entry.unwrap().path());
+            let mut found = entries.filter(|path| !path.ends_with("current.wal") && !but.contains(path));
+            found.next().unwrap()
+        };
+        let before = host.join(format!("{}.{}", NOW - 1000, snapshot(&[]).extension().unwrap().to_str().unwrap()));
+        std::fs::copy(snapshot(&[]), folder.path().join("before")).unwrap();
+        // After a gap of more than a window, the phase is another one.
+        write(&engine, &format!("load,hostname=a value=90 {}\n", early + 60 * 90 + 7));
+        assert_eq!(engine.checkpoint().failed, 0);
+        drop(engine);
+        std::fs::rename(folder.path().join("before"), &before).unwrap();
+        assert_ne!(snapshot(std::slice::from_ref(&before)), before);
+        let (engine, _) = open(options(folder.path(), format));
+        let found: Vec<f64> = values(&engine, "a", &[]).into_iter().filter(|value| !value.is_nan()).collect();
+        assert_eq!(found, [0.0, 1.0, 3.0, 7.0, 90.0], "{format:?}");
+    }
+}

@@ -13,7 +13,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::telemetry::Kind;
 
-use super::core::{Engine, OWN_FOLDER};
+use super::core::Engine;
 use super::log::Shard;
 use super::options::{CheckpointFormat, WalSync};
 
@@ -96,13 +96,11 @@ fn flush_loop(engine: &Engine, stop: &Stop) {
 }
 
 fn checkpoint_loop(engine: &Engine, stop: &Stop) {
+    // What another form left comes under the promises of this one at once. A failure is logged, and tried again below.
+    _ = engine.check_converted();
     let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX).max(1);
     let mut checkpoint_secs = engine.clock.now_secs();
     let mut cleanup_secs = checkpoint_secs;
-    if engine.must_convert() {
-        // What another form left comes under the promises of this one at once.
-        engine.want_checkpoint();
-    }
     let mut pause_secs = RETRY_SECS_MIN;
     let mut tried_secs = i64::MIN / 2;
     while !stop.wait(LOOK) {
@@ -197,19 +195,6 @@ impl Engine {
             CheckpointFormat::Wal | CheckpointFormat::Json => {
                 shards.iter().any(|shard| shard.lock().longest_bytes() > max)
             }
-        }
-    }
-
-    /// Whether files of another form lie in the checkpoint directory.
-    fn must_convert(&self) -> bool {
-        let list = |path: &std::path::Path| self.disk.list(path).unwrap_or_default();
-        match self.options.format {
-            CheckpointFormat::Native => {
-                list(&self.options.checkpoints).iter().any(|entry| entry.is_dir && entry.name != OWN_FOLDER)
-            }
-            _ => list(&self.options.checkpoints.join(OWN_FOLDER))
-                .iter()
-                .any(|entry| crate::formats::native::parse_shard_folder(&entry.name).is_some()),
         }
     }
 }

@@ -227,6 +227,7 @@ impl HostData {
             Some(block) if !start_is_centre => centre_at(block.start_secs(), frequency_secs, start_secs),
             _ => start_secs,
         };
+        series.make_way(centre, frequency_secs, slots, &mut self.bytes);
         series.merge(centre, frequency_secs, slots, &mut self.bytes);
         if let Some(last) = slots.iter().rposition(|&value| !is_empty(value)) {
             self.newest_secs = self.newest_secs.max(centre + last as i64 * i64::from(frequency_secs));

@@ -8,6 +8,7 @@ use crate::model::{ComponentId, EMPTY, MetricId, SeriesId, is_empty};
 
 use super::memory::{Bytes, Use};
 use super::slots::{GROUP, centre_at, phase, slot_at, window_start};
+use super::view::output_at;
 
 /// `lane` of a series without open rows.
 pub(super) const NO_LANE: u32 = u32::MAX;
@@ -141,6 +142,40 @@ impl Series {
                 self.insert_block(Block::seal(start_secs, frequency_secs, &merged[begin..end]), bytes);
                 begin = end;
             }
+        }
+    }
+
+    /// Empties what other phases hold of slots that a later source has values for: `slots` as in
+    /// [`merge`](Self::merge). Without it a value that both sources hold would be there twice, once in each phase.
+    pub(super) fn make_way(&mut self, start_secs: i64, frequency_secs: u32, slots: &[f64], bytes: &mut Bytes) {
+        let end_secs = start_secs + slots.len() as i64 * i64::from(frequency_secs);
+        let is_other = |block: &Block| {
+            block.frequency_secs() == frequency_secs
+                && phase(block.start_secs(), frequency_secs) != phase(start_secs, frequency_secs)
+                && block.start_secs() < end_secs
+                && block.end_secs() > start_secs - i64::from(frequency_secs)
+        };
+        let mut others = Vec::new();
+        self.blocks.retain(|block| {
+            let stays = !is_other(block);
+            if !stays {
+                others.push(block.clone());
+            }
+            stays
+        });
+        for block in others {
+            bytes.add(Use::Blocks, -(block.memory_bytes() as i64));
+            let mut values = vec![EMPTY; block.len()];
+            block.decode(0..block.len(), &mut values);
+            for (slot, value) in values.iter_mut().enumerate() {
+                let centre = block.start_secs() + slot as i64 * i64::from(frequency_secs);
+                // The slot that took this one's value when the later source was written.
+                let twin = output_at(start_secs, frequency_secs, centre, frequency_secs);
+                if twin.and_then(|twin| slots.get(twin)).is_some_and(|&newer| !is_empty(newer)) {
+                    *value = EMPTY;
+                }
+            }
+            self.insert_block(Block::seal(block.start_secs(), frequency_secs, &values), bytes);
         }
     }
 
