@@ -6,7 +6,6 @@
 
 mod connect;
 mod credentials;
-mod log_limit;
 mod options;
 mod queue;
 mod run;

@@ -12,12 +12,12 @@ use tokio::task::JoinSet;
 use tracing::{error, warn};
 
 use super::connect::Link;
-use super::log_limit::LogLimit;
 use super::options::Options;
 use super::queue::Queue;
 use super::session::Session;
 use super::worker::{Sink, Worker};
 use crate::engine::Engine;
+use crate::telemetry::LogLimit;
 use crate::telemetry::SharedTelemetry;
 
 /// How long the end may take.

@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use super::log_limit::LogLimit;
 use super::options::Subscription;
 use super::queue::{Batch, Queue};
 use crate::engine::{Engine, IngestError, IngestReport};
+use crate::telemetry::LogLimit;
 use crate::telemetry::SharedTelemetry;
 
 /// Before a refused batch is tried again: from the first, doubling up to the last.
