@@ -25,6 +25,6 @@ pub use load::load;
 pub use reload::restart_needed;
 pub use schema::schema_text;
 pub use settings::{
-    Auth, Backend, ClientCerts, Compression, Config, MainSettings, NatsSettings, NatsTls, Role, Secret, Subscription,
-    TlsFiles,
+    Auth, Backend, ClientCerts, Compression, Config, MainSettings, NatsSettings, NatsTls, Role, Secret, ServerLimits,
+    Subscription, TlsFiles,
 };
