@@ -70,7 +70,7 @@ fn a_million_empty_lines_are_nothing() {
     let store = Store::start(Config::new("native"));
     let probe = Probe::start(&store);
     let before = store.metrics().sum("treering_dropped_total", "");
-    for empty in ["\n", "\r\n", " \t\n", "#\n"] {
+    for empty in ["\n", "\r\n", "  \n", "#\n"] {
         store.post("/api/write", empty.repeat(1_000_000)).expect_status(200);
     }
     // A million bad ones are named up to a number.
@@ -94,7 +94,7 @@ fn gzip(plain: &[u8]) -> Vec<u8> {
 fn bombs_go_off_slowly() {
     const LIMIT: usize = 20 * MIB;
     let store = Store::start(Config::new("native").set(setting::BODY_LIMIT, LIMIT));
-    let plain = vec![b'\n'; 64 * MIB];
+    let plain = vec![b'\n'; 32 * MIB];
     let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
     zlib.write_all(&plain).unwrap();
     let bombs = [
@@ -102,11 +102,11 @@ fn bombs_go_off_slowly() {
         ("zstd", zstd::bulk::compress(&plain, 19).unwrap()),
         ("deflate", zlib.finish().unwrap()),
         // Thousands of small members in a row.
-        ("gzip", gzip(&vec![b'\n'; MIB]).repeat(64)),
+        ("gzip", gzip(&vec![b'\n'; MIB]).repeat(32)),
     ];
     let probe = Probe::start(&store);
     std::thread::scope(|scope| {
-        for _ in 0..8 {
+        for _ in 0..4 {
             for (encoding, bomb) in &bombs {
                 let store = &store;
                 scope.spawn(move || {
@@ -117,6 +117,6 @@ fn bombs_go_off_slowly() {
             }
         }
     });
-    assert_eq!(refused(&store, "body_too_large"), 32.0);
+    assert_eq!(refused(&store, "body_too_large"), 16.0);
     probe.finish(&store);
 }

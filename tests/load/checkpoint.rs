@@ -59,7 +59,9 @@ fn show(what: &str, latencies: &mut [Duration]) -> Duration {
 /// How long the checkpoints took that the log tells of, in seconds.
 fn checkpoints(store: &Store) -> Vec<f64> {
     let log = store.log();
-    let lines = log.lines().filter_map(|line| line.split_once("checkpoint of ")?.1.split_once(" hosts in ")?.1.split_once(" s"));
+    let lines = log
+        .lines()
+        .filter_map(|line| line.split_once("checkpoint of ")?.1.split_once(" hosts in ")?.1.split_once(" s"));
     lines.map(|(seconds, _)| seconds.parse().unwrap()).collect()
 }
 

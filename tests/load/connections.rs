@@ -52,7 +52,8 @@ fn ten_thousand_connections_are_served() {
     drop(clients);
     await_closed(&store);
     assert_eq!(refused(&store, "connections"), 0.0);
-    probe.finish(&store);
+    // Some 25 KiB each.
+    probe.finish_within(&store, 512 << 10);
 }
 
 /// Out of file descriptors, a server that goes on accepting spins and serves nobody, and its log can't be opened.

@@ -80,7 +80,7 @@ fn streams_beyond_the_limit_are_refused() {
     let kinds = kinds(client);
     let count = |kind: u8| kinds.iter().filter(|&&found| found == kind).count();
     assert!(count(RST_STREAM) > 0 || count(GOAWAY) > 0, "{kinds:?}");
-    assert!(count(HEADERS) <= 128, "{} were answered at once", count(HEADERS));
+    assert!((1..=128).contains(&count(HEADERS)), "{} were answered at once", count(HEADERS));
     probe.finish(&store);
 }
 

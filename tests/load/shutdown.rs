@@ -24,8 +24,10 @@ fn the_end_is_bounded_under_load(format: &str) {
     let question = json!({"cluster": "alex", "from": T0 - 30_000_000, "to": T0 + 1,
                           "queries": [{"metric": "fast", "host": "big"}]});
     // A head without end, a body without end, an answer that nobody reads, an idle one.
-    let hanging = ["GET / HT".to_owned(), head("POST", "/api/write", 1000), request("/api/query", &question.to_string())];
-    let clients: Vec<Raw> = hanging.iter().flat_map(|bytes| (0..20).map(|_| Raw::with(&store, bytes)).collect::<Vec<_>>()).collect();
+    let hanging =
+        ["GET / HT".to_owned(), head("POST", "/api/write", 1000), request("/api/query", &question.to_string())];
+    let clients: Vec<Raw> =
+        hanging.iter().flat_map(|bytes| (0..20).map(|_| Raw::with(&store, bytes)).collect::<Vec<_>>()).collect();
     let idle: Vec<Raw> = (0..20).map(|_| Raw::connect(&store)).collect();
 
     let stop = AtomicBool::new(false);

@@ -71,7 +71,7 @@ fn a_slow_body_is_told_what_was_stored() {
 /// Clients that ask for large answers and read nothing of them held all places for queries.
 #[test]
 fn readers_that_never_read_keep_nobody_waiting() {
-    const CLIENTS: usize = 100;
+    const CLIENTS: usize = 50;
     let store = impatient();
     let now = T0;
     store.write([Line::new("fast", "a1", 1.0, now)]);
@@ -112,7 +112,8 @@ fn vanished_clients_are_forgotten() {
     let before = store.descriptors();
     let whole = request("/api/write", &Line::new("cpu_load", "a1", 7.0, T0).to_string());
     let points = [String::new(), "GE".to_owned(), whole[..30].to_owned(), whole[..whole.len() - 5].to_owned(), whole];
-    let clients: Vec<Raw> = points.iter().flat_map(|point| (0..EACH).map(|_| Raw::with(&store, point)).collect::<Vec<_>>()).collect();
+    let clients: Vec<Raw> =
+        points.iter().flat_map(|point| (0..EACH).map(|_| Raw::with(&store, point)).collect::<Vec<_>>()).collect();
     await_closed(&store);
     assert!(store.descriptors() <= before + 8, "{} descriptors, {before} before", store.descriptors());
     drop(clients);
