@@ -3,6 +3,8 @@
 //! One value of [`Telemetry`] is shared by all modules. A counter is a field here, named as it is shown; nobody
 //! registers metrics elsewhere.
 
+mod log_limit;
+
 use std::sync::Arc;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -11,6 +13,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+
+pub use self::log_limit::LogLimit;
 
 /// Metrics that several modules share.
 pub type SharedTelemetry = Arc<Telemetry>;
@@ -93,6 +97,10 @@ pub struct Telemetry {
     pub requests: Family<Request, Counter>,
     /// Seconds until requests were answered.
     pub request_seconds: Family<Route, Histogram>,
+    /// Requests and connections that were refused or cut off, by reason: which limit, or what is not ready.
+    pub refused: Family<Reason, Counter>,
+    /// Connections that are open now.
+    pub connections: Gauge,
     /// Messages received over NATS.
     pub nats_messages: Counter,
     /// Messages that the NATS client dropped because it was too slow for them.
@@ -128,6 +136,8 @@ impl Default for Telemetry {
             recovery_damage: Family::default(),
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.0001, 4.0, 10))),
+            refused: Family::default(),
+            connections: Gauge::default(),
             nats_messages: Counter::default(),
             nats_dropped: Counter::default(),
             nats_connected: Gauge::default(),
@@ -155,6 +165,8 @@ impl Default for Telemetry {
         registry.register("recovery_damage", "What recovery could not use", t.recovery_damage.clone());
         registry.register("http_requests", "Requests answered", t.requests.clone());
         registry.register("http_request_seconds", "Seconds until requests were answered", t.request_seconds.clone());
+        registry.register("refused", "Requests and connections refused or cut off", t.refused.clone());
+        registry.register("http_connections", "Connections that are open", t.connections.clone());
         registry.register("nats_messages", "Messages received over NATS", t.nats_messages.clone());
         registry.register("nats_dropped", "Messages dropped by the NATS client", t.nats_dropped.clone());
         registry.register("nats_connected", "1 while connected to a NATS server", t.nats_connected.clone());
@@ -177,6 +189,11 @@ impl Telemetry {
         if count > 0 {
             self.dropped.get_or_create(&Reason { reason }).inc_by(count);
         }
+    }
+
+    /// Counts a request or a connection that was refused or cut off.
+    pub fn refuse(&self, reason: &'static str) {
+        self.refused.get_or_create(&Reason { reason }).inc();
     }
 
     /// All metrics in OpenMetrics text.

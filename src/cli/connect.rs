@@ -24,6 +24,7 @@ pub(super) fn server_options(
         config::Compression::Off => server::Compression::Off,
     };
     options.dev = dev;
+    options.limits = server_limits(&main.limits);
     if let Some(key) = &main.jwt_public_key {
         let values = |role| main.auth.roles(role).map(<[String]>::to_vec);
         options.auth = Some(AuthOptions {
@@ -52,6 +53,26 @@ pub(super) fn server_options(
     }
     Ok(options)
 }
+
+/// The server's bounds; what the config leaves open keeps its default.
+fn server_limits(settings: &config::ServerLimits) -> server::Limits {
+    let default = server::Limits::default();
+    server::Limits {
+        connections_max: settings.connections_max,
+        ingests_max: settings.writes_max.unwrap_or(default.ingests_max),
+        queries_max: settings.queries_max.unwrap_or(default.queries_max),
+        header_timeout: settings.header_timeout,
+        idle_timeout: settings.idle_timeout,
+        stall_timeout: settings.stall_timeout,
+        turn_timeout: settings.turn_timeout,
+        // What is left is for the logs and the last checkpoint.
+        shutdown_timeout: settings.shutdown_timeout.mul_f64(REQUESTS_SHARE),
+        ..default
+    }
+}
+
+/// The part of the end's time that requests under way have.
+const REQUESTS_SHARE: f64 = 0.4;
 
 /// How to reach the NATS servers.
 pub(super) fn nats_options(settings: &config::NatsSettings) -> nats::Options {

@@ -40,6 +40,20 @@ pub fn raise_file_limit() -> Result<u64, ProcessError> {
     Ok(hard.max(soft))
 }
 
+/// The limit of open files in force; what every system grants when it can't be asked.
+pub fn file_limit() -> u64 {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(256, |(soft, _)| soft)
+}
+
+/// How many connections leave enough of so many files for logs, checkpoints and what else is opened.
+pub fn connections_within(files_max: u64) -> usize {
+    let spare = FILES_SPARED.min(files_max / 2);
+    usize::try_from(files_max - spare).unwrap_or(usize::MAX).max(1)
+}
+
+/// Files beside connections: 512 open logs of hosts, the files of a checkpoint, NATS, cc-backend, refused connections.
+const FILES_SPARED: u64 = 1024;
+
 /// Becomes another user and group, for good and in all threads. Without a group, the user's own is taken; the
 /// supplementary groups become the user's, or none. Somebody who is that user and group already may ask for it without
 /// being root.
@@ -102,6 +116,12 @@ mod tests {
         let raised = raise_file_limit().unwrap();
         let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
         assert_eq!((soft, soft), (hard, raised));
+    }
+
+    #[test]
+    fn connections_leave_room_for_files() {
+        assert_eq!(connections_within(1 << 20), (1 << 20) - 1024);
+        assert_eq!((connections_within(1024), connections_within(2), connections_within(0)), (512, 1, 1));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
@@ -22,11 +22,14 @@ use super::arguments::Arguments;
 use super::connect::{backend_options, nats_options, server_options};
 use super::listen::{Bound, bind};
 use super::logging::CRITICAL;
-use super::process::{ProcessError, drop_privileges, raise_file_limit};
+use super::process::{ProcessError, connections_within, drop_privileges, file_limit, raise_file_limit};
 use super::signals::{Request, Signals};
 
 /// How long the port waits for the first attempt to reach a NATS server.
 const NATS_FIRST_TRY: Duration = Duration::from_secs(1);
+
+/// The part of the end's time after which a checkpoint that is not over is given up.
+const CHECKPOINT_SHARE: f64 = 0.85;
 
 /// Why the server ended, or never began.
 #[derive(Debug, thiserror::Error)]
@@ -90,17 +93,18 @@ fn run(arguments: &Arguments) -> Result<(), RunError> {
     }
     // The one provider of TLS; only the first call of a process installs it.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    match raise_file_limit() {
-        Ok(limit) => info!("up to {limit} files may be open"),
+    let files_max = raise_file_limit().unwrap_or_else(|failure| {
         // The store runs with fewer too.
-        Err(failure) => warn!("{failure}"),
-    }
+        warn!("{failure}");
+        file_limit()
+    });
+    info!("up to {files_max} files may be open");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("treering")
         .build()
         .map_err(RunError::Runtime)?;
-    let outcome = runtime.block_on(serve(arguments.config.clone(), config, arguments.dev));
+    let outcome = runtime.block_on(serve(arguments.config.clone(), config, files_max, arguments.dev));
     // What still runs by now has had its time.
     runtime.shutdown_background();
     outcome
@@ -130,11 +134,16 @@ fn open(config: &Config) -> Result<Arc<Engine>, RunError> {
 }
 
 /// Binds the port, gives privileges up, and serves until a signal asks for the end.
-async fn serve(path: PathBuf, config: Config, dev: bool) -> Result<(), RunError> {
+async fn serve(path: PathBuf, config: Config, files_max: u64, dev: bool) -> Result<(), RunError> {
     // First of all, so that no signal ends the process without a checkpoint from here on.
     let mut signals = Signals::take_over().map_err(RunError::Runtime)?;
     let (ready, is_ready) = watch::channel(false);
-    let options = server_options(&config, dev, is_ready.clone())?;
+    let mut options = server_options(&config, dev, is_ready.clone())?;
+    let connections_max = connections_within(files_max);
+    if options.limits.connections_max > connections_max {
+        warn!("{connections_max} connections at a time are the limit: no more than {files_max} files may be open");
+        options.limits.connections_max = connections_max;
+    }
     let tls = options.tls.clone();
     let bound = bind(&config.main.addr).await.map_err(|error| listen_error(&config, error))?;
     drop_privileges(config.main.user.as_deref(), config.main.group.as_deref())?;
@@ -192,6 +201,8 @@ async fn serve(path: PathBuf, config: Config, dev: bool) -> Result<(), RunError>
         }
     };
     info!("shutting down");
+    let (begun, time) = (Instant::now(), config.main.limits.shutdown_timeout);
+    engine.end_checkpoints_within(time.mul_f64(CHECKPOINT_SHARE));
     notify(&[NotifyState::Stopping, NotifyState::Status("shutting down")]);
     tokio::spawn(exit_at_second_request(signals));
     _ = stop.send(true);
@@ -203,14 +214,22 @@ async fn serve(path: PathBuf, config: Config, dev: bool) -> Result<(), RunError>
     {
         error!("NATS: {failure}");
     }
+    // First of all what was promised: it is never cut short.
+    let sealing = Arc::clone(&engine);
+    if let Err(failure) = tokio::task::spawn_blocking(move || sealing.seal()).await {
+        error!("closing the store: {failure}");
+    }
     let closing = tokio::task::spawn_blocking(move || {
         if let Some(background) = background {
             background.stop();
         }
         engine.close();
     });
-    if let Err(failure) = closing.await {
-        error!("closing the store: {failure}");
+    // A disk that takes long over a single file can't be told to hurry; as after a crash, the logs hold everything.
+    match tokio::time::timeout(time.saturating_sub(begun.elapsed()), closing).await {
+        Ok(Ok(())) => {}
+        Ok(Err(failure)) => error!("closing the store: {failure}"),
+        Err(_) => warn!("leaving without the last checkpoint after {time:?}: the next start replays the logs"),
     }
     info!("shut down");
     outcome

@@ -78,9 +78,42 @@ pub(super) struct MainSection {
     #[serde(default)]
     #[schemars(with = "CompressionWord", extend("default" = "auto"))]
     pub compression: Option<Compression>,
+    /// Bounds against floods and slow or dead peers.
+    #[serde(default)]
+    pub limits: ServerLimitsSection,
     /// Accepted for the sake of old files, without effect.
     #[serde(default)]
     pub debug: DebugSection,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct ServerLimitsSection {
+    /// Connections at a time; more are refused. Never more than the system's limit of open files leaves room for.
+    #[schemars(range(min = 1, max = 1_000_000), extend("default" = 16_384))]
+    pub connections: Option<usize>,
+    /// Pieces of writes that are stored at a time, a thread each; 0: two for each processor, 4 to 64.
+    #[schemars(range(min = 0, max = 256), extend("default" = 0))]
+    pub writes: Option<usize>,
+    /// Queries that are computed at a time, a thread or more each; 0: four for each processor, 16 to 128.
+    #[schemars(range(min = 0, max = 256), extend("default" = 0))]
+    pub queries: Option<usize>,
+    /// How long the head of a request, and the first byte of a connection, may take, as a Go duration.
+    #[schemars(extend("default" = "15s"))]
+    pub header_timeout: Option<String>,
+    /// How long a connection without a request stays open, as a Go duration.
+    #[schemars(extend("default" = "150s"))]
+    pub idle_timeout: Option<String>,
+    /// How long a client may take for each 16 KiB of its body or of its answer, as a Go duration.
+    #[schemars(extend("default" = "30s"))]
+    pub stall_timeout: Option<String>,
+    /// How long a request waits for its turn before it is refused with 429, as a Go duration.
+    #[schemars(extend("default" = "10s"))]
+    pub turn_timeout: Option<String>,
+    /// How long the end may take, from the signal to the exit, as a Go duration.
+    #[schemars(extend("default" = "10s"))]
+    pub shutdown_timeout: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -26,5 +26,5 @@ pub use reload::restart_needed;
 pub use schema::schema_text;
 pub use settings::{
     Auth, Backend, ClientCerts, Compression, Config, JetStream, MainSettings, NatsSettings, NatsTls, Role, Secret,
-    Subscription, TlsFiles,
+    ServerLimits, Subscription, TlsFiles,
 };

@@ -66,6 +66,29 @@ pub struct MainSettings {
     pub body_bytes_max: u64,
     /// Whether answers are compressed.
     pub compression: Compression,
+    /// Bounds against floods and slow or dead peers.
+    pub limits: ServerLimits,
+}
+
+/// Bounds of the server; what is `None` is left to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerLimits {
+    /// Connections at a time.
+    pub connections_max: usize,
+    /// Pieces of writes that are stored at a time.
+    pub writes_max: Option<usize>,
+    /// Queries that are computed at a time.
+    pub queries_max: Option<usize>,
+    /// How long the head of a request may take.
+    pub header_timeout: Duration,
+    /// How long a connection without a request stays open.
+    pub idle_timeout: Duration,
+    /// How long a client may take for the next bytes of its body or answer.
+    pub stall_timeout: Duration,
+    /// How long a request waits for its turn.
+    pub turn_timeout: Duration,
+    /// How long the end may take, from the signal to the exit.
+    pub shutdown_timeout: Duration,
 }
 
 /// The files of a certificate, both PEM.

@@ -140,7 +140,9 @@ fn every_key_of_our_own_is_understood() {
         "main": {
             "addr": "127.0.0.1:0", "https-cert-file": "c.pem", "https-key-file": "k.pem", "client-ca-file": "ca.pem",
             "jwt-public-key": KEY, "body-limit": 5000, "compression": "off", "backend-url": "https://b:1/",
-            "backend-token": "t", "auth": { "roles": { "read": ["user"], "free": [] }, "protect-metrics": true }
+            "backend-token": "t", "auth": { "roles": { "read": ["user"], "free": [] }, "protect-metrics": true },
+            "limits": { "connections": 5, "writes": 0, "queries": 6, "header-timeout": "1s", "stall-timeout": "500ms",
+                        "shutdown-timeout": "1m" }
         },
         "metric-store": {
             "future-tolerance": "5m", "wal-sync": "always", "memory-cap": "512MB",
@@ -161,6 +163,10 @@ fn every_key_of_our_own_is_understood() {
     assert_eq!(config.main.auth.roles(Role::Write), None);
     assert_eq!(config.main.auth.roles(Role::Free), Some(&[][..]));
     assert!(config.main.auth.protect_metrics);
+    let limits = &config.main.limits;
+    assert_eq!((limits.connections_max, limits.writes_max, limits.queries_max), (5, None, Some(6)));
+    assert_eq!((limits.header_timeout, limits.stall_timeout), (Duration::from_secs(1), Duration::from_millis(500)));
+    assert_eq!((limits.idle_timeout, limits.shutdown_timeout), (Duration::from_secs(150), Duration::from_secs(60)));
     let options = config.engine_options();
     assert_eq!(options.future_tolerance, Duration::from_secs(300));
     assert_eq!(options.wal_sync, WalSync::Always);

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -54,19 +54,25 @@ impl Engine {
     }
 
     fn checkpoint_native(&self) -> CheckpointReport {
-        let (hosts, failed) = (AtomicU64::new(0), AtomicU64::new(0));
+        let (hosts, failed, abandoned) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
         self.in_parallel(SHARDS, |shard| match self.checkpoint_shard(shard) {
             Ok(written) => _ = hosts.fetch_add(written, Ordering::Relaxed),
+            Err(_) if self.is_out_of_time() => {
+                abandoned.store(true, Ordering::Relaxed);
+                failed.fetch_add(1, Ordering::Relaxed);
+            }
             Err(error) => {
                 tracing::error!("checkpoint of shard {shard}: {error}");
                 failed.fetch_add(1, Ordering::Relaxed);
             }
         });
-        CheckpointReport { hosts: hosts.into_inner(), failed: failed.into_inner() }
+        let (hosts, failed) = (hosts.into_inner(), failed.into_inner());
+        CheckpointReport { hosts, failed, is_abandoned: abandoned.into_inner() }
     }
 
     /// Answers how many hosts were written.
     fn checkpoint_shard(&self, shard: usize) -> io::Result<u64> {
+        self.check_time()?;
         let shards = self.shards.read();
         let sequence = match &mut *shards[shard].lock() {
             ShardLog::Native(log) => log.cut(),
@@ -87,6 +93,7 @@ impl Engine {
         let written = self.disk.replace(&path, &mut |out| {
             let mut writer = SnapshotWriter::begin(out, &header)?;
             for host in &hosts {
+                self.check_time()?;
                 writer.host(&host.image(&metrics))?;
             }
             writer.finish()?;
@@ -113,14 +120,25 @@ impl Engine {
         Ok(hosts.len() as u64)
     }
 
+    /// An error when a checkpoint has to be given up.
+    fn check_time(&self) -> io::Result<()> {
+        if self.is_out_of_time() { Err(io::Error::other("given up for want of time")) } else { Ok(()) }
+    }
+
     fn checkpoint_files(&self, form: SnapshotForm) -> CheckpointReport {
         let hosts = self.store.hosts();
         let span = Span { from_secs: self.checkpointed_secs.load(Ordering::Relaxed), to_secs: self.clock.now_secs() };
         let failed = AtomicU64::new(0);
+        let mut written = 0;
         for batch in hosts.chunks(BATCH_HOSTS) {
+            if self.is_out_of_time() {
+                failed.fetch_add((hosts.len() - written) as u64, Ordering::Relaxed);
+                break;
+            }
             self.checkpoint_batch(batch, form, span, &failed);
+            written += batch.len();
         }
-        CheckpointReport { hosts: hosts.len() as u64, failed: failed.into_inner() }
+        CheckpointReport { hosts: written as u64, failed: failed.into_inner(), is_abandoned: written < hosts.len() }
     }
 
     /// Each step for all hosts of a batch, so that two flushes of the file system serve all of them.

@@ -3,13 +3,14 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
 use crate::disk::SharedDisk;
 use crate::model::MetricTable;
 use crate::store::Store;
-use crate::telemetry::SharedTelemetry;
+use crate::telemetry::{LogLimit, SharedTelemetry};
 use crate::time::SharedClock;
 
 use super::convert::Conversion;
@@ -49,6 +50,10 @@ pub struct Engine {
     pub(super) nodes: RwLock<Option<Arc<dyn NodeProvider>>>,
     /// Held by the one who frees memory for the cap.
     pub(super) relief: Mutex<Relief>,
+    /// When checkpoints have to end, in milliseconds since 1970: the end of the process waits for no longer.
+    checkpoints_end_millis: AtomicI64,
+    /// A flood of new names is a few lines of the log.
+    pub(super) limits_logged: LogLimit,
 }
 
 impl Engine {
@@ -86,6 +91,8 @@ impl Engine {
             checkpointed_secs: AtomicI64::new(opened_secs),
             nodes: RwLock::default(),
             relief: Mutex::default(),
+            checkpoints_end_millis: AtomicI64::new(i64::MAX),
+            limits_logged: LogLimit::default(),
         })
     }
 
@@ -140,17 +147,37 @@ impl Engine {
         self.store.set_metrics(self.store.metrics().reloaded(metrics));
     }
 
-    /// Refuses writes from now on, writes a last checkpoint and makes everything durable. Blocks.
-    pub fn close(&self) {
+    /// Gives up checkpoints that are not over after `time`, the one under way too. The logs hold what they miss.
+    pub fn end_checkpoints_within(&self, time: Duration) {
+        let time_millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        self.checkpoints_end_millis.store(self.clock.now_millis().saturating_add(time_millis), Ordering::Relaxed);
+    }
+
+    /// Whether a checkpoint has to be given up.
+    pub(super) fn is_out_of_time(&self) -> bool {
+        self.clock.now_millis() >= self.checkpoints_end_millis.load(Ordering::Relaxed)
+    }
+
+    /// Refuses writes from now on and makes durable what was taken: all that a start needs. Blocks.
+    pub fn seal(&self) {
         self.is_closed.store(true, Ordering::Release);
+        if self.is_ready()
+            && let Err(error) = self.flush()
+        {
+            tracing::error!("flushing the logs at shutdown: {error}");
+        }
+    }
+
+    /// [Seals](Self::seal) and writes a last checkpoint, so that the next start has no logs to replay. Blocks.
+    pub fn close(&self) {
+        self.seal();
         if !self.is_ready() {
             return;
         }
-        if let Err(error) = self.flush() {
-            tracing::error!("flushing the logs at shutdown: {error}");
-        }
         let report = self.checkpoint();
-        if report.failed > 0 {
+        if report.is_abandoned {
+            tracing::warn!("the last checkpoint was given up for want of time: the next start replays the logs");
+        } else if report.failed > 0 {
             tracing::error!("{} parts of the last checkpoint failed; their logs are kept", report.failed);
         }
     }

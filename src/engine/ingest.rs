@@ -135,6 +135,8 @@ struct Dropped {
     refused_name: u64,
     future: u64,
     limits: Vec<LimitReached>,
+    /// Who reached the first of these limits.
+    offender: Option<String>,
 }
 
 impl<'e> Reading<'e> {
@@ -170,10 +172,17 @@ impl<'e> Reading<'e> {
                 self.dropped.unknown_metric += 1;
                 None
             }
-            None => match self.look_up(split.key) {
-                Ok(found) => found,
-                Err(error) => return self.bad_line(bytes, error, report),
-            },
+            None => {
+                let limits_before = self.dropped.limits.len();
+                match self.look_up(split.key) {
+                    Ok(found) => match self.dropped.limits.get(limits_before) {
+                        // The sender learns of it: what is answered as good can be read.
+                        Some(limit) => return report.note_bad(report.lines, limit.to_string()),
+                        None => found,
+                    },
+                    Err(error) => return self.bad_line(bytes, error, report),
+                }
+            }
         };
         let (Some(series), Some(current)) = (series, &self.current) else {
             report.skipped += 1;
@@ -230,6 +239,7 @@ impl<'e> Reading<'e> {
             Ok(Some(series))
         });
         Ok(found.unwrap_or_else(|limit| {
+            self.dropped.offender.get_or_insert_with(|| format!("{} of host {cluster}/{}", key.metric, key.host));
             self.dropped.limits.push(limit);
             None
         }))
@@ -305,6 +315,11 @@ impl<'e> Reading<'e> {
             telemetry.drop_samples("future", self.dropped.future);
             telemetry.drop_samples("before_horizon", before_horizon);
             self.dropped.limits.iter().for_each(|limit| telemetry.drop_samples(limit.reason(), 1));
+        }
+        if let (Some(limit), Some(offender)) = (self.dropped.limits.first(), &self.dropped.offender)
+            && let Some(count) = self.engine.limits_logged.note(self.dropped.limits.len() as u64)
+        {
+            tracing::warn!("{count} samples refused: {limit}, for {offender}");
         }
         self.engine.relieve();
         outcome

@@ -19,7 +19,7 @@ pub struct IngestReport {
     pub lines: u64,
     /// Samples stored.
     pub stored: u64,
-    /// Samples skipped without being an error: unknown metrics, refused names, too far in the future, limits.
+    /// Samples skipped without being an error: unknown metrics, refused names, too far in the future.
     pub skipped: u64,
     /// How many lines were bad.
     pub bad: u64,
@@ -103,4 +103,6 @@ pub struct CheckpointReport {
     pub hosts: u64,
     /// Shards or hosts that could not be written; their logs are kept.
     pub failed: u64,
+    /// Whether it was given up, for the end left no time for it; the logs of what is missing are kept.
+    pub is_abandoned: bool,
 }

@@ -12,6 +12,7 @@ mod connection;
 mod health;
 mod http;
 mod options;
+mod refuse;
 mod run;
 mod service;
 mod tls;

@@ -57,7 +57,7 @@ pub enum Compression {
 /// Bounds against floods and slow or dead peers. The defaults suit 10,000 nodes on one server.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections at a time; more wait in the kernel's backlog.
+    /// Connections at a time; more are refused.
     pub connections_max: usize,
     /// How long a TLS handshake may take.
     pub handshake_timeout: Duration,
@@ -65,7 +65,8 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// How long a connection without a request stays open.
     pub idle_timeout: Duration,
-    /// How long a peer may send nothing of a body it owes, or take nothing of an answer.
+    /// How long a peer may take to send the next 16 KiB of a body it owes, or its end, and to take the next 16 KiB of
+    /// an answer.
     pub stall_timeout: Duration,
     /// How long requests wait for the end of recovery.
     pub ready_timeout: Duration,
@@ -79,38 +80,50 @@ pub struct Limits {
     pub piece_bytes: usize,
     /// Bodies at a time that may gather a whole piece; others go in pieces of a line's limit.
     pub large_pieces_max: usize,
+    /// Bodies of writes at a time.
+    pub uploads_max: usize,
     /// Pieces at a time that are being stored.
     pub ingests_max: usize,
     /// Bodies at a time that are inflated with zstd, up to 8 MiB of window each.
     pub zstd_bodies_max: usize,
     /// The most bytes of a JSON body.
     pub json_bytes_max: usize,
-    /// Bytes of all JSON bodies together.
+    /// Bytes of all JSON bodies together, and of all that they were parsed to.
     pub json_bytes_in_flight_max: usize,
-    /// Queries at a time that are being answered, and frees, dumps and health checks.
+    /// Queries at a time that are being computed, and frees and health checks.
     pub queries_max: usize,
+    /// Answers at a time that are computed or wait for their clients to take them.
+    pub answers_max: usize,
+    /// Bytes of all answers together that are computed and not sent yet.
+    pub answer_bytes_in_flight_max: usize,
+    /// Scrapes of own metrics at a time.
+    pub scrapes_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(4, usize::from);
         Limits {
-            connections_max: 10_000,
+            connections_max: 16_384,
             handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(150),
             stall_timeout: Duration::from_secs(30),
             ready_timeout: Duration::from_secs(60),
             turn_timeout: Duration::from_secs(10),
-            shutdown_timeout: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(4),
             line_bytes_max: 64 << 10,
             piece_bytes: 1 << 20,
             large_pieces_max: 128,
+            uploads_max: 4096,
             ingests_max: (2 * threads).clamp(4, 64),
             zstd_bodies_max: 32,
             json_bytes_max: 64 << 20,
             json_bytes_in_flight_max: 512 << 20,
             queries_max: (4 * threads).clamp(16, 128),
+            answers_max: 256,
+            answer_bytes_in_flight_max: 256 << 20,
+            scrapes_max: 4,
         }
     }
 }

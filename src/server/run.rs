@@ -1,6 +1,7 @@
 //! The accept loop: from a listener to answered requests, and the orderly end.
 //!
-//! Invariant: at most `connections_max` connections are open, and once [`run`] returns none is.
+//! Invariant: at most `connections_max` connections are served at a time, those beyond are refused and counted, and
+//! once [`run`] returns none is open.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -18,7 +19,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 use tracing::{debug, info, warn};
@@ -26,10 +27,11 @@ use tracing::{debug, info, warn};
 use super::connection::{Guarded, Peer, Requests};
 use super::http;
 use super::options::{Limits, Options};
+use super::refuse::Refuser;
 use super::service::Service;
 use super::tls::Tls;
 use crate::engine::Engine;
-use crate::telemetry::SharedTelemetry;
+use crate::telemetry::{LogLimit, SharedTelemetry};
 use crate::time::SharedClock;
 
 /// How long to wait after the system refused a connection, for want of file descriptors most of the time.
@@ -69,33 +71,46 @@ pub(super) async fn serve(
         limits: Arc::new(options.limits.clone()),
         tls: options.tls.clone(),
         builder: builder(&options.limits),
+        telemetry: Arc::clone(&telemetry),
         router: http::router(service, options, telemetry, clock),
     };
+    let refuser = Refuser::new();
+    let (full, broken) = (LogLimit::default(), LogLimit::default());
     let slots = Arc::new(Semaphore::new(acceptor.limits.connections_max));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     info!("{} server listening at {address}", if acceptor.tls.is_some() { "HTTPS" } else { "HTTP" });
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
-        let accepted = async {
-            // Nobody closes the semaphore, so this error never comes; if it did, connections would go uncounted.
-            let slot = Arc::clone(&slots).acquire_owned().await.ok();
-            (slot, listener.accept().await)
-        };
         tokio::select! {
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => {}
-            (slot, accepted) = accepted => match accepted {
-                Ok((stream, address)) => {
+            accepted = listener.accept() => match (accepted, Arc::clone(&slots).try_acquire_owned()) {
+                (Ok((stream, address)), Ok(slot)) => {
                     let acceptor = acceptor.clone();
                     let watcher = graceful.watcher();
+                    acceptor.telemetry.connections.inc();
                     connections.spawn(async move {
+                        let _open = Open { telemetry: Arc::clone(&acceptor.telemetry), _slot: slot };
                         acceptor.connect(stream, address, watcher).await;
-                        drop(slot);
                     });
                 }
-                Err(error) => {
-                    warn!("cannot accept a connection: {error}");
+                (Ok((stream, address)), Err(_)) => {
+                    acceptor.telemetry.refuse("connections");
+                    if let Some(count) = full.note(1) {
+                        let max = acceptor.limits.connections_max;
+                        warn!(
+                            "refused {count} connections, the last from {address}: {max} at a time are the limit \
+                             (main.limits.connections)"
+                        );
+                    }
+                    refuser.refuse(stream, acceptor.tls.is_none());
+                }
+                (Err(error), _) => {
+                    acceptor.telemetry.refuse("accept_failed");
+                    if let Some(count) = broken.note(1) {
+                        warn!("cannot accept connections, {count} failures: {error}");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
@@ -109,10 +124,23 @@ pub(super) async fn serve(
     Ok(())
 }
 
+/// A connection that is counted as open.
+struct Open {
+    telemetry: SharedTelemetry,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.telemetry.connections.dec();
+    }
+}
+
 /// Makes a connection of a socket.
 #[derive(Clone)]
 struct Acceptor {
     limits: Arc<Limits>,
+    telemetry: SharedTelemetry,
     tls: Option<Arc<Tls>>,
     builder: Builder<TokioExecutor>,
     router: Router,
@@ -134,7 +162,10 @@ impl Acceptor {
                 self.talk(stream, address, certificates, watcher).await;
             }
             Ok(Err(error)) => debug!("TLS handshake with {address} failed: {error}"),
-            Err(_) => debug!("TLS handshake with {address} took too long"),
+            Err(_) => {
+                self.telemetry.refuse("slow_handshake");
+                debug!("TLS handshake with {address} took too long");
+            }
         }
     }
 
@@ -146,10 +177,10 @@ impl Acceptor {
         watcher: Watcher,
     ) {
         let requests = Requests::default();
-        let stream = Guarded::new(stream, requests.clone(), Arc::clone(&self.limits));
+        let stream = Guarded::new(stream, requests.clone(), Arc::clone(&self.limits), Arc::clone(&self.telemetry));
         let peer = Peer { address, certificates, requests };
         let service = service_fn(|request: Request<Incoming>| {
-            let mut request = request.map(Body::new);
+            let mut request = request.map(|body| peer.requests.body(body));
             request.extensions_mut().insert(peer.clone());
             answer(self.router.clone(), request)
         });

@@ -29,16 +29,16 @@ impl Default for Limits {
 #[non_exhaustive]
 pub enum LimitReached {
     /// Too many hosts.
-    #[error("the limit of {0} hosts is reached")]
+    #[error("the limit of {0} hosts is reached (metric-store.limits.hosts)")]
     Hosts(usize),
     /// Too many components in one host.
-    #[error("the limit of {0} components per host is reached")]
+    #[error("the limit of {0} components per host is reached (metric-store.limits.components-per-host)")]
     Components(usize),
     /// Too many series in one host.
-    #[error("the limit of {0} series per host is reached")]
+    #[error("the limit of {0} series per host is reached (metric-store.limits.series-per-host)")]
     Series(usize),
     /// A name is too long.
-    #[error("a name is longer than {0} bytes")]
+    #[error("a name is longer than {0} bytes (metric-store.limits.name-bytes)")]
     Name(usize),
 }
 

@@ -1,4 +1,5 @@
-//! Tests against the running binary that take long for their size: a body of 300 MB, 10,000 hosts, full memory.
+//! Tests against the running binary that take long for their size: large bodies, 10,000 hosts, full memory, floods and
+//! hostile clients.
 //!
 //! They share the harness of `tests/e2e` and are a binary of their own, so that each of the two ends in minutes.
 
@@ -7,5 +8,17 @@
 #[path = "../e2e/harness/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "these tests need only a part of it")]
 mod harness;
+
+mod bodies;
+mod checkpoint;
+mod connections;
+mod http2;
+mod names;
+mod overload;
+mod probe;
+mod queries;
+mod raw;
 mod retention;
 mod scale;
+mod shutdown;
+mod slow;

@@ -1,15 +1,18 @@
 //! The section `main`.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::config::file::{MainSection, Quantity, RolesSection};
-use crate::config::settings::{Auth, Backend, ClientCerts, MainSettings, Secret, TlsFiles};
+use crate::config::file::{MainSection, Quantity, RolesSection, ServerLimitsSection};
+use crate::config::settings::{Auth, Backend, ClientCerts, MainSettings, Secret, ServerLimits, TlsFiles};
 
 use super::{Notes, path_of, text_of};
 
 const ADDR_DEFAULT: &str = "0.0.0.0:8082";
 const BODY_BYTES_DEFAULT: u64 = 1 << 30;
+const CONNECTIONS_DEFAULT: usize = 16_384;
 
 pub(super) fn resolve(section: MainSection, notes: &mut Notes) -> MainSettings {
     let addr = text_of(&section.addr).unwrap_or(ADDR_DEFAULT).to_owned();
@@ -49,6 +52,24 @@ pub(super) fn resolve(section: MainSection, notes: &mut Notes) -> MainSettings {
         backend: backend(&section.backend_url, &section.backend_token, notes),
         body_bytes_max,
         compression: section.compression.unwrap_or_default(),
+        limits: limits(&section.limits, notes),
+    }
+}
+
+fn limits(section: &ServerLimitsSection, notes: &mut Notes) -> ServerLimits {
+    let mut duration = |key: &str, text: &Option<String>, default_secs: u64| {
+        let default = Duration::from_secs(default_secs);
+        notes.duration(&format!("/main/limits/{key}"), text, default, Duration::from_millis(100))
+    };
+    ServerLimits {
+        connections_max: section.connections.unwrap_or(CONNECTIONS_DEFAULT),
+        writes_max: section.writes.filter(|&max| max > 0),
+        queries_max: section.queries.filter(|&max| max > 0),
+        header_timeout: duration("header-timeout", &section.header_timeout, 15),
+        idle_timeout: duration("idle-timeout", &section.idle_timeout, 150),
+        stall_timeout: duration("stall-timeout", &section.stall_timeout, 30),
+        turn_timeout: duration("turn-timeout", &section.turn_timeout, 10),
+        shutdown_timeout: duration("shutdown-timeout", &section.shutdown_timeout, 10),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Answers that a blocking thread writes while they are being sent.
 //!
 //! Invariant: however large the answer, only [`UNDECIDED_BYTES`] and a few pieces of it are in memory; an answer that
-//! isn't written to its end is never taken for a whole one; and a writer whose client has gone, or takes nothing,
-//! gets an error.
+//! isn't written to its end is never taken for a whole one; a writer whose client has gone, or takes nothing, gets an
+//! error; and a writer that waits for its client keeps nobody else from computing.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Refusal;
 use super::encoding::{Accepted, Coding};
+use super::turns::AnswerTurn;
 use crate::server::options::Compression;
 
 /// Answers up to this size are sent with their length, and compressed while that is cheap.
@@ -62,14 +63,15 @@ impl From<io::Error> for Unanswered {
 }
 
 /// Answers with the JSON that `work` writes on a blocking thread.
-pub(super) async fn json<F>(policy: Policy, work: F) -> Result<Response, Refusal>
+pub(super) async fn json<F>(policy: Policy, turn: AnswerTurn, work: F) -> Result<Response, Refusal>
 where
     F: FnOnce(&mut dyn Write) -> Result<(), Unanswered> + Send + 'static,
 {
     let (head_sender, head) = oneshot::channel();
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || {
-        let mut outlet = Outlet { policy, runtime, stage: Stage::Undecided { head: head_sender, start: Vec::new() } };
+        let stage = Stage::Undecided { head: head_sender, start: Vec::new(), turn };
+        let mut outlet = Outlet { policy, runtime, stage };
         let outcome = match work(&mut outlet) {
             Ok(()) => outlet.finish(),
             Err(Unanswered::Broken(error)) => Err(error),
@@ -101,7 +103,7 @@ where
 
 /// What the blocking thread tells first.
 enum Head {
-    Whole(Coding, Vec<u8>),
+    Whole(Coding, Bytes),
     Streamed(Coding, mpsc::Receiver<Piece>),
     Refused(Refusal),
 }
@@ -135,6 +137,7 @@ enum Stage {
     Undecided {
         head: oneshot::Sender<Head>,
         start: Vec<u8>,
+        turn: AnswerTurn,
     },
     Plain(Pieces),
     Gzip(GzEncoder<Pieces>),
@@ -147,7 +150,7 @@ impl Outlet {
     /// Sends what is left.
     fn finish(self) -> io::Result<()> {
         match self.stage {
-            Stage::Undecided { head, start } => {
+            Stage::Undecided { head, start, mut turn } => {
                 let Policy { compression, accepted, is_local, .. } = self.policy;
                 let coding = Coding::choose(compression, accepted, is_local, Some(start.len()));
                 let body = match coding {
@@ -159,7 +162,11 @@ impl Outlet {
                     }
                     Coding::Zstd => zstd::bulk::compress(&start, ZSTD_LEVEL)?,
                 };
-                head.send(Head::Whole(coding, body)).map_err(|_| gone())
+                let answer = match turn.keep(&self.runtime, body) {
+                    Ok(bytes) => Head::Whole(coding, bytes),
+                    Err(refusal) => Head::Refused(refusal),
+                };
+                head.send(answer).map_err(|_| gone())
             }
             Stage::Plain(pieces) => pieces.end(),
             Stage::Gzip(encoder) => encoder.finish()?.end(),
@@ -177,13 +184,13 @@ impl Outlet {
     }
 
     /// The answer is large: begins to send it.
-    fn begin(&mut self, head: oneshot::Sender<Head>, start: &[u8]) -> io::Result<()> {
+    fn begin(&mut self, head: oneshot::Sender<Head>, start: &[u8], turn: AnswerTurn) -> io::Result<()> {
         let Policy { compression, accepted, is_local, stall_timeout } = self.policy;
         let coding = Coding::choose(compression, accepted, is_local, None);
         let (sender, receiver) = mpsc::channel(PIECES_WAITING);
         head.send(Head::Streamed(coding, receiver)).map_err(|_| gone())?;
-        let pieces =
-            Pieces { sender, runtime: self.runtime.clone(), stall_timeout, buffer: Vec::with_capacity(PIECE_BYTES) };
+        let (runtime, buffer) = (self.runtime.clone(), Vec::with_capacity(PIECE_BYTES));
+        let pieces = Pieces { sender, runtime, stall_timeout, buffer, turn };
         self.stage = match coding {
             Coding::Plain => Stage::Plain(pieces),
             Coding::Gzip => Stage::Gzip(GzEncoder::new(pieces, flate2::Compression::new(GZIP_LEVEL))),
@@ -196,15 +203,15 @@ impl Outlet {
 impl Write for Outlet {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.stage {
-            Stage::Undecided { head, start } => {
+            Stage::Undecided { head, start, .. } => {
                 if head.is_closed() {
                     return Err(gone());
                 }
                 start.extend_from_slice(bytes);
                 if start.len() > UNDECIDED_BYTES
-                    && let Stage::Undecided { head, start } = std::mem::replace(&mut self.stage, Stage::Over)
+                    && let Stage::Undecided { head, start, turn } = std::mem::replace(&mut self.stage, Stage::Over)
                 {
-                    self.begin(head, &start)?;
+                    self.begin(head, &start, turn)?;
                 }
                 Ok(bytes.len())
             }
@@ -227,14 +234,27 @@ struct Pieces {
     runtime: Handle,
     stall_timeout: Duration,
     buffer: Vec<u8>,
+    turn: AnswerTurn,
 }
 
 impl Pieces {
     fn send(&mut self, piece: Piece) -> io::Result<()> {
-        match self.runtime.block_on(tokio::time::timeout(self.stall_timeout, self.sender.send(piece))) {
+        let piece = match self.sender.try_send(piece) {
+            Ok(()) => return Ok(()),
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(gone()),
+            Err(mpsc::error::TrySendError::Full(piece)) => piece,
+        };
+        // The client is slower than this thread: others compute while it catches up.
+        self.turn.pause();
+        let sent = self.runtime.block_on(tokio::time::timeout(self.stall_timeout, self.sender.send(piece)));
+        self.turn.resume(&self.runtime);
+        match sent {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(gone()),
-            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing")),
+            Err(_) => {
+                self.turn.count_slow_reader();
+                Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing"))
+            }
         }
     }
 

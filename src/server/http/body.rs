@@ -1,15 +1,42 @@
-//! JSON bodies: read whole, within a limit of their own and one of all together.
+//! Request bodies: how they come in, and JSON bodies read whole, within a limit of their own and one of all together.
+//!
+//! Invariant: what a body takes in memory is counted before it is there; and a client that sends slower than
+//! [`PACE_BYTES`] in each `stall_timeout` is given up, so that nobody holds what others need by sending a byte now and
+//! then.
 
-use axum::body::{Body, HttpBody};
+use std::time::Duration;
+
+use axum::body::Body;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use hyper::body::Body as _;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
+use super::turns::SMALL_BYTES;
 use super::{App, Refusal};
+use crate::server::connection::PACE_BYTES;
 
-/// The fewest KiB that a body counts for.
-const KIB_MIN: usize = 4;
+/// Items that a parsed body can have at most before its parser gives up.
+const ITEMS_MAX: usize = crate::query::SELECTIONS_MAX;
+/// What a string takes in memory wherever it stands.
+const BYTES_PER_STRING: usize = 40;
+
+/// A body while it is read.
+pub(super) struct Incoming {
+    body: Body,
+    /// How long the client may still take for the bytes that are owed.
+    patience: Duration,
+    owed: usize,
+}
+
+impl Incoming {
+    /// The fewest bytes that are still to come, as far as the head tells.
+    pub(super) fn announced(&self) -> u64 {
+        self.body.size_hint().lower()
+    }
+}
 
 /// A JSON body, counted as long as it is kept.
 pub(super) struct JsonBody {
@@ -17,55 +44,70 @@ pub(super) struct JsonBody {
     _counted: OwnedSemaphorePermit,
 }
 
-/// How much of a refused body is read, for the sake of the answer.
-const DISCARDED_BYTES_MAX: usize = 1 << 20;
-
 impl App {
+    /// Begins to read a body.
+    pub(super) fn incoming(&self, body: Body) -> Incoming {
+        Incoming { body, patience: self.options.limits.stall_timeout, owed: PACE_BYTES }
+    }
+
     /// Reads a JSON body.
-    pub(super) async fn json_body(&self, mut body: Body) -> Result<JsonBody, Refusal> {
+    pub(super) async fn json_body(&self, body: Body) -> Result<JsonBody, Refusal> {
         let bytes_max = self.options.limits.json_bytes_max;
-        let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-        if announced > bytes_max {
-            self.discard(&mut body).await;
+        let mut body = self.incoming(body);
+        if body.announced() > bytes_max as u64 {
             return Err(too_large(bytes_max));
         }
-        let mut kib = announced.div_ceil(1 << 10).max(KIB_MIN);
-        let mut counted = self.turn(&self.turns.json_bodies, permits(kib)).await?;
-        let mut bytes = Vec::with_capacity(announced);
+        // What is announced is not believed: room is taken for what has come, in steps that double.
+        let mut room = SMALL_BYTES.min(body.announced() as usize);
+        let mut counted = self.room(&self.turns.json_bodies, room).await?;
+        let mut bytes = Vec::with_capacity(room);
         while let Some(chunk) = self.next_chunk(&mut body).await? {
-            if bytes.len() + chunk.len() > bytes_max {
-                self.discard(&mut body).await;
+            let needed = bytes.len() + chunk.len();
+            if needed > bytes_max {
                 return Err(too_large(bytes_max));
             }
-            let needed = (bytes.len() + chunk.len()).div_ceil(1 << 10);
-            if needed > kib {
-                // Grows as the vector does, which doubles.
-                let more = needed.max(2 * kib).min(bytes_max.div_ceil(1 << 10)).max(needed) - kib;
-                counted.merge(self.turn(&self.turns.json_bodies, permits(more)).await?);
-                kib += more;
+            if needed > room {
+                room = needed.max(2 * room).min(bytes_max);
+                counted = self.more_room(counted, room).await?;
+                bytes.reserve_exact(room - bytes.len());
             }
             bytes.extend_from_slice(&chunk);
         }
         Ok(JsonBody { bytes, _counted: counted })
     }
 
-    /// Reads a little of what will not be used: a client that still sends when the connection is closed gets a reset in
-    /// place of the answer that says why.
-    async fn discard(&self, body: &mut Body) {
-        let mut discarded = 0;
-        while discarded < DISCARDED_BYTES_MAX
-            && let Ok(Some(chunk)) = self.next_chunk(body).await
-        {
-            discarded += chunk.len();
-        }
+    /// Exchanges the room of a JSON body for a larger one.
+    async fn more_room(&self, held: OwnedSemaphorePermit, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+        // Given back first: those who hold a part and wait for the rest could wait for each other. Turns come in order,
+        // so what is uncounted meanwhile is never more than what was counted before.
+        drop(held);
+        self.room(&self.turns.json_bodies, bytes).await
+    }
+
+    /// Waits for room for what a body becomes once it is parsed. Nobody knows that before, but each item needs a comma.
+    pub(super) async fn parse_room(
+        &self,
+        body: &JsonBody,
+        bytes_per_item: usize,
+    ) -> Result<OwnedSemaphorePermit, Refusal> {
+        let items = memchr::memchr_iter(b',', &body.bytes).count() + 1;
+        let bytes = items.min(ITEMS_MAX) * bytes_per_item + items * BYTES_PER_STRING;
+        self.room(&self.turns.parsed, bytes).await
     }
 
     /// The next bytes of a body; `None` at its end.
-    pub(super) async fn next_chunk(&self, body: &mut Body) -> Result<Option<Bytes>, Refusal> {
+    pub(super) async fn next_chunk(&self, incoming: &mut Incoming) -> Result<Option<Bytes>, Refusal> {
         loop {
-            match tokio::time::timeout(self.options.limits.stall_timeout, body.frame()).await {
+            let began = Instant::now();
+            let frame = tokio::time::timeout(incoming.patience, incoming.body.frame()).await;
+            match frame {
                 Ok(Some(Ok(frame))) => {
                     if let Ok(bytes) = frame.into_data() {
+                        incoming.patience = incoming.patience.saturating_sub(began.elapsed());
+                        incoming.owed = incoming.owed.saturating_sub(bytes.len());
+                        if incoming.owed == 0 {
+                            (incoming.patience, incoming.owed) = (self.options.limits.stall_timeout, PACE_BYTES);
+                        }
                         return Ok(Some(bytes));
                     }
                 }
@@ -74,18 +116,17 @@ impl App {
                 }
                 Ok(None) => return Ok(None),
                 Err(_) => {
-                    return Err(Refusal::json(StatusCode::REQUEST_TIMEOUT, "the rest of the body did not come"));
+                    let limit = self.options.limits.stall_timeout;
+                    let text =
+                        format!("the rest of the body did not come: {PACE_BYTES} bytes in {limit:?} are expected");
+                    return Err(Refusal::json(StatusCode::REQUEST_TIMEOUT, text).because("slow_body"));
                 }
             }
         }
     }
 }
 
-/// A number of permits; what is too large for one is never granted and ends in a timeout.
-fn permits(kib: usize) -> u32 {
-    u32::try_from(kib).unwrap_or(u32::MAX)
-}
-
 fn too_large(bytes_max: usize) -> Refusal {
-    Refusal::json(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {bytes_max} bytes"))
+    let text = format!("the body is larger than {bytes_max} bytes");
+    Refusal::json(StatusCode::PAYLOAD_TOO_LARGE, text).because("body_too_large")
 }

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::answer;
+use super::turns::AnswerLimit;
 use super::{App, Refusal, parameter};
 use crate::store::{LevelSummary, RunSummary};
 
@@ -18,9 +19,8 @@ pub(super) async fn debug(State(app): State<Arc<App>>, request: Request) -> Resu
         Some(selector) if !selector.is_empty() => selector.split(':').map(str::to_owned).collect(),
         _ => Vec::new(),
     };
-    let turn = app.turn(&app.turns.queries, 1).await?;
-    answer::json(policy, move |out| {
-        let _turn = turn;
+    let turn = app.answer_turn(AnswerLimit::Dumps).await?;
+    answer::json(policy, turn, move |out| {
         let Some(level) = app.service.summary(&path) else {
             let names: Vec<String> = path.iter().map(|name| format!("{name:?}")).collect();
             let text = format!("[METRICSTORE]> not found: []string{{{}}}", names.join(", "));

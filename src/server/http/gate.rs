@@ -7,11 +7,13 @@ use std::time::Instant;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 
+use super::refusal::Refused;
 use super::{App, Refusal};
 use crate::server::auth::Permission;
 use crate::server::connection::{Peer, RequestGuard};
@@ -96,10 +98,23 @@ impl Gate {
             let recovered = ready.wait_for(|ready| *ready);
             let recovered = tokio::time::timeout(self.app.options.limits.ready_timeout, recovered).await;
             if !matches!(recovered, Ok(Ok(_))) && !self.app.is_ready() {
-                return Err(Refusal::unavailable("recovering: not ready yet"));
+                return Err(Refusal::unavailable("not_ready", "recovering: not ready yet"));
             }
         }
         Ok(())
+    }
+
+    /// Counts a refusal, and logs it if there were not many just now.
+    fn note(&self, refused: &Refused, status: StatusCode) {
+        if let Some(reason) = refused.reason {
+            self.app.telemetry.refuse(reason);
+        }
+        let (route, text) = (self.route.name(), &refused.text);
+        if refused.reason.is_none() && !status.is_server_error() {
+            tracing::info!("{route}: {status}: {text}");
+        } else if let Some(count) = self.app.refusals_logged.note(1) {
+            tracing::warn!("{route}: {status}: {text} ({count} such refusals since the last one shown)");
+        }
     }
 }
 
@@ -114,7 +129,7 @@ impl App {
 pub(super) async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let peer = request.extensions().get::<Peer>();
-    let guard = peer.map(|peer| peer.requests.begin());
+    let mut guard = peer.map(|peer| peer.requests.begin());
     let address = peer.map(|peer| peer.address);
     tracing::debug!("{} {} from {address:?}", request.method(), request.uri().path());
     let admitted = match gate.check(&request) {
@@ -125,9 +140,18 @@ pub(super) async fn pass(State(gate): State<Gate>, request: Request, next: Next)
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     };
+    if let Some(refused) = response.extensions().get::<Refused>() {
+        gate.note(refused, response.status());
+    }
     let (route, status) = (gate.route.name(), response.status().as_u16());
     gate.app.telemetry.requests.get_or_create(&telemetry::Request { route, status }).inc();
     let telemetry = Arc::clone(&gate.app.telemetry);
+    // What has a length lies there ready to be sent: from now on it is the client who takes its time.
+    if let Some(guard) = &mut guard
+        && response.body().size_hint().exact().is_some()
+    {
+        guard.answered();
+    }
     response.map(|body| Body::new(Watched { body, route, begun, telemetry, _guard: guard }))
 }
 

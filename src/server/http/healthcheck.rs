@@ -9,6 +9,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::answer;
+use super::turns::AnswerLimit;
 use super::{App, Refusal};
 use crate::server::health;
 
@@ -21,13 +22,17 @@ struct Question {
     metric_names: Option<Vec<String>>,
 }
 
+/// What a name takes in memory, in a set.
+const BYTES_PER_ITEM: usize = 96;
+
 /// Judges nodes by the metrics that they are expected to send.
 pub(super) async fn healthcheck(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
     let policy = app.policy(&request);
     let body = app.json_body(request.into_body()).await?;
-    let turn = app.turn(&app.turns.queries, 1).await?;
-    answer::json(policy, move |out| {
-        let _turn = turn;
+    let room = app.parse_room(&body, BYTES_PER_ITEM).await?;
+    let turn = app.answer_turn(AnswerLimit::Queries).await?;
+    answer::json(policy, turn, move |out| {
+        let _room = room;
         let question: Question = serde_json::from_slice(&body.bytes)
             .map_err(|error| Refusal::json(StatusCode::BAD_REQUEST, format!("parsing request body failed: {error}")))?;
         drop(body);

@@ -13,6 +13,7 @@ mod lines;
 mod query;
 mod refusal;
 mod status;
+mod turns;
 mod write;
 
 use std::sync::Arc;
@@ -22,16 +23,16 @@ use axum::extract::Query;
 use axum::http::Uri;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, any, get, post};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa_swagger_ui::SwaggerUi;
 
 use self::gate::{Gate, Route};
 pub(super) use self::refusal::Refusal;
+use self::turns::Turns;
 use super::api;
 use super::auth::Authenticator;
 use super::options::Options;
 use super::service::Service;
-use crate::telemetry::SharedTelemetry;
+use crate::telemetry::{LogLimit, SharedTelemetry};
 use crate::time::SharedClock;
 
 /// What all endpoints share.
@@ -42,27 +43,8 @@ struct App {
     clock: SharedClock,
     authenticator: Option<Authenticator>,
     turns: Turns,
-}
-
-/// The bounds on what happens at a time.
-struct Turns {
-    large_pieces: Arc<Semaphore>,
-    ingests: Arc<Semaphore>,
-    zstd_bodies: Arc<Semaphore>,
-    /// In KiB.
-    json_bodies: Arc<Semaphore>,
-    queries: Arc<Semaphore>,
-}
-
-impl App {
-    /// Waits for a turn, but not for ever.
-    async fn turn(&self, turns: &Arc<Semaphore>, count: u32) -> Result<OwnedSemaphorePermit, Refusal> {
-        let turn = Arc::clone(turns).acquire_many_owned(count);
-        match tokio::time::timeout(self.options.limits.turn_timeout, turn).await {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => Err(Refusal::overloaded("too many requests at a time: try again later")),
-        }
-    }
+    /// A flood of refusals is a few lines of the log.
+    refusals_logged: LogLimit,
 }
 
 /// The way from a request to its endpoint.
@@ -74,17 +56,18 @@ pub(super) fn router(
     telemetry: SharedTelemetry,
     clock: SharedClock,
 ) -> Router {
-    let limits = &options.limits;
-    let turns = Turns {
-        large_pieces: Arc::new(Semaphore::new(limits.large_pieces_max)),
-        ingests: Arc::new(Semaphore::new(limits.ingests_max)),
-        zstd_bodies: Arc::new(Semaphore::new(limits.zstd_bodies_max)),
-        json_bodies: Arc::new(Semaphore::new(limits.json_bytes_in_flight_max >> 10)),
-        queries: Arc::new(Semaphore::new(limits.queries_max)),
-    };
+    let turns = Turns::new(&options.limits);
     let authenticator = options.auth.clone().map(|auth| Authenticator::new(auth, Arc::clone(&clock)));
     let dev = options.dev;
-    let app = Arc::new(App { service, options, telemetry, clock, authenticator, turns });
+    let app = Arc::new(App {
+        service,
+        options,
+        telemetry,
+        clock,
+        authenticator,
+        turns,
+        refusals_logged: LogLimit::default(),
+    });
 
     let endpoints: [(Route, &str, MethodRouter<Arc<App>>); 5] = [
         (Route::Write, "/api/write", post(write::write)),

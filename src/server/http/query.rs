@@ -9,6 +9,7 @@ use axum::response::Response;
 
 use super::answer::{self, Policy, Unanswered};
 use super::encoding::Accepted;
+use super::turns::AnswerLimit;
 use super::{App, Refusal};
 use crate::query;
 use crate::server::connection::Peer;
@@ -17,9 +18,10 @@ use crate::server::connection::Peer;
 pub(super) async fn query(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
     let policy = app.policy(&request);
     let body = app.json_body(request.into_body()).await?;
-    let turn = app.turn(&app.turns.queries, 1).await?;
-    answer::json(policy, move |out| {
-        let _turn = turn;
+    let room = app.parse_room(&body, size_of::<query::Query>()).await?;
+    let turn = app.answer_turn(AnswerLimit::Queries).await?;
+    answer::json(policy, turn, move |out| {
+        let _room = room;
         let request = query::Request::parse(&body.bytes)
             .map_err(|error| Refusal::json(StatusCode::BAD_REQUEST, error.to_string()))?;
         app.service.answer(&request, out).map_err(|error| match error.kind() {

@@ -1,4 +1,5 @@
-//! What a request gets that isn't served: status and body, in the two forms that cc-metric-store has.
+//! What a request gets that isn't served: status and body, in the two forms that cc-metric-store has, and the reason
+//! under which it is counted.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -16,27 +17,43 @@ pub(in crate::server) struct Refusal {
     text: String,
     is_json: bool,
     retry: bool,
+    reason: Option<&'static str>,
+}
+
+/// An extension of an answer that is a refusal: what the gate counts and logs.
+#[derive(Debug, Clone)]
+pub(super) struct Refused {
+    /// The limit, or what is not ready; `None` when the request itself is at fault.
+    pub(super) reason: Option<&'static str>,
+    /// What the client is told.
+    pub(super) text: String,
 }
 
 impl Refusal {
     /// `{"status":"Bad Request","error":"…"}`.
     pub(in crate::server) fn json(status: StatusCode, text: impl Into<String>) -> Self {
-        Refusal { status, text: text.into(), is_json: true, retry: false }
+        Refusal { status, text: text.into(), is_json: true, retry: false, reason: None }
     }
 
     /// The text and a newline.
     pub(in crate::server) fn text(status: StatusCode, text: impl Into<String>) -> Self {
-        Refusal { status, text: text.into(), is_json: false, retry: false }
+        Refusal { status, text: text.into(), is_json: false, retry: false, reason: None }
     }
 
-    /// What the server has no room for now.
-    pub(super) fn overloaded(text: impl Into<String>) -> Self {
-        Refusal::json(StatusCode::TOO_MANY_REQUESTS, text).retry()
+    /// What the server has no room for now: `reason` names the limit.
+    pub(super) fn overloaded(reason: &'static str, text: impl Into<String>) -> Self {
+        Refusal::json(StatusCode::TOO_MANY_REQUESTS, text).because(reason).retry()
     }
 
     /// What can't be served now.
-    pub(super) fn unavailable(text: impl Into<String>) -> Self {
-        Refusal::json(StatusCode::SERVICE_UNAVAILABLE, text).retry()
+    pub(super) fn unavailable(reason: &'static str, text: impl Into<String>) -> Self {
+        Refusal::json(StatusCode::SERVICE_UNAVAILABLE, text).because(reason).retry()
+    }
+
+    /// Counts it under a reason.
+    pub(super) fn because(mut self, reason: &'static str) -> Self {
+        self.reason = Some(reason);
+        self
     }
 
     /// A defect of ours.
@@ -66,21 +83,17 @@ impl Refusal {
 impl From<IngestError> for Refusal {
     fn from(error: IngestError) -> Self {
         match error {
-            IngestError::Busy(_) => Refusal::overloaded(error.to_string()),
-            IngestError::NotReady | IngestError::LogFailed(_) | IngestError::Closed => {
-                Refusal::unavailable(error.to_string())
-            }
+            IngestError::Busy(_) => Refusal::overloaded("memory_cap", error.to_string()),
+            IngestError::NotReady => Refusal::unavailable("not_ready", error.to_string()),
+            IngestError::LogFailed(_) => Refusal::unavailable("log_failed", error.to_string()),
+            IngestError::Closed => Refusal::unavailable("closing", error.to_string()),
         }
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        if self.status.is_server_error() {
-            tracing::warn!("{}: {}", self.status, self.text);
-        } else {
-            tracing::info!("{}: {}", self.status, self.text);
-        }
+        let refused = Refused { reason: self.reason, text: self.text.clone() };
         let (content_type, body) = if self.is_json {
             let status = self.status.canonical_reason().unwrap_or_default();
             ("application/json", json!({ "status": status, "error": self.text }).to_string())
@@ -88,6 +101,7 @@ impl IntoResponse for Refusal {
             ("text/plain; charset=utf-8", self.text)
         };
         let mut response = (self.status, [(header::CONTENT_TYPE, content_type)], body + "\n").into_response();
+        response.extensions_mut().insert(refused);
         let headers = response.headers_mut();
         if !self.is_json {
             headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -27,7 +27,10 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, R
 
 /// Own metrics.
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Refusal> {
+    let turn = app.turn(&app.turns.scrapes, 1).await?;
     let encoded = tokio::task::spawn_blocking(move || {
+        // Held by the work and not by the request: a client that goes away does not make room for more of it.
+        let _turn = turn;
         for (kind, bytes) in app.service.memory() {
             app.telemetry.memory_bytes.get_or_create(&Kind { kind }).set(saturated(bytes));
         }

@@ -23,6 +23,7 @@ pub(super) async fn write(State(app): State<Arc<App>>, request: Request) -> Resu
         let refusal = Refusal::from(IntakeError::TooLarge(bytes_max));
         return Err(refusal.and("; 0 lines of it were stored"));
     }
+    let _upload = app.turn(&app.turns.uploads, 1).await?;
     let _inflating = match encoding {
         ContentEncoding::Zstd => Some(app.turn(&app.turns.zstd_bodies, 1).await?),
         _ => None,
@@ -32,7 +33,7 @@ pub(super) async fn write(State(app): State<Arc<App>>, request: Request) -> Resu
     let cluster = parameter(request.uri(), "cluster").unwrap_or_default().into();
     let mut upload = Upload { app: Arc::clone(&app), cluster, intake, report: IngestReport::default(), large: None };
 
-    let mut body = request.into_body();
+    let mut body = app.incoming(request.into_body());
     let mut outcome = Ok(());
     let mut first = true;
     while outcome.is_ok() {
@@ -74,11 +75,11 @@ enum Stop {
 
 impl From<IntakeError> for Refusal {
     fn from(error: IntakeError) -> Self {
-        let status = match error {
-            IntakeError::Damaged(_) => StatusCode::BAD_REQUEST,
-            IntakeError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-        };
-        Refusal::json(status, error.to_string())
+        let text = error.to_string();
+        match error {
+            IntakeError::Damaged(_) => Refusal::json(StatusCode::BAD_REQUEST, text),
+            IntakeError::TooLarge(_) => Refusal::json(StatusCode::PAYLOAD_TOO_LARGE, text).because("body_too_large"),
+        }
     }
 }
 
@@ -96,7 +97,7 @@ impl Upload {
     /// Asks for large pieces; nobody waits for them.
     fn grow(&mut self) {
         if self.large.is_none() {
-            self.large = Arc::clone(&self.app.turns.large_pieces).try_acquire_owned().ok();
+            self.large = self.app.turns.large_pieces.try_take();
         }
     }
 
@@ -138,11 +139,13 @@ impl Upload {
                 return Ok(());
             }
         };
-        let _turn = self.app.turn(&self.app.turns.ingests, 1).await?;
+        let turn = self.app.turn(&self.app.turns.writes, 1).await?;
         let service = Arc::clone(&self.app.service);
         let cluster = Arc::clone(&self.cluster);
         let mut report = std::mem::take(&mut self.report);
         let stored = tokio::task::spawn_blocking(move || {
+            // Held by the work and not by the request: a client that goes away does not make room for more of it.
+            let _turn = turn;
             let outcome = service.ingest(&cluster, &lines, &mut report);
             (lines, report, outcome)
         });

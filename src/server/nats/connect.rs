@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::credentials::Credentials;
-use super::log_limit::LogLimit;
 use super::options::Options;
+use crate::telemetry::LogLimit;
 use crate::telemetry::SharedTelemetry;
 
 /// The longest time between two attempts to connect: servers that come back are found soon, and an attempt is cheap.

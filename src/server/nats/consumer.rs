@@ -18,11 +18,11 @@ use super::connect::Link;
 use super::delivery::{Delivery, Recent};
 use super::durable::{ACK_PENDING_MAX, AttachError, Durable, Info};
 use super::echo::echo;
-use super::log_limit::LogLimit;
 use super::options::JetStream;
 use super::pull::{End, Inflow};
 use super::queue::Batch;
 use super::storing::{Attempt, RETRY_PAUSES, Storing};
+use crate::telemetry::LogLimit;
 use crate::telemetry::{self, SharedTelemetry};
 
 /// Receives and stores the messages of one durable consumer.

@@ -14,7 +14,6 @@ mod credentials;
 mod delivery;
 mod durable;
 mod echo;
-mod log_limit;
 mod options;
 mod pull;
 mod queue;

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::log_limit::LogLimit;
 use super::options::Subscription;
 use super::queue::Batch;
 use crate::engine::{Engine, IngestError, IngestReport};
+use crate::telemetry::LogLimit;
 
 /// Before a refused batch is tried again: from the first, doubling up to the last.
 pub(super) const RETRY_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));

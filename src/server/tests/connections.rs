@@ -94,16 +94,27 @@ async fn a_long_request_is_not_idle() {
     assert_eq!(read(server.post("/api/query", "{}")).await, (200, "{}".into()));
 }
 
+/// A limit that makes peers wait in the dark looks like a dead server to them, and to whom it may alarm.
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_beyond_the_limit_wait() {
+async fn connections_beyond_the_limit_are_told_so() {
     let server = Server::start(Fake::default(), |options| options.limits.connections_max = 1).await;
     let first = TcpStream::connect(server.address).await.unwrap();
     let mut second = TcpStream::connect(server.address).await.unwrap();
     second.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-    let mut byte = [0];
-    assert!(tokio::time::timeout(SHORT, second.peek(&mut byte)).await.is_err());
+    let answer = until_closed(&mut second).await;
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("Retry-After: 5"), "{answer}");
+    assert!(server.metrics().contains("treering_refused_total{reason=\"connections\"} 1"), "{}", server.metrics());
     drop(first);
-    assert!(tokio::time::timeout(SOON, one_answer(&mut second)).await.unwrap().starts_with("HTTP/1.1 200"));
+    let served = async {
+        loop {
+            let mut third = TcpStream::connect(server.address).await.unwrap();
+            third.write_all(b"GET /-/healthy HTTP/1.0\r\n\r\n").await.unwrap();
+            if until_closed(&mut third).await.contains(" 200 ") {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(SOON, served).await.expect("the place is free again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

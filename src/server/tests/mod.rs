@@ -109,6 +109,7 @@ impl Clock for Stopped {
 struct Server {
     address: SocketAddr,
     fake: Arc<Fake>,
+    telemetry: Arc<Telemetry>,
     ready: watch::Sender<bool>,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<io::Result<()>>,
@@ -134,11 +135,11 @@ impl Server {
         let telemetry = Arc::new(Telemetry::default());
         let fake = Arc::new(fake);
         let clock = Arc::new(Stopped(AtomicI64::new(NOW)));
-        let serving = run::serve(listener, fake.clone(), options, telemetry, clock, async {
+        let serving = run::serve(listener, fake.clone(), options, telemetry.clone(), clock, async {
             let _ = stopped.await;
         });
         let running = tokio::spawn(serving);
-        Server { address, fake, ready, stop: Some(stop), running }
+        Server { address, fake, telemetry, ready, stop: Some(stop), running }
     }
 
     fn get(&self, path: &str) -> RequestBuilder {
@@ -147,6 +148,10 @@ impl Server {
 
     fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {
         Client::new().post(format!("http://{}{path}", self.address)).body(body)
+    }
+
+    fn metrics(&self) -> String {
+        self.telemetry.encode()
     }
 
     fn stored(&self) -> Vec<u8> {

@@ -131,3 +131,28 @@ async fn who_gets_no_turn_is_told_to_come_later() {
     let response = server.post("/api/write", "a\n").send().await.unwrap();
     assert_eq!((response.status().as_u16(), header(&response, "retry-after")), (429, "5"));
 }
+
+/// The turn belonged to the request, and the work to a thread: clients that went away at once made room for more and
+/// more work that nobody waited for, each with a piece of a body in memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_go_away_do_not_make_room_for_more_work() {
+    let (running, most) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicI64::new(0)));
+    let work = {
+        let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+        move || {
+            most.fetch_max(running.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            std::thread::sleep(Duration::from_millis(200));
+            running.fetch_sub(1, Ordering::Relaxed);
+            IngestError::Closed
+        }
+    };
+    let fake = Fake { failure: Some(Box::new(work)), ..Fake::default() };
+    let server = Server::start(fake, |options| options.limits.ingests_max = 1).await;
+    for _ in 0..30 {
+        let mut client = tokio::net::TcpStream::connect(server.address).await.unwrap();
+        let request = b"POST /api/write HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na\n";
+        tokio::io::AsyncWriteExt::write_all(&mut client, request).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(most.load(Ordering::Relaxed), 1);
+}

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 /// Lets one event through, then counts others until `pause` is over.
 #[derive(Debug)]
-pub(super) struct LogLimit {
+pub struct LogLimit {
     pause: Duration,
     /// A plain lock: it is held for a few instructions, and only when something is wrong.
     state: Mutex<State>,
@@ -21,13 +21,14 @@ struct State {
 }
 
 impl LogLimit {
-    pub(super) fn new(pause: Duration) -> Self {
+    /// One event in each `pause`.
+    pub fn new(pause: Duration) -> Self {
         LogLimit { pause, state: Mutex::default() }
     }
 
     /// Notes `count` events; answers how many there were since the last that was logged, these included, when it is
     /// time to log again.
-    pub(super) fn note(&self, count: u64) -> Option<u64> {
+    pub fn note(&self, count: u64) -> Option<u64> {
         self.note_at(count, Instant::now())
     }
 
@@ -43,7 +44,7 @@ impl LogLimit {
 }
 
 /// Between two lines about the same trouble.
-pub(super) const LOG_PAUSE: Duration = Duration::from_secs(10);
+const LOG_PAUSE: Duration = Duration::from_secs(10);
 
 impl Default for LogLimit {
     fn default() -> Self {

@@ -1,0 +1,189 @@
+//! The bounds on what happens at a time, and on the bytes that it takes.
+//!
+//! Invariant: nobody waits for a turn longer than `turn_timeout`; who gets none is told which limit it was, and is
+//! counted under its name. A turn is given back when its guard is dropped, so work on another thread takes it along.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{App, Refusal};
+use crate::server::options::Limits;
+
+/// Bodies and answers up to this size have a pool of their own: large ones never keep them waiting.
+pub(super) const SMALL_BYTES: usize = 64 << 10;
+/// Bytes of all small bodies, and of all small answers, together.
+const SMALL_BYTES_IN_FLIGHT: usize = 64 << 20;
+/// The fewest KiB that a body or an answer counts for.
+const KIB_MIN: usize = 4;
+
+/// So many of one kind at a time.
+pub(super) struct Limit {
+    semaphore: Arc<Semaphore>,
+    /// Permits, whatever they count.
+    max: usize,
+    /// Its name in own metrics.
+    reason: &'static str,
+    /// What there is too much of, for the answer.
+    what: &'static str,
+}
+
+impl Limit {
+    pub(super) fn new(max: usize, reason: &'static str, what: &'static str) -> Self {
+        Limit { semaphore: Arc::new(Semaphore::new(max)), max, reason, what }
+    }
+
+    /// A permit if one is free: nobody waits.
+    pub(super) fn try_take(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.semaphore).try_acquire_owned().ok()
+    }
+}
+
+/// Bytes in flight, in KiB: small amounts apart from large ones.
+pub(super) struct Pool {
+    small: Limit,
+    large: Limit,
+}
+
+impl Pool {
+    fn new(bytes_max: usize, reason: &'static str, what: &'static str) -> Self {
+        Pool {
+            small: Limit::new(SMALL_BYTES_IN_FLIGHT >> 10, reason, what),
+            large: Limit::new(bytes_max >> 10, reason, what),
+        }
+    }
+
+    /// The part that counts `bytes`, and how many permits they are.
+    fn part(&self, bytes: usize) -> (&Limit, u32) {
+        let limit = if bytes <= SMALL_BYTES { &self.small } else { &self.large };
+        let kib = bytes.div_ceil(1 << 10).max(KIB_MIN);
+        // What is larger than all there is would wait in vain: it has the whole to itself.
+        (limit, u32::try_from(kib.min(limit.max)).unwrap_or(u32::MAX))
+    }
+}
+
+/// Every bound of the endpoints.
+pub(super) struct Turns {
+    pub(super) uploads: Limit,
+    pub(super) large_pieces: Limit,
+    pub(super) writes: Limit,
+    pub(super) zstd_bodies: Limit,
+    pub(super) json_bodies: Pool,
+    pub(super) parsed: Pool,
+    pub(super) queries: Limit,
+    pub(super) answers: Limit,
+    pub(super) answer_bytes: Pool,
+    pub(super) dumps: Limit,
+    pub(super) scrapes: Limit,
+}
+
+impl Turns {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Turns {
+            uploads: Limit::new(limits.uploads_max, "uploads", "bodies of writes"),
+            large_pieces: Limit::new(limits.large_pieces_max, "large_pieces", "large pieces"),
+            writes: Limit::new(limits.ingests_max, "writes", "pieces of writes being stored"),
+            zstd_bodies: Limit::new(limits.zstd_bodies_max, "zstd_bodies", "bodies inflated with zstd"),
+            json_bodies: Pool::new(limits.json_bytes_in_flight_max, "json_bodies", "KiB of JSON bodies"),
+            parsed: Pool::new(limits.json_bytes_in_flight_max, "parsed_requests", "KiB of parsed requests"),
+            queries: Limit::new(limits.queries_max, "queries", "queries being computed"),
+            answers: Limit::new(limits.answers_max, "answers", "answers being sent"),
+            answer_bytes: Pool::new(limits.answer_bytes_in_flight_max, "answer_bytes", "KiB of answers being sent"),
+            dumps: Limit::new(1, "dumps", "dumps of the tree"),
+            scrapes: Limit::new(limits.scrapes_max, "scrapes", "scrapes of metrics"),
+        }
+    }
+}
+
+impl App {
+    /// Waits for a turn, but not for ever.
+    pub(super) async fn turn(&self, limit: &Limit, count: u32) -> Result<OwnedSemaphorePermit, Refusal> {
+        let turn = Arc::clone(&limit.semaphore).acquire_many_owned(count);
+        match tokio::time::timeout(self.options.limits.turn_timeout, turn).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(overloaded(limit)),
+        }
+    }
+
+    /// Waits for room for so many bytes.
+    pub(super) async fn room(&self, pool: &Pool, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+        let (limit, count) = pool.part(bytes);
+        self.turn(limit, count).await
+    }
+
+    /// Waits for a turn to compute an answer and to send it.
+    pub(super) async fn answer_turn(self: &Arc<Self>, limit: AnswerLimit) -> Result<AnswerTurn, Refusal> {
+        let answer = self.turn(&self.turns.answers, 1).await?;
+        let computing = self.turn(limit.of(&self.turns), 1).await?;
+        Ok(AnswerTurn { app: Arc::clone(self), limit, computing: Some(computing), _answer: answer })
+    }
+}
+
+/// Which limit a computation falls under.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum AnswerLimit {
+    Queries,
+    Dumps,
+}
+
+impl AnswerLimit {
+    fn of(self, turns: &Turns) -> &Limit {
+        match self {
+            AnswerLimit::Queries => &turns.queries,
+            AnswerLimit::Dumps => &turns.dumps,
+        }
+    }
+}
+
+/// The right to compute an answer, and to keep it until its client has taken it. Those that wait for a slow client
+/// compute nothing, and let others do it meanwhile.
+pub(super) struct AnswerTurn {
+    app: Arc<App>,
+    limit: AnswerLimit,
+    computing: Option<OwnedSemaphorePermit>,
+    _answer: OwnedSemaphorePermit,
+}
+
+impl AnswerTurn {
+    /// Says that nothing is computed for now.
+    pub(super) fn pause(&mut self) {
+        self.computing = None;
+    }
+
+    /// Goes on computing. Those who are before it take finite time, so it waits as long as it takes.
+    pub(super) fn resume(&mut self, runtime: &Handle) {
+        let turn = Arc::clone(&self.limit.of(&self.app.turns).semaphore).acquire_owned();
+        self.computing = runtime.block_on(turn).ok();
+    }
+
+    /// Counts a whole answer as in flight until its last byte is sent. To be called on a blocking thread.
+    pub(super) fn keep(&mut self, runtime: &Handle, answer: Vec<u8>) -> Result<Bytes, Refusal> {
+        self.pause();
+        let room = runtime.block_on(self.app.room(&self.app.turns.answer_bytes, answer.len()))?;
+        Ok(Bytes::from_owner(Kept { answer, _room: room }))
+    }
+
+    /// Counts a client that was given up.
+    pub(super) fn count_slow_reader(&self) {
+        self.app.telemetry.refuse("slow_reader");
+    }
+}
+
+/// An answer with its place in the pool.
+struct Kept {
+    answer: Vec<u8>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.answer
+    }
+}
+
+fn overloaded(limit: &Limit) -> Refusal {
+    let Limit { max, reason, what, .. } = limit;
+    Refusal::overloaded(reason, format!("overloaded: {max} {what} at a time are the limit: try again later"))
+}
