@@ -79,7 +79,12 @@ impl Inventory {
                 let reason = format!("a copy of number {}, which is there under its own name", file.sequence);
                 inventory.leave_out(engine, kind, &file, &reason);
             } else {
-                damage::note(&engine.telemetry, reason_of(kind), &file.path, &format!("read as number {}", file.sequence));
+                damage::note(
+                    &engine.telemetry,
+                    reason_of(kind),
+                    &file.path,
+                    &format!("read as number {}", file.sequence),
+                );
                 inventory.list(kind).push(file);
             }
         }
