@@ -73,7 +73,7 @@ impl Known {
     /// one record may reach as far as the next.
     fn repeated(&self) -> Vec<SeriesId> {
         let record = self.records;
-        if !record.is_power_of_two() || record.trailing_zeros() % 3 != 0 || record == 1 {
+        if !record.is_power_of_two() || !record.trailing_zeros().is_multiple_of(3) || record == 1 {
             return self.repeat.clone();
         }
         let known = self.series.iter().zip(0..).filter(|(known, _)| **known).map(|(_, id)| SeriesId(id));

@@ -102,9 +102,10 @@ fn recover_shard(engine: &Engine, shard: usize, counts: &Recovered) -> Result<Na
 /// Reads a snapshot's hosts, into memory when there are counts to keep; answers whether all of it was sound.
 fn read_snapshot(engine: &Engine, shard: usize, path: &Path, counts: Option<&Recovered>) -> Result<bool, OpenError> {
     // What is wrong is said once, when the content counts.
-    let note = |what: &dyn std::fmt::Display| match counts {
-        Some(_) => damage::note(&engine.telemetry, "snapshot", path, what),
-        None => {}
+    let note = |what: &dyn std::fmt::Display| {
+        if counts.is_some() {
+            damage::note(&engine.telemetry, "snapshot", path, what);
+        }
     };
     let source = match engine.disk.open(path) {
         Ok(source) => source,
