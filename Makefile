@@ -7,7 +7,7 @@ PROGRAM := target/release/treering
 export PATH := $(PATH):/usr/sbin
 
 .DEFAULT_GOAL := all
-.PHONY: all help release demo run test crash nats-server bench swagger clean distclean
+.PHONY: all help release demo run test crash nats-server bench fuzz swagger clean distclean
 
 all: release config.json var/checkpoints var/archive ## Build the program, and make config.json and var/ if they are missing
 
@@ -58,13 +58,18 @@ nats-server:
 bench: ## Measure
 	$(CARGO) bench --locked
 
+# See fuzz/README.md.
+SECONDS ?= 10
+fuzz: ## Run every fuzz target for SECONDS, or those in TARGETS
+	fuzz/run.sh $(SECONDS) $(TARGETS)
+
 swagger: ## Write the API's description to swagger.json
 	$(CARGO) run --locked --all-features --quiet --example swagger > swagger.json.tmp
 	mv swagger.json.tmp swagger.json
 
 clean: ## Remove what was built
 	$(CARGO) clean
-	rm -f swagger.json.tmp
+	rm -rf swagger.json.tmp fuzz/work
 
 distclean: clean ## Remove also config.json and var/, with the data in it
 	rm -rf var config.json

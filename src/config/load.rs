@@ -25,7 +25,16 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, Errors> {
     // would only bury the reason.
     let whole = problems.is_empty();
     environment.apply(&mut document, &mut problems);
+    check(document, whole, problems, warnings)
+}
 
+/// Checks a document; `whole` says whether all of it could be read.
+pub(super) fn check(
+    document: Document,
+    whole: bool,
+    mut problems: Vec<Problem>,
+    mut warnings: Vec<String>,
+) -> Result<Config, Errors> {
     let mut value = document.value.clone();
     let mut found = violations(&value);
     if !whole {

@@ -8,6 +8,8 @@ mod bytes;
 mod environment;
 mod error;
 mod file;
+#[cfg(any(test, feature = "testing"))]
+mod fuzz;
 mod load;
 mod reload;
 mod resolve;
@@ -21,6 +23,8 @@ mod tests;
 pub use bytes::{BytesError, parse_bytes};
 pub use environment::Environment;
 pub use error::{Errors, Location, Problem};
+#[cfg(any(test, feature = "testing"))]
+pub use fuzz::fuzz_config;
 pub use load::load;
 pub use reload::restart_needed;
 pub use schema::schema_text;

@@ -80,6 +80,34 @@ impl Document {
         document
     }
 
+    /// A document of one value, whose sections lie in no other files.
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn without_files(value: Value, problems: &mut Vec<Problem>, warnings: &mut Vec<String>) -> Self {
+        let mut document = Document {
+            value: Value::Object(Map::new()),
+            file: "config.json".to_owned(),
+            section_files: HashMap::new(),
+            variables: HashMap::new(),
+        };
+        let Value::Object(members) = value else {
+            document.problem(problems, "", "found no object, expected an object with sections".to_owned());
+            return document;
+        };
+        let mut sections = Map::new();
+        for (key, mut value) in members {
+            match known(&key) {
+                None => document.unknown(&key, problems, warnings),
+                Some(_) if value.is_null() => {}
+                Some(section) => {
+                    tidy(&mut value, section == "metrics");
+                    sections.insert(section.to_owned(), value);
+                }
+            }
+        }
+        document.value = Value::Object(sections);
+        document
+    }
+
     /// Sets a value that a variable brings; creates its section when there is none. A section that is no object is
     /// left alone: the schema complains about it.
     pub(super) fn set(&mut self, pointer: &'static str, value: Value, variable: String) {

@@ -1,7 +1,8 @@
 //! Adoption: what lies in the reference's files, whoever wrote them, comes into memory.
 //!
 //! A host's folder is read in the order of its files' times, later files over earlier ones, the log last; one that
-//! can't be read never stops another.
+//! can't be read never stops another. What was not read is moved out of the way of the next checkpoint, which removes
+//! what it believes to hold. Only a sound state file of a newer version is an error: it may say what was freed.
 
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashMap;
+use parking_lot::Mutex;
 
 use crate::disk::Entry;
 use crate::formats::ccms::{
@@ -25,52 +27,92 @@ use super::outcome::OpenError;
 /// Hosts between two lines of progress.
 const PROGRESS_HOSTS: u64 = 1000;
 
+/// The folder below Treering's own for folders that can't be read.
+const UNREAD_FOLDER: &str = "unread";
+
 /// Samples of a log that are applied at once.
 const BATCH_SAMPLES: usize = 10_000;
 
 /// Reads all hosts' folders in the checkpoint directory.
 pub(super) fn adopt(engine: &Engine) -> Result<(), OpenError> {
     let root = &engine.options.checkpoints;
-    let clusters = list(engine, root)?;
+    let clusters = engine.disk.list(root).map_err(|error| OpenError::Disk { path: root.clone(), error })?;
     let mut folders: Vec<(String, String, PathBuf)> = Vec::new();
     for cluster in clusters.iter().filter(|entry| entry.name != OWN_FOLDER) {
         let path = root.join(&cluster.name);
         if !cluster.is_dir {
-            damage::note(&engine.telemetry, "foreign", &path, &"expected only folders here");
+            note_foreign(engine, &path);
             continue;
         }
-        for host in list(engine, &path)?.iter().filter(|entry| entry.is_dir) {
+        let hosts = match engine.disk.list(&path) {
+            Ok(hosts) => hosts,
+            Err(error) => {
+                move_unread(engine, &path, &error);
+                continue;
+            }
+        };
+        for host in hosts {
+            if !host.is_dir {
+                note_foreign(engine, &path.join(&host.name));
+                continue;
+            }
             let names = (ccms::name_of_directory(&cluster.name), ccms::name_of_directory(&host.name));
             folders.push((names.0, names.1, path.join(&host.name)));
         }
     }
     let done = AtomicU64::new(0);
+    let failure = Mutex::new(None);
     engine.in_parallel(folders.len(), |at| {
         let (cluster, host, folder) = &folders[at];
-        adopt_host(engine, cluster, host, folder);
+        if let Err(error) = adopt_host(engine, cluster, host, folder) {
+            *failure.lock() = Some(error);
+        }
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
         if done.is_multiple_of(PROGRESS_HOSTS) {
             tracing::info!("recovery: {done} of {} hosts read", folders.len());
         }
     });
-    Ok(())
+    failure.into_inner().map_or(Ok(()), Err)
 }
 
-fn list(engine: &Engine, path: &Path) -> Result<Vec<Entry>, OpenError> {
-    engine.disk.list(path).map_err(|error| OpenError::Disk { path: path.to_owned(), error })
+fn note_foreign(engine: &Engine, path: &Path) {
+    damage::note(&engine.telemetry, "foreign", path, &"expected only folders here");
 }
 
-fn adopt_host(engine: &Engine, cluster: &str, name: &str, folder: &Path) {
+/// Moves a cluster's or host's folder that can't be listed out of the way: once it can be again, a checkpoint would
+/// remove what lies in it as covered, and nothing of it is in memory.
+fn move_unread(engine: &Engine, folder: &Path, error: &std::io::Error) {
+    damage::note(&engine.telemetry, "unreadable", folder, error);
+    let unread = engine.options.checkpoints.join(OWN_FOLDER).join(UNREAD_FOLDER);
+    let below = folder.strip_prefix(&engine.options.checkpoints).unwrap_or(folder);
+    let to = unread.join(below.to_string_lossy().replace('/', "%2F"));
+    let moved = engine.disk.create_dir_all(&unread).and_then(|()| {
+        let to = damage::free_name(&*engine.disk, &to);
+        engine.disk.rename(folder, &to).map(|()| to)
+    });
+    match moved {
+        Ok(to) => tracing::warn!("{} is kept as {}", folder.display(), to.display()),
+        Err(error) => tracing::error!("{} can't be moved to {}: {error}", folder.display(), unread.display()),
+    }
+}
+
+fn adopt_host(engine: &Engine, cluster: &str, name: &str, folder: &Path) -> Result<(), OpenError> {
     let host = match engine.store.host_or_create(cluster, name) {
         Ok(host) => host,
-        Err(limit) => return damage::note(&engine.telemetry, "limit", folder, &limit),
+        Err(limit) => {
+            damage::note(&engine.telemetry, "limit", folder, &limit);
+            return Ok(());
+        }
     };
-    let state = read_state(engine, cluster, name);
-    let mut adoption = Adoption::new(engine, host, folder, state.as_ref());
     let entries = match engine.disk.list(folder) {
         Ok(entries) => entries,
-        Err(error) => return damage::note(&engine.telemetry, "unreadable", folder, &error),
+        Err(error) => {
+            move_unread(engine, folder, &error);
+            return Ok(());
+        }
     };
+    let state = read_state(engine, cluster, name)?;
+    let mut adoption = Adoption::new(engine, host, folder, state.as_ref());
     let mut snapshots: Vec<(i64, &Entry)> = entries
         .iter()
         .filter(|entry| !entry.is_dir)
@@ -86,24 +128,32 @@ fn adopt_host(engine: &Engine, cluster: &str, name: &str, folder: &Path) {
     if let Some(state) = &state {
         adoption.host.restore(state, &engine.store.metrics(), engine.store.limits());
     }
-    if entries.iter().any(|entry| entry.name == WAL_FILE && !entry.is_dir) {
+    if entries.iter().any(|entry| entry.name == WAL_FILE) {
         adoption.log();
     }
+    Ok(())
 }
 
 /// What Treering put beside the host's files, if it did.
-fn read_state(engine: &Engine, cluster: &str, host: &str) -> Option<HostImage> {
+fn read_state(engine: &Engine, cluster: &str, host: &str) -> Result<Option<HostImage>, OpenError> {
     let path = state_path(&engine.options.checkpoints, cluster, host);
+    let useless = |what: &dyn std::fmt::Display| {
+        damage::note(&engine.telemetry, "state", &path, what);
+        damage::set_aside(&*engine.disk, &path);
+        Ok(None)
+    };
     let source = match engine.disk.read(&path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
-        Err(error) => {
-            damage::note(&engine.telemetry, "state", &path, &error);
-            return None;
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return useless(&error),
     };
-    let read = ccms::read_state(source.as_slice(), source.len() as u64);
-    read.inspect_err(|error| damage::note(&engine.telemetry, "state", &path, error)).ok()
+    match ccms::read_state(source.as_slice(), source.len() as u64) {
+        Ok(image) if (&*image.cluster, &*image.host) == (cluster, host) => Ok(Some(image)),
+        // Its horizons would hide what was never freed.
+        Ok(image) => useless(&format!("it speaks of {}/{}, expected {cluster}/{host}", image.cluster, image.host)),
+        Err(error @ CcmsError::UnknownVersion { .. }) => Err(OpenError::Newer { path, reason: error.to_string() }),
+        Err(error) => useless(&error),
+    }
 }
 
 /// One host's files on their way into memory.
@@ -147,7 +197,8 @@ impl<'e> Adoption<'e> {
             Ok(source) => BufReader::with_capacity(1 << 18, head.as_slice().chain(source)),
             Err(error) => {
                 self.note(&entry.name, &error);
-                return damage::set_aside(&*self.engine.disk, &path);
+                damage::set_aside(&*self.engine.disk, &path);
+                return;
             }
         };
         let mut taker = Taker { adoption: self, from_secs, path: Vec::new(), series: None };
@@ -157,7 +208,8 @@ impl<'e> Adoption<'e> {
             FileKind::Empty => return,
             other => {
                 self.note(&entry.name, &format!("expected a snapshot, found {other:?}"));
-                return damage::set_aside(&*self.engine.disk, &path);
+                damage::set_aside(&*self.engine.disk, &path);
+                return;
             }
         };
         // What came before an error is good, and its series is whole as far as it was read.
@@ -209,10 +261,15 @@ impl<'e> Adoption<'e> {
         let path = self.folder.join(WAL_FILE);
         let source = match self.engine.disk.open(&path) {
             Ok(source) => source,
-            Err(error) => return self.note(WAL_FILE, &error),
+            Err(error) => {
+                self.note(WAL_FILE, &error);
+                damage::set_aside(&*self.engine.disk, &path);
+                return;
+            }
         };
         let metrics = self.engine.store.metrics();
         let mut reader = WalReader::new(source);
+        let mut is_foreign = false;
         let mut ids: HashMap<(Vec<String>, String), Option<SeriesId>> = HashMap::new();
         let mut batch: Vec<Sample> = Vec::with_capacity(BATCH_SAMPLES);
         // The log does not say when its samples were received: none counts as ahead of its time.
@@ -236,17 +293,26 @@ impl<'e> Adoption<'e> {
                         apply(&mut batch);
                     }
                 }
-                Ok(Some(WalItem::Damage(found))) => self.note(WAL_FILE, &found),
+                Ok(Some(WalItem::Damage(found))) => {
+                    is_foreign = reader.good_end() == 0;
+                    self.note(WAL_FILE, &found);
+                }
+                Ok(Some(WalItem::Tail(found))) => tracing::info!("{}: torn tail: {found}", path.display()),
                 Ok(None) => break,
                 Err(error) => {
                     // What lies behind may be good: nothing is cut off, and nothing appended.
                     self.note(WAL_FILE, &error);
                     apply(&mut batch);
-                    return damage::set_aside(&*self.engine.disk, &path);
+                    damage::set_aside(&*self.engine.disk, &path);
+                    return;
                 }
             }
         }
         apply(&mut batch);
+        if is_foreign && reader.good_end() == 0 {
+            damage::set_aside(&*self.engine.disk, &path);
+            return;
+        }
         if reader.is_damaged_inside() {
             // cc-metric-store would stop reading there: a checkpoint replaces the log soon.
             self.engine.want_checkpoint();

@@ -110,7 +110,7 @@ impl Engine {
                 Some(FileName::Snapshot(snapshot)) => snapshot != sequence,
                 None => entry.name.ends_with(".tmp"),
             };
-            if is_covered {
+            if is_covered && !entry.is_dir {
                 self.disk.remove(&folder.join(&entry.name))?;
             }
         }

@@ -11,6 +11,7 @@ mod core;
 mod damage;
 mod files;
 mod ingest;
+mod inventory;
 mod log;
 mod native;
 mod options;

@@ -24,6 +24,9 @@ use super::log::Log;
 /// missing no further than its segment's end.
 const SEGMENT_BYTES_MAX: u64 = 64 << 20;
 
+/// At most this many definitions are repeated in a record.
+const REPEATED_MAX: usize = 1 << 14;
+
 /// The log of a shard in the native form.
 pub(super) struct NativeLog {
     disk: SharedDisk,
@@ -55,6 +58,27 @@ struct Known {
     number: u32,
     /// By series number, whether the segment has its definition.
     series: Vec<bool>,
+    /// How many records of the host the segment has.
+    records: u64,
+    /// What the last record defined first: the next one repeats it, so that one damaged record costs no other.
+    repeat: Vec<SeriesId>,
+}
+
+impl Known {
+    fn numbered(number: u32) -> Self {
+        Known { number, series: Vec::new(), records: 0, repeat: Vec::new() }
+    }
+
+    /// The definitions that the host's next record repeats: the newest ones, and at times all of them, for what damages
+    /// one record may reach as far as the next.
+    fn repeated(&self) -> Vec<SeriesId> {
+        let record = self.records;
+        if !record.is_power_of_two() || !record.trailing_zeros().is_multiple_of(3) || record == 1 {
+            return self.repeat.clone();
+        }
+        let known = self.series.iter().zip(0..).filter(|(known, _)| **known).map(|(_, id)| SeriesId(id));
+        known.take(REPEATED_MAX).collect()
+    }
 }
 
 impl NativeLog {
@@ -175,24 +199,25 @@ impl Log for NativeLog {
         new.dedup();
         let is_new_host = known.is_none();
         let metrics = store.metrics();
+        let repeated = known.map_or(Vec::new(), Known::repeated);
         let described: Vec<(SeriesId, SeriesDescription)> =
-            new.iter().map(|&id| (id, host.describe(id, &metrics))).collect();
+            repeated.iter().chain(&new).map(|&id| (id, host.describe(id, &metrics))).collect();
         let mut definitions = Vec::with_capacity(described.len() + 1);
-        if is_new_host {
+        if is_new_host || !repeated.is_empty() {
             definitions.push(Definition::Host { cluster: host.cluster(), host: host.name() });
         }
         definitions.extend(described.iter().map(|(id, description)| definition(*id, description)));
         self.buffer.clear();
         append_record(&mut self.buffer, |out| encode_samples(out, number, received_secs, &definitions, samples))?;
         let written = self.write()?;
-        if let Some(segment) = &mut self.segment
-            && (is_new_host || !new.is_empty())
-        {
-            let known = segment.hosts.entry(address).or_insert(Known { number, series: Vec::new() });
+        if let Some(segment) = &mut self.segment {
+            let known = segment.hosts.entry(address).or_insert_with(|| Known::numbered(number));
+            known.records += 1;
             if let Some(last) = new.last() {
                 known.series.resize(known.series.len().max(last.0 as usize + 1), false);
             }
             new.iter().for_each(|id| known.series[id.0 as usize] = true);
+            known.repeat = new;
         }
         Ok(written)
     }

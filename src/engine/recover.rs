@@ -12,14 +12,15 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 
 use crate::formats::native::{
-    Definition, Entry, FileName, HorizonRecord, NativeError, Record, Section, SegmentReader, SnapshotReader,
+    Definition, Entry, FILE_HEADER_BYTES, HorizonRecord, NativeError, Record, Section, SegmentReader, SnapshotReader,
 };
 use crate::model::{COMPONENT_DEPTH_MAX, Component, Sample, SeriesId};
 use crate::store::{Host, SeriesPath};
 
 use super::core::Engine;
 use super::damage;
-use super::log::SHARDS;
+use super::inventory::Inventory;
+use super::log::{SHARDS, shard_of};
 use super::outcome::OpenError;
 
 /// Where the log of a shard goes on.
@@ -67,61 +68,45 @@ pub(super) fn recover(engine: &Engine) -> Result<Vec<NativeStart>, OpenError> {
 }
 
 fn recover_shard(engine: &Engine, shard: usize, counts: &Recovered) -> Result<NativeStart, OpenError> {
-    let folder = engine.shard_folder(shard);
-    let entries = match engine.disk.list(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Ok(NativeStart { sequence: 1, log_bytes: 0 });
-        }
-        Err(error) => return Err(OpenError::Disk { path: folder, error }),
-    };
-    let mut snapshots: Vec<u64> = Vec::new();
-    let mut segments: Vec<(u64, u64)> = Vec::new();
-    for entry in entries {
-        match FileName::parse(&entry.name) {
-            Some(FileName::Snapshot(sequence)) => snapshots.push(sequence),
-            Some(FileName::Segment(sequence)) => segments.push((sequence, entry.len)),
-            None => {}
-        }
-    }
-    snapshots.sort_unstable();
-    segments.sort_unstable();
-    let newest_snapshot = snapshots.last().copied().unwrap_or(0);
+    let Inventory { mut snapshots, segments, newest } = Inventory::take(engine, shard)?;
     // The newest whole one, and over it what is sound of those that are newer. The usual single one is read once.
-    let path_of = |sequence: u64| folder.join(FileName::Snapshot(sequence).to_string());
     let mut covered = 0;
     let mut damaged = Vec::new();
-    while let Some(sequence) = snapshots.pop() {
+    while let Some(file) = snapshots.pop() {
         let is_single = snapshots.is_empty() && damaged.is_empty();
-        let is_whole = read_snapshot(engine, &path_of(sequence), is_single.then_some(counts))?;
+        let is_whole = read_snapshot(engine, shard, &file.path, is_single.then_some(counts))?;
         if is_whole {
-            covered = sequence;
+            covered = file.sequence;
             if !is_single {
-                read_snapshot(engine, &path_of(sequence), Some(counts))?;
+                read_snapshot(engine, shard, &file.path, Some(counts))?;
             }
             break;
         }
         match is_single {
-            true => damage::set_aside(&*engine.disk, &path_of(sequence)),
-            false => damaged.push(sequence),
+            true => _ = damage::set_aside(&*engine.disk, &file.path),
+            false => damaged.push(file.path),
         }
     }
-    for sequence in damaged.into_iter().rev() {
-        read_snapshot(engine, &path_of(sequence), Some(counts))?;
-        damage::set_aside(&*engine.disk, &path_of(sequence));
+    for path in damaged.into_iter().rev() {
+        read_snapshot(engine, shard, &path, Some(counts))?;
+        damage::set_aside(&*engine.disk, &path);
     }
     let mut log_bytes = 0;
-    for (sequence, len) in segments.iter().filter(|(sequence, _)| *sequence >= covered) {
-        read_segment(engine, &folder.join(FileName::Segment(*sequence).to_string()), counts)?;
-        log_bytes += len;
+    for file in segments.iter().filter(|file| file.sequence >= covered) {
+        read_segment(engine, shard, &file.path, counts)?;
+        log_bytes += file.len;
     }
-    let newest = segments.last().map_or(0, |(sequence, _)| *sequence);
-    Ok(NativeStart { sequence: newest.max(covered).max(newest_snapshot) + 1, log_bytes })
+    Ok(NativeStart { sequence: newest + 1, log_bytes })
 }
 
 /// Reads a snapshot's hosts, into memory when there are counts to keep; answers whether all of it was sound.
-fn read_snapshot(engine: &Engine, path: &Path, counts: Option<&Recovered>) -> Result<bool, OpenError> {
-    let note = |what: &dyn std::fmt::Display| damage::note(&engine.telemetry, "snapshot", path, what);
+fn read_snapshot(engine: &Engine, shard: usize, path: &Path, counts: Option<&Recovered>) -> Result<bool, OpenError> {
+    // What is wrong is said once, when the content counts.
+    let note = |what: &dyn std::fmt::Display| {
+        if counts.is_some() {
+            damage::note(&engine.telemetry, "snapshot", path, what);
+        }
+    };
     let source = match engine.disk.open(path) {
         Ok(source) => source,
         Err(error) => {
@@ -136,8 +121,11 @@ fn read_snapshot(engine: &Engine, path: &Path, counts: Option<&Recovered>) -> Re
     let metrics = engine.store.metrics();
     loop {
         match reader.next_section() {
+            Ok(Some(Section::Host(_))) if counts.is_none() => {}
+            Ok(Some(Section::Host(image))) if shard_of(&image.cluster, &image.host) != shard => {
+                note(&format!("{}/{} belongs to another shard", image.cluster, image.host));
+            }
             Ok(Some(Section::Host(image))) => match engine.store.host_or_create(&image.cluster, &image.host) {
-                Ok(_) if counts.is_none() => {}
                 Ok(host) => {
                     let restored = host.restore(&image, &metrics, engine.store.limits());
                     if let Some(counts) = counts {
@@ -170,8 +158,8 @@ fn refuse_newer(path: &Path, error: NativeError, note: &dyn Fn(&dyn std::fmt::Di
 }
 
 /// Names of the current segment: a host for each number, its series for each of theirs.
-#[derive(Default)]
 struct SegmentNames {
+    shard: usize,
     hosts: HashMap<u32, NamedHost>,
 }
 
@@ -181,7 +169,7 @@ struct NamedHost {
     series: HashMap<u32, Option<SeriesId>>,
 }
 
-fn read_segment(engine: &Engine, path: &Path, counts: &Recovered) -> Result<(), OpenError> {
+fn read_segment(engine: &Engine, shard: usize, path: &Path, counts: &Recovered) -> Result<(), OpenError> {
     let note = |what: &dyn std::fmt::Display| damage::note(&engine.telemetry, "log", path, what);
     let bytes = match engine.disk.read(path) {
         Ok(bytes) => bytes,
@@ -195,13 +183,14 @@ fn read_segment(engine: &Engine, path: &Path, counts: &Recovered) -> Result<(), 
         Ok(reader) => reader,
         Err(error) => return refuse_newer(path, error, &note),
     };
-    let mut names = SegmentNames::default();
+    let mut names = SegmentNames { shard, hosts: HashMap::new() };
     let mut samples = Vec::new();
+    let mut is_foreseen = false;
     for entry in reader {
         match entry {
             Entry::Record { offset, payload } => match Record::parse(payload) {
                 Ok(Record::Samples(record)) => {
-                    names.define(engine, record.host, &record.definitions, &note);
+                    names.define(engine, record.host, &record.definitions, true, &note);
                     match record.read(&mut samples) {
                         Ok(()) => {
                             let (applied, unnamed) = names.apply(engine, record.host, &samples, record.received_secs);
@@ -213,10 +202,22 @@ fn read_segment(engine: &Engine, path: &Path, counts: &Recovered) -> Result<(), 
                         Err(error) => note(&format!("offset {offset}: {error}")),
                     }
                 }
-                Ok(Record::Horizon(horizon)) => move_horizon(engine, &horizon),
+                Ok(Record::Horizon(horizon)) => move_horizon(engine, shard, &horizon),
                 Err(error) => note(&format!("offset {offset}: {error}")),
             },
-            Entry::Damage(found) => note(&found),
+            Entry::Damage(found) => {
+                note(&found);
+                if !std::mem::replace(&mut is_foreseen, true) {
+                    names.foresee(engine, &bytes);
+                }
+            }
+            // Nothing of a log in the whole file: it is something else, and no checkpoint shall remove it.
+            Entry::Tail(found)
+                if found.offset == 0 && bytes.len() >= FILE_HEADER_BYTES && bytes.iter().any(|&byte| byte != 0) =>
+            {
+                note(&found);
+                damage::set_aside(&*engine.disk, path);
+            }
             Entry::Tail(found) => tracing::info!("{}: torn tail: {found}", path.display()),
         }
     }
@@ -224,22 +225,38 @@ fn read_segment(engine: &Engine, path: &Path, counts: &Recovered) -> Result<(), 
 }
 
 impl SegmentNames {
+    /// Takes names over; `is_newest` says whether they replace those that are known.
     fn define(
         &mut self,
         engine: &Engine,
         number: u32,
         definitions: &[Definition<'_>],
+        is_newest: bool,
         note: &dyn Fn(&dyn std::fmt::Display),
     ) {
         let metrics = engine.store.metrics();
         for definition in definitions {
             match definition {
-                Definition::Host { cluster, host } => match engine.store.host_or_create(cluster, host) {
-                    Ok(host) => _ = self.hosts.insert(number, NamedHost { host, series: HashMap::new() }),
-                    Err(limit) => note(&limit),
-                },
+                Definition::Host { cluster, host } => {
+                    if let Some(NamedHost { host: known, .. }) = self.hosts.get(&number)
+                        && (!is_newest || (&**known.cluster(), &**known.name()) == (*cluster, *host))
+                    {
+                        continue;
+                    }
+                    if shard_of(cluster, host) != self.shard {
+                        note(&format!("{cluster}/{host} belongs to another shard"));
+                        continue;
+                    }
+                    match engine.store.host_or_create(cluster, host) {
+                        Ok(host) => _ = self.hosts.insert(number, NamedHost { host, series: HashMap::new() }),
+                        Err(limit) => note(&limit),
+                    }
+                }
                 Definition::Series { series, path, is_device, metric } => {
                     let Some(NamedHost { host, series: known }) = self.hosts.get_mut(&number) else { continue };
+                    if !is_newest && known.contains_key(&series.0) {
+                        continue;
+                    }
                     let components: Vec<Component> =
                         path.as_slice().iter().map(|part| Component::new(part.kind, part.id)).collect();
                     debug_assert!(components.len() <= COMPONENT_DEPTH_MAX);
@@ -249,6 +266,17 @@ impl SegmentNames {
                     });
                     known.insert(series.0, id);
                 }
+            }
+        }
+    }
+
+    /// Learns the names that are nowhere but in later records: those that a damaged record had are repeated there.
+    fn foresee(&mut self, engine: &Engine, bytes: &[u8]) {
+        for entry in SegmentReader::open(bytes).into_iter().flatten() {
+            if let Entry::Record { payload, .. } = entry
+                && let Ok(Record::Samples(record)) = Record::parse(payload)
+            {
+                self.define(engine, record.host, &record.definitions, false, &|_| {});
             }
         }
     }
@@ -271,8 +299,9 @@ impl SegmentNames {
     }
 }
 
-fn move_horizon(engine: &Engine, horizon: &HorizonRecord<'_>) {
+fn move_horizon(engine: &Engine, shard: usize, horizon: &HorizonRecord<'_>) {
     let hosts = match horizon.host {
+        Some(name) if shard_of(horizon.cluster, name) != shard => return,
         Some(name) => engine.store.host(horizon.cluster, name).into_iter().collect(),
         None => {
             let names = engine.store.host_names(horizon.cluster);

@@ -5,6 +5,8 @@
 mod answer;
 mod decode;
 mod entry;
+#[cfg(any(test, feature = "testing"))]
+mod fuzz;
 mod number;
 mod parallel;
 mod request;
@@ -14,6 +16,8 @@ mod source;
 mod statistics;
 
 pub use answer::answer;
+#[cfg(any(test, feature = "testing"))]
+pub use fuzz::fuzz_request;
 pub use number::{write_data, write_statistic};
 pub use request::{Query, Request, RequestError, SELECTIONS_MAX};
 pub use resample::{NotAMultiple, Resample};

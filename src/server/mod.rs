@@ -27,3 +27,5 @@ pub use backend::{BackendError, BackendNodes, BackendOptions};
 pub use options::{Compression, Limits, Options};
 pub use run::run;
 pub use tls::{ClientCertificates, Tls, TlsError, TlsOptions};
+#[cfg(any(test, feature = "testing"))]
+pub use token::fuzz_token;

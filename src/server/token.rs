@@ -171,6 +171,31 @@ fn roles(claim: Option<&Value>) -> Vec<Box<str>> {
     }
 }
 
+/// Reads `data` as a token, as it is and as the parts of one that is well formed: none is good, for nobody signed it.
+#[cfg(any(test, feature = "testing"))]
+pub fn fuzz_token(data: &[u8]) {
+    // Any key will do; this is the base point of the curve.
+    let Ok(key) = VerifyingKey::from_bytes(&[&[0x58][..], &[0x66; 31]].concat().try_into().unwrap_or([0; 32])) else {
+        return;
+    };
+    let (header, claims) = data.split_at(data.len() / 2);
+    let formed = [header, claims, data].map(|part| BASE64.encode(part)).join(".");
+    for token in [&*String::from_utf8_lossy(data), &formed] {
+        assert!(verify(token, &key).is_err(), "{token}");
+    }
+    if let Ok(claims) = object(data) {
+        let claims = Claims {
+            expires: Time::of(&claims, "exp"),
+            issued: Time::of(&claims, "iat"),
+            not_before: Time::of(&claims, "nbf"),
+            roles: roles(claims.get("roles")),
+        };
+        for now_secs in [i64::MIN, 0, i64::MAX] {
+            _ = claims.check(now_secs);
+        }
+    }
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use ed25519_dalek::{Signer, SigningKey};

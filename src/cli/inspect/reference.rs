@@ -33,6 +33,9 @@ pub(super) fn log(source: impl Read, len: u64, report: &mut Report<'_>) -> io::R
                 }
             }
             Ok(Some(WalItem::Damage(found))) => report.damage(Some(found.offset), found.len, &found.reason)?,
+            Ok(Some(WalItem::Tail(found))) => {
+                report.damage(Some(found.offset), found.len, &format!("torn tail: {}", found.reason))?;
+            }
             Ok(None) => break,
             Err(error) => {
                 report.damage(None, 0, &error)?;

@@ -14,6 +14,8 @@ mod bin;
 mod bytes;
 mod detect;
 mod error;
+#[cfg(any(test, feature = "testing"))]
+mod fuzz;
 #[cfg(test)]
 mod golden;
 mod json;
@@ -28,6 +30,8 @@ mod wal_read;
 pub use bin::{read as read_bin, write as write_bin};
 pub use detect::{DETECT_BYTES, FileKind, detect};
 pub use error::{CcmsError, Damage};
+#[cfg(any(test, feature = "testing"))]
+pub use fuzz::{fuzz_bin, fuzz_json, fuzz_state, fuzz_wal};
 pub use json::{read as read_json, write as write_json};
 pub use names::{CheckpointFile, FORM_BIN, FORM_JSON, SnapshotForm, WAL_FILE, directory_name, name_of_directory};
 pub use state::{read as read_state, write as write_state};

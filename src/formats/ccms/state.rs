@@ -136,7 +136,8 @@ fn put_rows(out: &mut Vec<u8>, frequency: u32, start: i64, seconds: &[i32], rows
 
 /// Reads the state file of `len` bytes: an image without blocks, overlays and values (the columns of lanes are empty).
 ///
-/// Fails with [`CcmsError::UnknownVersion`] when a newer Treering wrote it.
+/// Fails with [`CcmsError::UnknownVersion`] when a newer Treering wrote it: all versions to come keep the magic, the
+/// version behind it and the CRC-32 at the end, so a sound file tells its version for certain.
 pub fn read(source: impl Read, len: u64) -> Result<HostImage, CcmsError> {
     if len > FILE_BYTES_MAX {
         return Err(CcmsError::corrupt(0, format!("a state file of {len} bytes: expected at most {FILE_BYTES_MAX}")));
@@ -150,14 +151,15 @@ pub fn read(source: impl Read, len: u64) -> Result<HostImage, CcmsError> {
         let reason = format!("the file begins with {:02X?}, expected {MAGIC:02X?}", &body[..MAGIC.len()]);
         return Err(CcmsError::corrupt(0, reason));
     }
-    let found = u32::from_le_bytes([body[4], body[5], body[6], body[7]]);
-    if found != VERSION {
-        return Err(CcmsError::UnknownVersion { found, known: VERSION });
-    }
+    // Before the version: a version that is damaged is no newer one.
     let summed = crc32fast::hash(body).to_le_bytes();
     if summed != *crc {
         let reason = format!("CRC-32 {crc:02X?}, but the content has {summed:02X?}");
         return Err(CcmsError::corrupt(body.len() as u64, reason));
+    }
+    let found = u32::from_le_bytes([body[4], body[5], body[6], body[7]]);
+    if found != VERSION {
+        return Err(CcmsError::UnknownVersion { found, known: VERSION });
     }
     parse(&body[HEAD_BYTES..])
 }

@@ -22,6 +22,8 @@ pub struct WalReader<R> {
     buffer_offset: u64,
     source_ended: bool,
     header_done: bool,
+    /// Whether the file's beginning is that of a log, or what a torn write leaves of it.
+    is_log: bool,
     record: Record,
     good_end: u64,
     damages: u64,
@@ -38,8 +40,11 @@ pub enum WalItem<'a> {
         /// Its content; the next call uses the memory again.
         record: &'a Record,
     },
-    /// Bytes that were skipped. What follows is sound again, or the file ends.
+    /// Bytes that were skipped: a sound record follows, or the file is no log at all.
     Damage(Damage),
+    /// No sound record follows, as when the last write was torn: the file is to be cut off at
+    /// [`WalReader::good_end`] before anything is appended. Always the last.
+    Tail(Damage),
 }
 
 /// Bytes asked of the source at once.
@@ -66,6 +71,7 @@ impl<R: Read> WalReader<R> {
             buffer_offset: 0,
             source_ended: false,
             header_done: false,
+            is_log: true,
             record: Record::default(),
             good_end: 0,
             damages: 0,
@@ -114,7 +120,7 @@ impl<R: Read> WalReader<R> {
         self.damage_inside
     }
 
-    /// How many damages were met so far.
+    /// How many damages were met so far, a tail included.
     pub fn damages(&self) -> u64 {
         self.damages
     }
@@ -128,6 +134,7 @@ impl<R: Read> WalReader<R> {
             self.good_end = self.offset();
             return Ok(None);
         }
+        self.is_log = WAL_HEADER.starts_with(head) || head.iter().all(|&byte| byte == 0);
         Ok((!head.is_empty()).then(|| format!("the file begins with {head:02X?}, expected {WAL_HEADER:02X?}")))
     }
 
@@ -176,7 +183,7 @@ impl<R: Read> WalReader<R> {
         if at > 0 || self.buffer_offset > 0 {
             at += 1;
         }
-        loop {
+        let is_tail = loop {
             // All of one long record must be in the buffer before it can be judged; what was judged can go.
             self.discard(&mut at);
             let have = self.fill(at, READ_BYTES)?;
@@ -184,21 +191,23 @@ impl<R: Read> WalReader<R> {
                 Some(further) => {
                     at += further;
                     if let Found::Record(_) = self.look(at)? {
-                        break;
+                        break false;
                     }
                     at += 1;
                 }
                 None if self.source_ended => {
                     at = self.buffer.len();
-                    break;
+                    break true;
                 }
                 // A magic may begin in the last bytes.
                 None => at += have - (RECORD_MAGIC.len() - 1),
             }
-        }
+        };
         self.at = at;
         self.damages += 1;
-        Ok(WalItem::Damage(Damage { offset, len: self.offset() - offset, reason }))
+        let damage = Damage { offset, len: self.offset() - offset, reason };
+        // Nothing of a log in the whole file: it is something else, not a log that ends too early.
+        Ok(if is_tail && (self.is_log || self.good_end > 0) { WalItem::Tail(damage) } else { WalItem::Damage(damage) })
     }
 
     /// Drops what lies before `at` when there is much of it.

@@ -32,6 +32,7 @@ pub fn fuzz(data: &[u8]) {
             }
             Err(error) => check_reason(&error),
         }
+        super::differential::agree(line);
         // Any bytes may be offered as a key.
         check_key(line);
     }

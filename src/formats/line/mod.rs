@@ -4,7 +4,10 @@
 //! their bytes, the key, identify a series, so what they mean can be looked up in a map. [`parse_key`] takes a key
 //! apart, once for every distinct one. `docs/formats/line-protocol.md` describes the grammar.
 
+#[cfg(any(test, feature = "testing"))]
+mod differential;
 mod error;
+#[cfg(any(test, feature = "testing"))]
 mod fuzz;
 mod hexadecimal;
 mod key;
@@ -13,10 +16,8 @@ mod number;
 mod split;
 mod time;
 
-#[cfg(test)]
-mod differential;
-
 pub use error::{Excerpt, LineError};
+#[cfg(any(test, feature = "testing"))]
 pub use fuzz::fuzz;
 pub use key::{Key, metric_of, parse_key};
 pub use lines::{Lines, lines, whole_lines_len};

@@ -70,7 +70,7 @@ impl FileHeader {
     /// # Errors
     ///
     /// A sound header of another kind of file, or of a version that is not ours.
-    pub(super) fn decode(kind: Kind, bytes: &[u8]) -> Result<Option<FileHeader>, NativeError> {
+    pub fn decode(kind: Kind, bytes: &[u8]) -> Result<Option<FileHeader>, NativeError> {
         match Self::fields(bytes) {
             Some((magic, ..)) if magic != kind.magic() => {
                 Err(NativeError::WrongFile { expected: kind.name(), found: magic })

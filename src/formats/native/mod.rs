@@ -8,6 +8,8 @@ mod bytes;
 mod definition;
 mod error;
 mod frame;
+#[cfg(any(test, feature = "testing"))]
+mod fuzz;
 mod header;
 mod names;
 mod record;
@@ -21,6 +23,8 @@ mod values;
 
 pub use definition::{ComponentPath, ComponentRef, Definition};
 pub use error::{Damage, NativeError};
+#[cfg(any(test, feature = "testing"))]
+pub use fuzz::{fuzz_segment, fuzz_snapshot};
 pub use header::{FILE_HEADER_BYTES, FileHeader, Kind as FileKind, VERSION as FILE_VERSION};
 pub use names::{FileName, parse_shard_folder, shard_folder};
 pub use record::{HorizonRecord, Record, SAMPLES_MAX, SamplesRecord, encode_horizon, encode_samples};

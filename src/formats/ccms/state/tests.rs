@@ -123,6 +123,9 @@ fn a_day_of_steady_rows_is_small() {
 fn a_newer_version_is_told_apart_from_damage() {
     let mut newer = bytes(&HostImage::default());
     newer[4] = 2;
+    assert!(matches!(read_bytes(&newer), Err(CcmsError::Corrupt { .. })), "a flipped bit is no newer version");
+    newer.extend_from_slice(b"and whatever it has more");
+    let newer = signed(newer);
     assert!(matches!(read_bytes(&newer), Err(CcmsError::UnknownVersion { found: 2, known: 1 })));
 }
 

@@ -13,7 +13,7 @@ fn read_all(bytes: &[u8]) -> Everything<'_> {
     while let Some(item) = reader.next_item().unwrap() {
         match item {
             WalItem::Record { offset, record } => records.push((offset, record.clone())),
-            WalItem::Damage(damage) => damages.push(damage),
+            WalItem::Damage(damage) | WalItem::Tail(damage) => damages.push(damage),
         }
         let memory = reader.buffer.capacity();
         assert!(memory <= 2 * RECORD_BYTES_MAX + 4 * READ_BYTES, "{memory}");
@@ -118,6 +118,31 @@ fn long_garbage_is_one_damage() {
     }
 }
 
+/// A torn write is no damage, and a file of somebody else is no torn write: it would be cut down to nothing.
+#[test]
+fn tails_and_foreign_files_are_told_apart() {
+    let last = |bytes: &[u8]| {
+        let mut reader = WalReader::new(bytes);
+        let mut is_tail = None;
+        while let Some(item) = reader.next_item().unwrap() {
+            is_tail = Some(matches!(item, WalItem::Tail(_)));
+        }
+        is_tail
+    };
+    let (sound, offsets) = log(2);
+    assert_eq!(last(&sound), Some(false));
+    for torn in [&sound[..2], &[0; 4096], &sound[..sound.len() - 1], &[&sound[..], &[0; 9]].concat()] {
+        assert_eq!(last(torn), Some(true), "{torn:02X?}");
+    }
+    let newer = [&0xCC1D_A702_u32.to_le_bytes()[..], b"of another form"].concat();
+    for foreign in [&b"PAR1"[..], b"x", &newer, &[0, 0, 0, 1, 0]] {
+        assert_eq!(last(foreign), Some(false), "{foreign:02X?}");
+    }
+    // With a record behind the bad header it is a log, and its end may be torn.
+    let headless = [b"oops", &sound[4..offsets[1] as usize + 5]].concat();
+    assert_eq!(last(&headless), Some(true));
+}
+
 /// Magics with large lengths everywhere must not make the search sum up a megabyte for each of them.
 #[test]
 fn a_file_of_magics_is_searched_in_linear_time() {
@@ -148,7 +173,7 @@ fn the_size_of_reads_changes_nothing() {
     while let Some(item) = reader.next_item().unwrap() {
         items.push(match item {
             WalItem::Record { offset, .. } => offset,
-            WalItem::Damage(damage) => damage.offset,
+            WalItem::Damage(damage) | WalItem::Tail(damage) => damage.offset,
         });
     }
     assert_eq!(items, offsets);

@@ -1,0 +1,5 @@
+//! A `<from>.json`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| treering::formats::ccms::fuzz_json(data));

@@ -1,0 +1,124 @@
+//! What must hold for any bytes whatsoever, for fuzzers and the test that replays what they found.
+//!
+//! Each function takes its input both as a file and, since no fuzzer guesses a checksum, as the payload of a sound
+//! frame. What is read is written again and read once more: it must be the same.
+
+use super::header::Kind;
+use super::segment::{Entry, SegmentReader, append_header, append_record};
+use super::snapshot::{Section, SnapshotReader, SnapshotWriter};
+use super::{FileHeader, Record, encode_horizon, encode_samples, section};
+use crate::model::HostImage;
+
+const HEADER: FileHeader = FileHeader { shard: 3, sequence: 7, created_secs: 1_700_000_000 };
+
+/// Reads `data` as a log segment and as a record.
+pub fn fuzz_segment(data: &[u8]) {
+    read_segment(data);
+    let mut framed = Vec::new();
+    append_header(&mut framed, &HEADER);
+    let written = append_record(&mut framed, |out| {
+        out.extend_from_slice(data);
+        Ok(())
+    });
+    assert!(written.is_ok(), "{written:?}");
+    read_segment(&framed);
+}
+
+fn read_segment(bytes: &[u8]) {
+    let Ok(mut reader) = SegmentReader::open(bytes) else { return };
+    // Every byte belongs to the header, to a record or to a damage, and a tail is the last.
+    let mut end = reader.header().map_or(0, |_| super::FILE_HEADER_BYTES as u64);
+    let mut has_tail = false;
+    for entry in reader.by_ref() {
+        assert!(!has_tail);
+        match entry {
+            Entry::Record { offset, payload } => {
+                assert_eq!(offset, end);
+                end = offset + (super::frame::FRAME_HEADER_BYTES + payload.len()) as u64;
+                read_record(payload);
+            }
+            Entry::Damage(damage) => {
+                assert_eq!(damage.offset, end);
+                end += damage.len;
+            }
+            Entry::Tail(damage) => {
+                assert_eq!(damage.offset, end);
+                end += damage.len;
+                has_tail = true;
+            }
+        }
+    }
+    assert_eq!(end, bytes.len() as u64);
+    assert!(reader.valid_len() <= end);
+}
+
+fn read_record(payload: &[u8]) {
+    let mut again = Vec::new();
+    match Record::parse(payload) {
+        Ok(Record::Samples(record)) => {
+            let mut samples = Vec::new();
+            if record.read(&mut samples).is_err() {
+                assert!(samples.is_empty());
+                return;
+            }
+            assert_eq!(samples.len(), record.len());
+            let written = encode_samples(&mut again, record.host, record.received_secs, &record.definitions, &samples);
+            assert!(written.is_ok(), "{written:?}");
+            let Ok(Record::Samples(read)) = Record::parse(&again) else {
+                unreachable!("what was written is not read: {again:02x?}");
+            };
+            let mut samples_again = Vec::new();
+            assert!(read.read(&mut samples_again).is_ok());
+            let bits = |sample: &crate::model::Sample| (sample.series, sample.secs, sample.value.to_bits());
+            assert!(samples.iter().map(bits).eq(samples_again.iter().map(bits)));
+            assert_eq!((record.host, record.received_secs), (read.host, read.received_secs));
+            assert_eq!(record.definitions, read.definitions);
+        }
+        Ok(Record::Horizon(record)) => {
+            encode_horizon(&mut again, &record);
+            assert!(matches!(Record::parse(&again), Ok(Record::Horizon(read)) if read == record));
+        }
+        Err(_) => {}
+    }
+}
+
+/// Reads `data` as a snapshot and as the section of a host.
+pub fn fuzz_snapshot(data: &[u8]) {
+    read_snapshot(data);
+    if let Ok(image) = section::decode(data) {
+        let (first, bytes) = through_a_snapshot(&image);
+        let (_, bytes_again) = through_a_snapshot(&first);
+        assert_eq!(bytes, bytes_again);
+    }
+    let mut trailing = Vec::new();
+    HEADER.encode(Kind::Snapshot, &mut trailing);
+    trailing.extend_from_slice(data);
+    read_snapshot(&trailing);
+}
+
+fn read_snapshot(bytes: &[u8]) {
+    let Ok(mut reader) = SnapshotReader::open(bytes) else { return };
+    let mut damages = 0;
+    let mut items = 0;
+    while let Ok(Some(section)) = reader.next_section() {
+        damages += usize::from(matches!(section, Section::Damage(_)));
+        items += 1;
+        assert!(items <= bytes.len() + 2, "each item takes a byte at least");
+    }
+    assert!(reader.offset() <= bytes.len() as u64);
+    assert_eq!(reader.is_complete(), damages == 0);
+}
+
+/// Writes a host into a snapshot and reads it back; answers it with the snapshot's bytes.
+fn through_a_snapshot(image: &HostImage) -> (HostImage, Vec<u8>) {
+    let mut bytes = Vec::new();
+    let written = SnapshotWriter::begin(&mut bytes, &HEADER).and_then(|mut writer| {
+        writer.host(image)?;
+        writer.finish().map(drop)
+    });
+    assert!(written.is_ok(), "{written:?}");
+    let mut reader = SnapshotReader::open(bytes.as_slice());
+    let read = reader.as_mut().map(SnapshotReader::next_section);
+    let Ok(Ok(Some(Section::Host(read)))) = read else { unreachable!("what was written is not read: {read:?}") };
+    (read, bytes)
+}

@@ -1,0 +1,21 @@
+//! All fuzz targets by name: the fuzz crate runs them, and a test replays what was found.
+
+use crate::formats::{ccms, line, native};
+use crate::{config, query, server};
+
+/// A function that takes any bytes and panics when something is broken.
+pub type FuzzTarget = fn(&[u8]);
+
+/// The targets, with the names of their folders in `fuzz/corpus`.
+pub const FUZZ_TARGETS: [(&str, FuzzTarget); 10] = [
+    ("line", line::fuzz),
+    ("query", query::fuzz_request),
+    ("wal", ccms::fuzz_wal),
+    ("bin", ccms::fuzz_bin),
+    ("json", ccms::fuzz_json),
+    ("state", ccms::fuzz_state),
+    ("segment", native::fuzz_segment),
+    ("snapshot", native::fuzz_snapshot),
+    ("config", config::fuzz_config),
+    ("token", server::fuzz_token),
+];
