@@ -29,6 +29,7 @@ pub(super) struct Encoder {
     pub(super) cluster: String,
     pub(super) level: i32,
     pub(super) has_parents: bool,
+    pub(super) split_bytes: bool,
 }
 
 impl Encoder {
@@ -61,8 +62,8 @@ impl Encoder {
         columns.push(times);
         columns.push(self.frequencies(compressor, group)?);
         columns.push(match &group.values {
-            Values::Float32(values) => value::encode(column(7), compressor, group, values)?,
-            Values::Float64(values) => value::encode(column(7), compressor, group, values)?,
+            Values::Float32(values) => value::encode(column(7), compressor, group, values, self.split_bytes)?,
+            Values::Float64(values) => value::encode(column(7), compressor, group, values, self.split_bytes)?,
         });
         columns.extend(parents);
         Ok(EncodedGroup { columns, rows, first_secs, last_secs })

@@ -1,8 +1,7 @@
 //! The column `value`: the encoding is chosen per metric by looking at all of its values in the row group.
 //!
-//! A metric with few distinct values goes into the chunk's dictionary, the others stay PLAIN. BYTE_STREAM_SPLIT would
-//! be smaller for the latter, but Spark's vectorised reader refused it until version 4.2, and an archive must be
-//! readable everywhere. Metrics enter the dictionary by their number of distinct values: those with few get low numbers
+//! A metric with few distinct values goes into the chunk's dictionary, the others stay PLAIN. BYTE_STREAM_SPLIT is
+//! smaller for the latter, but not every reader knows it, so it is an option. Metrics enter the dictionary by their number of distinct values: those with few get low numbers
 //! and by that few bits.
 
 use std::ops::Range;
@@ -30,6 +29,7 @@ pub(super) fn encode<F: Float>(
     compressor: &mut Compressor<'static>,
     group: &Group,
     values: &[F],
+    split_bytes: bool,
 ) -> LibraryResult<Chunk> {
     let (dictionary, numbers, in_dictionary) = dictionary(group, values);
     let mut chunk = ChunkWriter::new(column, compressor);
@@ -57,7 +57,15 @@ pub(super) fn encode<F: Float>(
             Encoding::RLE_DICTIONARY
         } else {
             page.iter().for_each(|value| value.write(&mut raw));
-            Encoding::PLAIN
+            if split_bytes {
+                let width = size_of::<F>();
+                let plain = std::mem::take(&mut raw);
+                raw.reserve(plain.len());
+                (0..width).for_each(|byte| raw.extend(plain.iter().skip(byte).step_by(width)));
+                Encoding::BYTE_STREAM_SPLIT
+            } else {
+                Encoding::PLAIN
+            }
         };
         let (min, max) = F::bounds(bounds.0, bounds.1);
         let (mut least, mut greatest) = (Vec::new(), Vec::new());

@@ -91,6 +91,7 @@ impl<W: Write + Send> ArchiveWriter<W> {
             cluster: cluster.to_owned(),
             level: options.compression_level,
             has_parents: options.has_parents,
+            split_bytes: options.split_bytes,
         };
         Ok(ArchiveWriter {
             file,

@@ -62,12 +62,13 @@ proptest! {
         has_parents in any::<bool>(),
         is_exact in any::<bool>(),
         workers in 0..3_usize,
+        split_bytes in any::<bool>(),
         from_slot in 0..200_i64,
     ) {
         all.sort_by_key(key);
         all.dedup_by_key(|series| key(series));
         let value = if is_exact { ValueType::Float64 } else { ValueType::Float32 };
-        let options = WriterOptions { value, has_parents, workers, ..WriterOptions::default() };
+        let options = WriterOptions { value, has_parents, workers, split_bytes, ..WriterOptions::default() };
         let (file, written) = write(&all, &options);
         let expected = expected(&all, &options);
         let times = || expected.iter().flat_map(|series| series.timestamps.iter().copied());
