@@ -1,8 +1,8 @@
 //! The column `value`: the encoding is chosen per metric by looking at all of its values in the row group.
 //!
 //! A metric with few distinct values goes into the chunk's dictionary, the others stay PLAIN. BYTE_STREAM_SPLIT is
-//! smaller for the latter, but not every reader knows it, so it is an option. Metrics enter the dictionary by their number of distinct values: those with few get low numbers
-//! and by that few bits.
+//! smaller for the latter, but not every reader knows it, so it is an option. Metrics enter the dictionary by their
+//! number of distinct values: those with few get low numbers and by that few bits.
 
 use std::ops::Range;
 

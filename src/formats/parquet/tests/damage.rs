@@ -33,14 +33,12 @@ fn any_damaged_byte_is_survived() {
     assert!(read_both(sound.clone()));
     let mut errors = 0;
     for at in 0..sound.len() {
-        for flip in [0x01, 0x80, 0xff] {
-            let mut damaged = sound.clone();
-            damaged[at] ^= flip;
-            errors += usize::from(!read_both(damaged));
-        }
+        let mut damaged = sound.clone();
+        damaged[at] ^= [0x01, 0x80, 0xff][at % 3];
+        errors += usize::from(!read_both(damaged));
     }
     // Zstandard frames and the footer's structure catch most of it; there is no checksum over all.
-    assert!(errors > sound.len(), "{errors} errors in {} bytes", sound.len());
+    assert!(errors > sound.len() / 3, "{errors} errors in {} bytes", sound.len());
 }
 
 #[test]
@@ -68,8 +66,7 @@ fn noise_is_an_error() {
 fn a_page_that_claims_to_be_huge_is_refused() {
     // Without a check the library allocates what a page's header claims, 2 GiB at most.
     let sound = small();
-    // A page header opens with its type and its size: 15 00 (data) 15 size. The size grows in place where it has the
-    // bytes for it, so pages of 64 bytes and more can be made to claim up to 8 KiB only; a header is put together here.
+    // A page header opens with its type and its size as Thrift has them: 15 type 15 size.
     let mut header = vec![0x15, 0x00, 0x15];
     let mut size = (1_u64 << 30) << 1;
     while size >= 0x80 {
@@ -77,9 +74,6 @@ fn a_page_that_claims_to_be_huge_is_refused() {
         size >>= 7;
     }
     header.push(size as u8);
-    let file = ArchiveReader::open(Memory::new(sound.clone())).unwrap();
-    let pages = file.read(&Filter::default());
-    drop(pages);
     let at = sound.windows(2).position(|pair| pair == [0x15, 0x00] || pair == [0x15, 0x04]).unwrap();
     let mut damaged = sound;
     damaged[at..at + header.len()].copy_from_slice(&header);
