@@ -3,3 +3,4 @@
 pub mod ccms;
 pub mod line;
 pub mod native;
+pub mod parquet;
