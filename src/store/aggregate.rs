@@ -10,7 +10,7 @@ use crate::model::{Aggregation, EMPTY, is_empty};
 use super::view::{SeriesView, output_at};
 
 /// Slots of a hole in which a child is awaited.
-const AWAITED: usize = 5;
+pub(super) const AWAITED: usize = 5;
 
 /// Combines children over outputs that stand for `from + i · f`; trailing outputs for which a child is still awaited
 /// are cut off.

@@ -10,6 +10,7 @@ use super::components::Components;
 use super::lane::{Lane, NO_SECOND, Put};
 use super::limits::{LimitReached, Limits};
 use super::memory::{Bytes, Use};
+use super::recent;
 use super::series::{Late, NO_LANE, Series, SeriesTable};
 use super::slots::{WINDOW, centre_at, phase, slot_at};
 
@@ -257,6 +258,12 @@ impl HostData {
                 taken += 1;
             }
             series.merge(first.centre_secs, first.frequency_secs, &run, bytes);
+            if let Some(lane) = &mut lane
+                && first.centre_secs > lane.start_secs - i64::from(lane.frequency_secs)
+            {
+                // A block behind the window: the column does not simply go on any more.
+                lane.settled = 0;
+            }
             rest = &rest[taken..];
         }
     }
@@ -376,7 +383,10 @@ impl HostData {
                 series.lane = at as u32;
                 series.column = column;
             }),
-            None => self.lanes[place as usize] = Some(lane),
+            None => {
+                lane.settled = recent::settled_columns(self, &lane);
+                self.lanes[place as usize] = Some(lane);
+            }
         }
         self.count_lanes();
     }

@@ -30,6 +30,10 @@ pub(super) struct Lane {
     /// `values[row * stride + column]`.
     values: Vec<f64>,
     stride: usize,
+    /// Rows up to the last one that was written, whether it still holds anything or not.
+    written_rows: usize,
+    /// So many leading columns are known to go on, without a change of grid, from what is sealed of their series.
+    pub(super) settled: usize,
     /// Offsets of the newest ticks, oldest first.
     pub(super) recent: Vec<i32>,
     /// Rows for which the sender counts as one that sends faster than the frequency: such a sender neither displaces
@@ -57,6 +61,8 @@ impl Lane {
             columns: Vec::new(),
             values: Vec::new(),
             stride: 0,
+            written_rows: 0,
+            settled: 0,
             recent: Vec::new(),
             fast_rows: 0,
         }
@@ -93,9 +99,16 @@ impl Lane {
         self.values[row * self.stride + column as usize]
     }
 
+    /// Whether a column goes on from what is sealed of its series.
+    #[inline]
+    pub(super) fn is_settled(&self, column: u32) -> bool {
+        (column as usize) < self.settled
+    }
+
     /// Writes a cell, whatever it held.
     #[inline]
     pub(super) fn set(&mut self, row: usize, column: u32, value: f64) {
+        self.written_rows = self.written_rows.max(row + 1);
         self.values[row * self.stride + column as usize] = value;
     }
 
@@ -106,8 +119,14 @@ impl Lane {
 
     /// Rows up to the last one that holds anything: more than [`rows`](Self::rows) when a value came ahead of its time.
     pub(super) fn filled_rows(&self) -> usize {
-        let filled = self.values.iter().rposition(|&value| !crate::model::is_empty(value));
+        let written = &self.values[..self.written_rows * self.stride];
+        let filled = written.iter().rposition(|&value| !crate::model::is_empty(value));
         filled.map_or(0, |last| last / self.stride + 1).max(self.rows)
+    }
+
+    /// Rows up to the last one that was written, whether it still holds anything or not.
+    pub(super) fn written_rows(&self) -> usize {
+        self.written_rows
     }
 
     /// The centre of the first row that holds anything.
@@ -170,6 +189,7 @@ impl Lane {
             }
         }
         self.values[cell] = value;
+        self.written_rows = self.written_rows.max(row + 1);
         Put::Stored
     }
 
@@ -189,8 +209,10 @@ impl Lane {
         }
         self.start_secs = start_secs;
         self.rows = 0;
+        self.settled = 0;
         self.seconds = [NO_SECOND; WINDOW];
-        self.values.fill(EMPTY);
+        self.values[..self.written_rows * self.stride].fill(EMPTY);
+        self.written_rows = 0;
     }
 
     /// Keeps the columns of which `keep` is true, in their order; `moved` learns each kept column's new place.
@@ -209,6 +231,7 @@ impl Lane {
         self.columns = kept.iter().map(|&from| self.columns[from]).collect();
         self.values = values;
         self.stride = stride;
+        self.settled = 0;
         for (to, &series) in self.columns.iter().enumerate() {
             moved(series, to as u32);
         }

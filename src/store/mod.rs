@@ -10,6 +10,7 @@ mod lane;
 mod limits;
 mod memory;
 mod read;
+mod recent;
 mod retain;
 mod series;
 mod slots;

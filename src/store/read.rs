@@ -7,6 +7,7 @@ use crate::model::{Aggregation, ComponentId, EMPTY, Element, Metric, MetricId, S
 use super::aggregate::combine;
 use super::host::Host;
 use super::host_data::HostData;
+use super::recent::combine_recent;
 use super::slots::{centre_at, slot_at};
 use super::view::{SeriesView, output_at};
 
@@ -62,24 +63,43 @@ pub(super) fn read(
     from: i64,
     to: i64,
 ) -> Result<Answer, ReadError> {
-    let frequency = i64::from(metric.frequency_secs);
-    // A few slots more in front: aggregation looks at the hole in which a range begins.
-    let margin = 8 * frequency;
     let children = {
         let data = host.data.read();
-        let mut found = Vec::new();
-        select(&data, ComponentId::HOST, below, id, &mut found);
-        let found = match (metric.aggregation, found.as_slice()) {
-            (Aggregation::None, [_, _, ..]) => first_device(&data, &found).ok_or(ReadError::InvalidAggregation)?,
-            _ => found,
-        };
-        let take = |&id: &SeriesId| SeriesView::take(&data, id, from.saturating_sub(margin), to.saturating_add(margin));
-        found.iter().filter_map(take).collect::<Vec<_>>()
+        let found = find(&data, below, id, metric)?;
+        if found.len() > 1
+            && let Some(answer) = combine_recent(&data, &found, metric, from, to)
+        {
+            return Ok(answer);
+        }
+        views(&data, &found, metric, from, to)
     };
     answer(&children, metric, from, to)
 }
 
-fn answer(children: &[SeriesView], metric: &Metric, asked: i64, to: i64) -> Result<Answer, ReadError> {
+/// The series that answer for a selector together.
+pub(super) fn find(
+    data: &HostData,
+    below: &[Element],
+    id: MetricId,
+    metric: &Metric,
+) -> Result<Vec<SeriesId>, ReadError> {
+    let mut found = Vec::new();
+    select(data, ComponentId::HOST, below, id, &mut found);
+    match (metric.aggregation, found.as_slice()) {
+        (Aggregation::None, [_, _, ..]) => first_device(data, &found).ok_or(ReadError::InvalidAggregation),
+        _ => Ok(found),
+    }
+}
+
+/// Takes series out of their host.
+pub(super) fn views(data: &HostData, found: &[SeriesId], metric: &Metric, from: i64, to: i64) -> Vec<SeriesView> {
+    // A few slots more in front: aggregation looks at the hole in which a range begins.
+    let margin = 8 * i64::from(metric.frequency_secs);
+    let take = |&id: &SeriesId| SeriesView::take(data, id, from.saturating_sub(margin), to.saturating_add(margin));
+    found.iter().filter_map(take).collect()
+}
+
+pub(super) fn answer(children: &[SeriesView], metric: &Metric, asked: i64, to: i64) -> Result<Answer, ReadError> {
     let frequency = i64::from(metric.frequency_secs);
     let first = children.iter().map(|child| child.first_secs).min().ok_or(ReadError::NotFound)?;
     let last = children.iter().map(|child| child.last_secs).max().ok_or(ReadError::NotFound)?;

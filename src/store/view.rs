@@ -39,8 +39,9 @@ impl SeriesView {
         let open = data.lanes.get(series.lane as usize).and_then(Option::as_ref).and_then(|lane| {
             let filled =
                 |row: &usize| !is_empty(lane.get(*row, series.column)) && lane.centre(*row as i64) >= horizon_secs;
-            let first = (0..WINDOW).find(filled)?;
-            let last = (0..WINDOW).rfind(filled)?;
+            let rows = 0..lane.written_rows();
+            let first = rows.clone().find(filled)?;
+            let last = rows.rev().find(filled)?;
             let values = lane.column(series.column).skip(first).take(last + 1 - first).collect();
             Some(Open { start_secs: lane.centre(first as i64), frequency_secs: lane.frequency_secs, values })
         });
