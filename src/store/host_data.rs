@@ -7,7 +7,7 @@ use crate::block::Ticks;
 use crate::model::{Component, ComponentId, MetricId, MetricTable, Sample, SeriesId, is_empty};
 
 use super::components::Components;
-use super::lane::{Lane, NO_SECOND, Put};
+use super::lane::{Lane, NO_SECOND, Put, TILE};
 use super::limits::{LimitReached, Limits};
 use super::memory::{Bytes, Use};
 use super::recent;
@@ -103,6 +103,7 @@ impl HostData {
             self.write(metrics, sample.series, sample.secs, sample.value, now_secs);
             applied.stored += 1;
         }
+        self.count_lanes();
         applied
     }
 
@@ -266,6 +267,7 @@ impl HostData {
             }
             rest = &rest[taken..];
         }
+        self.count_lanes();
     }
 
     /// Gives a series a column in a lane whose window holds this second: one with the second's phase, or a new one.
@@ -338,13 +340,13 @@ impl HostData {
     pub(super) fn seal(&mut self, place: u32) {
         let HostData { series, lanes, ticks, bytes, .. } = self;
         let Some(lane) = lanes.get(place as usize).and_then(Option::as_ref) else { return };
-        let mut window = [crate::model::EMPTY; WINDOW];
-        for (column, &id) in lane.columns.iter().enumerate() {
-            for (slot, value) in window.iter_mut().zip(lane.column(column as u32)) {
-                *slot = value;
-            }
-            if window.iter().any(|&value| !is_empty(value)) {
-                series.get_mut(SeriesId(id)).append(lane.start_secs, lane.frequency_secs, &window, bytes);
+        let mut tile = [[crate::model::EMPTY; WINDOW]; TILE];
+        for first in (0..lane.columns.len()).step_by(TILE) {
+            let count = lane.tile(first, &mut tile);
+            for (window, &id) in tile.iter().take(count).zip(&lane.columns[first..]) {
+                if window.iter().any(|&value| !is_empty(value)) {
+                    series.get_mut(SeriesId(id)).append(lane.start_secs, lane.frequency_secs, window, bytes);
+                }
             }
         }
         if lane.rows > 0 {
