@@ -11,6 +11,7 @@ use super::lane::{Lane, NO_SECOND, Put, TILE};
 use super::limits::{LimitReached, Limits};
 use super::memory::{Bytes, Use};
 use super::recent;
+use super::rollup::Rollups;
 use super::series::{Late, NO_LANE, Series, SeriesTable};
 use super::slots::{WINDOW, centre_at, phase, slot_at};
 
@@ -27,6 +28,7 @@ pub(super) struct HostData {
     pub(super) lanes: Vec<Option<Lane>>,
     /// The seconds of sealed rows, by start.
     pub(super) ticks: Vec<Ticks>,
+    pub(super) rollups: Rollups,
     /// The newest second of any sample.
     pub(super) newest_secs: i64,
     pub(super) bytes: Bytes,
@@ -151,7 +153,7 @@ impl HostData {
                 && let Some(drift) = lane.drift()
             {
                 let centre = lane.centre(row as i64) + drift;
-                self.change_phase(place, row, centre);
+                self.change_phase(place, row, centre, metrics);
                 continue;
             }
             match lane.put(row, column, secs, value) {
@@ -173,6 +175,7 @@ impl HostData {
     /// A sample steps aside to an adjacent slot, if that is empty; else it replaces what its own row holds.
     fn write_displaced(&mut self, id: SeriesId, row: i64, side: i64, secs: i64, value: f64) {
         let (place, column) = (self.series.get(id).lane, self.series.get(id).column);
+        self.forget_rollups(id, secs, secs + 1);
         let HostData { series, lanes, bytes, .. } = self;
         let Some(lane) = &mut lanes[place as usize] else { return };
         let (aside, series) = (row + side, series.get_mut(id));
@@ -197,6 +200,8 @@ impl HostData {
         let open = self.open_grid(id);
         let series = self.series.get_mut(id);
         let (centre_secs, frequency_secs) = series.late_slot(secs, open).unwrap_or((secs, frequency_secs));
+        self.forget_rollups(id, centre_secs, centre_secs + i64::from(frequency_secs));
+        let series = self.series.get_mut(id);
         if series.add_late(Late { centre_secs, frequency_secs, value }, &mut self.bytes) {
             self.fold(id);
         }
@@ -206,6 +211,7 @@ impl HostData {
     fn write_ahead(&mut self, id: SeriesId, secs: i64, value: f64) -> bool {
         let Some((centre, frequency_secs)) = self.open_grid(id) else { return false };
         let centre_secs = centre_at(centre, frequency_secs, secs);
+        self.forget_rollups(id, centre_secs, centre_secs + i64::from(frequency_secs));
         let is_full = self.series.get_mut(id).add_late(Late { centre_secs, frequency_secs, value }, &mut self.bytes);
         !is_full
     }
@@ -288,6 +294,7 @@ impl HostData {
         if found.is_none() && self.lanes.iter().flatten().count() >= LANES_MAX {
             return false;
         }
+        self.forget_rollups(id, centre - WINDOW as i64 * i64::from(frequency_secs), i64::MAX / 4);
         let place = found.unwrap_or_else(|| {
             let lane = Lane::new(centre, frequency_secs);
             match self.lanes.iter().position(Option::is_none) {
@@ -318,6 +325,7 @@ impl HostData {
         let Some(lane) = &self.lanes[place as usize] else { return };
         let gap = lane.row_at(secs) - lane.rows as i64;
         let next = lane.end_secs();
+        self.roll_up(place, metrics);
         self.seal(place);
         if gap > WINDOW as i64 || self.is_outdated(place, metrics) {
             self.give_up(place);
@@ -327,12 +335,17 @@ impl HostData {
     }
 
     /// Seals what is open, but for the new row `row`, and goes on with a new phase, one of whose centres is given.
-    fn change_phase(&mut self, place: u32, row: usize, centre_secs: i64) {
+    fn change_phase(&mut self, place: u32, row: usize, centre_secs: i64, metrics: &MetricTable) {
         if let Some(lane) = &mut self.lanes[place as usize] {
             lane.seconds[row] = NO_SECOND;
             lane.rows = row;
         }
+        self.roll_up(place, metrics);
         self.seal(place);
+        // Where the two grids meet, outputs take the slot that is nearer.
+        for id in self.lanes[place as usize].as_ref().map_or_else(Vec::new, |lane| lane.columns.clone()) {
+            self.forget_rollups(SeriesId(id), centre_secs, i64::MAX / 4);
+        }
         self.restart(place, centre_secs);
     }
 

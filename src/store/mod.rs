@@ -12,7 +12,11 @@ mod memory;
 mod read;
 mod recent;
 mod retain;
+mod rollup;
+mod rollup_read;
 mod series;
+#[cfg(test)]
+mod short_ways;
 mod slots;
 mod summary;
 #[cfg(test)]

@@ -40,6 +40,10 @@ impl HostData {
                 dropped += u64::from(had_values && is_empty_now);
             }
         }
+        match component {
+            ComponentId::HOST => self.rollups.drop_before(to_secs, &mut self.bytes),
+            _ => self.rollups.clear(&mut self.bytes),
+        }
         if component == ComponentId::HOST {
             let mut freed = 0;
             self.ticks.retain(|ticks| {
