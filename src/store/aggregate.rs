@@ -10,10 +10,9 @@ use crate::model::{Aggregation, EMPTY, is_empty};
 use super::view::{SeriesView, output_at};
 
 /// Slots of a hole in which a child is awaited.
-const AWAITED: usize = 5;
+pub(super) const AWAITED: usize = 5;
 
-/// Combines children over outputs that stand for `from + i · f`; trailing outputs for which a child is still awaited
-/// are cut off.
+/// Combines children over outputs that stand for `from + i · f`.
 pub(super) fn combine(
     children: &[SeriesView],
     aggregation: Aggregation,
@@ -54,16 +53,27 @@ pub(super) fn combine(
             Aggregation::Sum | Aggregation::None => *sum,
         };
     }
-    let last: Vec<i64> = children
-        .iter()
-        .map(|child| output_at(from_secs, frequency_secs, child.last_secs, frequency_secs).map_or(-1, |at| at as i64))
+    sums
+}
+
+/// Cuts trailing outputs off for which a child is still awaited: one whose last sample lies shortly before them.
+pub(super) fn cut_awaited(
+    values: &mut Vec<f64>,
+    last_secs: impl Iterator<Item = i64>,
+    from_secs: i64,
+    frequency_secs: u32,
+) {
+    if !values.last().is_some_and(|&value| is_empty(value)) {
+        return;
+    }
+    let last: Vec<i64> = last_secs
+        .map(|last| output_at(from_secs, frequency_secs, last, frequency_secs).map_or(-1, |at| at as i64))
         .collect();
     let is_awaited = |output: usize| {
         let output = output as i64;
         last.iter().any(|&last| last < output && output <= last + AWAITED as i64)
     };
-    while sums.last().is_some_and(|&value| is_empty(value)) && is_awaited(sums.len() - 1) {
-        sums.pop();
+    while values.last().is_some_and(|&value| is_empty(value)) && is_awaited(values.len() - 1) {
+        values.pop();
     }
-    sums
 }

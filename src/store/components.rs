@@ -37,6 +37,8 @@ impl Node {
 pub(super) struct Components {
     nodes: Vec<Node>,
     by_name: Vec<ComponentId>,
+    /// The latest of all horizons.
+    newest_horizon_secs: i64,
 }
 
 impl Default for Components {
@@ -48,7 +50,7 @@ impl Default for Components {
             is_device: false,
             horizon_secs: i64::MIN,
         };
-        Components { nodes: vec![host], by_name: Vec::new() }
+        Components { nodes: vec![host], by_name: Vec::new(), newest_horizon_secs: i64::MIN }
     }
 }
 
@@ -58,9 +60,16 @@ impl Components {
         &self.nodes[id.0 as usize]
     }
 
-    /// As [`node`](Self::node), to change it.
-    pub(super) fn node_mut(&mut self, id: ComponentId) -> &mut Node {
-        &mut self.nodes[id.0 as usize]
+    /// Moves the horizon of a component forward; one that lies farther ahead stays.
+    pub(super) fn move_horizon(&mut self, id: ComponentId, to_secs: i64) {
+        let node = &mut self.nodes[id.0 as usize];
+        node.horizon_secs = node.horizon_secs.max(to_secs);
+        self.newest_horizon_secs = self.newest_horizon_secs.max(to_secs);
+    }
+
+    /// The latest of all horizons.
+    pub(super) fn newest_horizon(&self) -> i64 {
+        self.newest_horizon_secs
     }
 
     /// How many there are, the host included.
@@ -164,7 +173,8 @@ mod tests {
         assert!(!tree.is_below(domain, device) && !tree.is_below(socket, domain));
         assert!(tree.is_device(device) && !tree.is_device(domain));
         assert_eq!(tree.node(domain).component(), Component::new("memoryDomain", "1"));
-        tree.node_mut(socket).horizon_secs = 7;
+        tree.move_horizon(socket, 7);
         assert_eq!((tree.horizon(domain), tree.horizon(device)), (7, i64::MIN));
+        assert_eq!(tree.newest_horizon(), 7);
     }
 }

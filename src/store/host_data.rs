@@ -7,9 +7,11 @@ use crate::block::Ticks;
 use crate::model::{Component, ComponentId, MetricId, MetricTable, Sample, SeriesId, is_empty};
 
 use super::components::Components;
-use super::lane::{Lane, NO_SECOND, Put};
+use super::lane::{Lane, NO_SECOND, Put, TILE};
 use super::limits::{LimitReached, Limits};
 use super::memory::{Bytes, Use};
+use super::recent;
+use super::rollup::Rollups;
 use super::series::{Late, NO_LANE, Series, SeriesTable};
 use super::slots::{WINDOW, centre_at, phase, slot_at};
 
@@ -26,6 +28,7 @@ pub(super) struct HostData {
     pub(super) lanes: Vec<Option<Lane>>,
     /// The seconds of sealed rows, by start.
     pub(super) ticks: Vec<Ticks>,
+    pub(super) rollups: Rollups,
     /// The newest second of any sample.
     pub(super) newest_secs: i64,
     pub(super) bytes: Bytes,
@@ -102,6 +105,7 @@ impl HostData {
             self.write(metrics, sample.series, sample.secs, sample.value, now_secs);
             applied.stored += 1;
         }
+        self.count_lanes();
         applied
     }
 
@@ -149,7 +153,7 @@ impl HostData {
                 && let Some(drift) = lane.drift()
             {
                 let centre = lane.centre(row as i64) + drift;
-                self.change_phase(place, row, centre);
+                self.change_phase(place, row, centre, metrics);
                 continue;
             }
             match lane.put(row, column, secs, value) {
@@ -171,6 +175,7 @@ impl HostData {
     /// A sample steps aside to an adjacent slot, if that is empty; else it replaces what its own row holds.
     fn write_displaced(&mut self, id: SeriesId, row: i64, side: i64, secs: i64, value: f64) {
         let (place, column) = (self.series.get(id).lane, self.series.get(id).column);
+        self.forget_rollups(id, secs, secs + 1);
         let HostData { series, lanes, bytes, .. } = self;
         let Some(lane) = &mut lanes[place as usize] else { return };
         let (aside, series) = (row + side, series.get_mut(id));
@@ -195,6 +200,8 @@ impl HostData {
         let open = self.open_grid(id);
         let series = self.series.get_mut(id);
         let (centre_secs, frequency_secs) = series.late_slot(secs, open).unwrap_or((secs, frequency_secs));
+        self.forget_rollups(id, centre_secs, centre_secs + i64::from(frequency_secs));
+        let series = self.series.get_mut(id);
         if series.add_late(Late { centre_secs, frequency_secs, value }, &mut self.bytes) {
             self.fold(id);
         }
@@ -204,6 +211,7 @@ impl HostData {
     fn write_ahead(&mut self, id: SeriesId, secs: i64, value: f64) -> bool {
         let Some((centre, frequency_secs)) = self.open_grid(id) else { return false };
         let centre_secs = centre_at(centre, frequency_secs, secs);
+        self.forget_rollups(id, centre_secs, centre_secs + i64::from(frequency_secs));
         let is_full = self.series.get_mut(id).add_late(Late { centre_secs, frequency_secs, value }, &mut self.bytes);
         !is_full
     }
@@ -257,8 +265,15 @@ impl HostData {
                 taken += 1;
             }
             series.merge(first.centre_secs, first.frequency_secs, &run, bytes);
+            if let Some(lane) = &mut lane
+                && first.centre_secs > lane.start_secs - i64::from(lane.frequency_secs)
+            {
+                // A block behind the window: the column does not simply go on any more.
+                lane.settled = 0;
+            }
             rest = &rest[taken..];
         }
+        self.count_lanes();
     }
 
     /// Gives a series a column in a lane whose window holds this second: one with the second's phase, or a new one.
@@ -279,6 +294,7 @@ impl HostData {
         if found.is_none() && self.lanes.iter().flatten().count() >= LANES_MAX {
             return false;
         }
+        self.forget_rollups(id, centre - WINDOW as i64 * i64::from(frequency_secs), i64::MAX / 4);
         let place = found.unwrap_or_else(|| {
             let lane = Lane::new(centre, frequency_secs);
             match self.lanes.iter().position(Option::is_none) {
@@ -309,6 +325,7 @@ impl HostData {
         let Some(lane) = &self.lanes[place as usize] else { return };
         let gap = lane.row_at(secs) - lane.rows as i64;
         let next = lane.end_secs();
+        self.roll_up(place, metrics);
         self.seal(place);
         if gap > WINDOW as i64 || self.is_outdated(place, metrics) {
             self.give_up(place);
@@ -318,12 +335,17 @@ impl HostData {
     }
 
     /// Seals what is open, but for the new row `row`, and goes on with a new phase, one of whose centres is given.
-    fn change_phase(&mut self, place: u32, row: usize, centre_secs: i64) {
+    fn change_phase(&mut self, place: u32, row: usize, centre_secs: i64, metrics: &MetricTable) {
         if let Some(lane) = &mut self.lanes[place as usize] {
             lane.seconds[row] = NO_SECOND;
             lane.rows = row;
         }
+        self.roll_up(place, metrics);
         self.seal(place);
+        // Where the two grids meet, outputs take the slot that is nearer.
+        for id in self.lanes[place as usize].as_ref().map_or_else(Vec::new, |lane| lane.columns.clone()) {
+            self.forget_rollups(SeriesId(id), centre_secs, i64::MAX / 4);
+        }
         self.restart(place, centre_secs);
     }
 
@@ -331,13 +353,13 @@ impl HostData {
     pub(super) fn seal(&mut self, place: u32) {
         let HostData { series, lanes, ticks, bytes, .. } = self;
         let Some(lane) = lanes.get(place as usize).and_then(Option::as_ref) else { return };
-        let mut window = [crate::model::EMPTY; WINDOW];
-        for (column, &id) in lane.columns.iter().enumerate() {
-            for (slot, value) in window.iter_mut().zip(lane.column(column as u32)) {
-                *slot = value;
-            }
-            if window.iter().any(|&value| !is_empty(value)) {
-                series.get_mut(SeriesId(id)).append(lane.start_secs, lane.frequency_secs, &window, bytes);
+        let mut tile = [[crate::model::EMPTY; WINDOW]; TILE];
+        for first in (0..lane.columns.len()).step_by(TILE) {
+            let count = lane.tile(first, &mut tile);
+            for (window, &id) in tile.iter().take(count).zip(&lane.columns[first..]) {
+                if window.iter().any(|&value| !is_empty(value)) {
+                    series.get_mut(SeriesId(id)).append(lane.start_secs, lane.frequency_secs, window, bytes);
+                }
             }
         }
         if lane.rows > 0 {
@@ -376,7 +398,10 @@ impl HostData {
                 series.lane = at as u32;
                 series.column = column;
             }),
-            None => self.lanes[place as usize] = Some(lane),
+            None => {
+                lane.settled = recent::settled_columns(self, &lane);
+                self.lanes[place as usize] = Some(lane);
+            }
         }
         self.count_lanes();
     }

@@ -76,6 +76,8 @@ impl HostData {
     /// Merges an image into the host. What can't be used is counted, and the rest is taken over all the same.
     pub(super) fn restore(&mut self, image: &HostImage, metrics: &MetricTable, limits: &Limits) -> Restored {
         let mut restored = Restored::default();
+        self.rollups.clear(&mut self.bytes);
+        self.lanes.iter_mut().flatten().for_each(|lane| lane.settled = 0);
         let mut ids: Vec<Option<SeriesId>> = Vec::with_capacity(image.series.len());
         for series in &image.series {
             let path = image.path(series.component);
@@ -221,6 +223,9 @@ impl HostData {
         slots: &[f64],
         start_is_centre: bool,
     ) {
+        // What is merged may lie in the window of any lane, and where a roll-up says otherwise.
+        self.rollups.clear(&mut self.bytes);
+        self.lanes.iter_mut().flatten().for_each(|lane| lane.settled = 0);
         let series = self.series.get_mut(id);
         let grid = series.blocks.iter().rev().find(|block| block.frequency_secs() == frequency_secs);
         let centre = match grid {

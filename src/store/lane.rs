@@ -1,7 +1,7 @@
 //! Lanes: the open rows of all grid series of one host that share a frequency and a phase.
 //!
 //! A lane is a row-major matrix, one row a slot and one column a series, so that a host's tick is written front to
-//! back. Invariants: the window begins where [`window_start`](super::slots::window_start) says; a row has a second as
+//! back. Rows get their memory a few at a time, for at any moment half of the windows are half empty. Invariants: the window begins where [`window_start`](super::slots::window_start) says; a row has a second as
 //! soon as one of its cells was written; a column belongs to exactly one series.
 
 use crate::model::EMPTY;
@@ -10,6 +10,14 @@ use super::slots::{WINDOW, centre_at, slot_at, window_start};
 
 /// The second of a row that has none.
 pub(super) const NO_SECOND: i32 = i32::MIN;
+
+/// Rows that get their memory together.
+const CHUNK: usize = 8;
+
+const _: () = assert!(WINDOW.is_multiple_of(CHUNK), "a window is a whole number of chunks");
+
+/// Columns that are copied out together: as many as a line of the cache holds.
+pub(super) const TILE: usize = 8;
 
 /// Successive ticks whose mean offset decides on a new phase.
 const TICKS: usize = 8;
@@ -27,9 +35,14 @@ pub(super) struct Lane {
     pub(super) seconds: [i32; WINDOW],
     /// The series of each column.
     pub(super) columns: Vec<u32>,
-    /// `values[row * stride + column]`.
-    values: Vec<f64>,
+    /// `chunks[row / CHUNK][row % CHUNK * stride + column]`; what is missing at the end holds nothing.
+    chunks: Vec<Box<[f64]>>,
+    /// Columns that there is room for.
     stride: usize,
+    /// Rows up to the last one that was written, whether it still holds anything or not.
+    written_rows: usize,
+    /// So many leading columns are known to go on, without a change of grid, from what is sealed of their series.
+    pub(super) settled: usize,
     /// Offsets of the newest ticks, oldest first.
     pub(super) recent: Vec<i32>,
     /// Rows for which the sender counts as one that sends faster than the frequency: such a sender neither displaces
@@ -55,8 +68,10 @@ impl Lane {
             rows: 0,
             seconds: [NO_SECOND; WINDOW],
             columns: Vec::new(),
-            values: Vec::new(),
+            chunks: Vec::new(),
             stride: 0,
+            written_rows: 0,
+            settled: 0,
             recent: Vec::new(),
             fast_rows: 0,
         }
@@ -90,30 +105,77 @@ impl Lane {
     /// The cell of a row and column.
     #[inline]
     pub(super) fn get(&self, row: usize, column: u32) -> f64 {
-        self.values[row * self.stride + column as usize]
+        self.row(row).map_or(EMPTY, |cells| cells[column as usize])
+    }
+
+    /// The cells of a row, one a column; `None` when it holds nothing.
+    #[inline]
+    pub(super) fn row(&self, row: usize) -> Option<&[f64]> {
+        let begin = row % CHUNK * self.stride;
+        self.chunks.get(row / CHUNK).map(|chunk| &chunk[begin..begin + self.stride])
+    }
+
+    /// Whether a column goes on from what is sealed of its series.
+    #[inline]
+    pub(super) fn is_settled(&self, column: u32) -> bool {
+        (column as usize) < self.settled
     }
 
     /// Writes a cell, whatever it held.
     #[inline]
     pub(super) fn set(&mut self, row: usize, column: u32, value: f64) {
-        self.values[row * self.stride + column as usize] = value;
+        *self.cell(row, column) = value;
+    }
+
+    /// A cell to be written.
+    #[inline]
+    fn cell(&mut self, row: usize, column: u32) -> &mut f64 {
+        self.written_rows = self.written_rows.max(row + 1);
+        while self.chunks.len() <= row / CHUNK {
+            self.chunks.push(vec![EMPTY; CHUNK * self.stride].into());
+        }
+        &mut self.chunks[row / CHUNK][row % CHUNK * self.stride + column as usize]
     }
 
     /// One column, from row 0 to the end of the window.
     pub(super) fn column(&self, column: u32) -> impl Iterator<Item = f64> + '_ {
-        self.values.iter().skip(column as usize).step_by(self.stride.max(1)).copied()
+        (0..WINDOW).map(move |row| self.get(row, column))
+    }
+
+    /// Copies up to [`TILE`] columns from `first` on, each from row 0 to the end of the window; answers how many. A
+    /// line of the cache holds a row of a tile.
+    pub(super) fn tile(&self, first: usize, out: &mut [[f64; WINDOW]; TILE]) -> usize {
+        let count = TILE.min(self.columns.len() - first);
+        for row in 0..WINDOW {
+            match self.row(row) {
+                Some(cells) => {
+                    for (column, &value) in out.iter_mut().zip(&cells[first..first + count]) {
+                        column[row] = value;
+                    }
+                }
+                None => out.iter_mut().for_each(|column| column[row] = EMPTY),
+            }
+        }
+        count
     }
 
     /// Rows up to the last one that holds anything: more than [`rows`](Self::rows) when a value came ahead of its time.
     pub(super) fn filled_rows(&self) -> usize {
-        let filled = self.values.iter().rposition(|&value| !crate::model::is_empty(value));
-        filled.map_or(0, |last| last / self.stride + 1).max(self.rows)
+        (0..self.written_rows).rfind(|&row| self.is_filled(row)).map_or(0, |last| last + 1).max(self.rows)
+    }
+
+    /// Rows up to the last one that was written, whether it still holds anything or not.
+    pub(super) fn written_rows(&self) -> usize {
+        self.written_rows
     }
 
     /// The centre of the first row that holds anything.
     pub(super) fn first_secs(&self) -> Option<i64> {
-        let filled = self.values.iter().position(|&value| !crate::model::is_empty(value))?;
-        Some(self.centre((filled / self.stride) as i64))
+        (0..self.written_rows).find(|&row| self.is_filled(row)).map(|row| self.centre(row as i64))
+    }
+
+    fn is_filled(&self, row: usize) -> bool {
+        self.row(row).is_some_and(|cells| cells.iter().any(|&value| !crate::model::is_empty(value)))
     }
 
     /// Notes that a row received a sample of this second. `true` when the row is new and a phase decision is due.
@@ -158,8 +220,7 @@ impl Lane {
     /// Puts a value of this second into a row that covers it.
     #[inline]
     pub(super) fn put(&mut self, row: usize, column: u32, secs: i64, value: f64) -> Put {
-        let cell = row * self.stride + column as usize;
-        if !crate::model::is_empty(self.values[cell]) {
+        if !crate::model::is_empty(self.get(row, column)) {
             let offset = secs - self.centre(row as i64);
             let apart = offset - i64::from(self.seconds[row]);
             if apart != 0 {
@@ -169,7 +230,7 @@ impl Lane {
                 self.fast_rows = TICKS as u8;
             }
         }
-        self.values[cell] = value;
+        self.set(row, column, value);
         Put::Stored
     }
 
@@ -189,8 +250,11 @@ impl Lane {
         }
         self.start_secs = start_secs;
         self.rows = 0;
+        self.settled = 0;
         self.seconds = [NO_SECOND; WINDOW];
-        self.values.fill(EMPTY);
+        self.written_rows = 0;
+        self.chunks.clear();
+        self.stride = self.columns.len();
     }
 
     /// Keeps the columns of which `keep` is true, in their order; `moved` learns each kept column's new place.
@@ -199,16 +263,9 @@ impl Lane {
             return;
         }
         let kept: Vec<usize> = (0..self.columns.len()).filter(|&column| keep[column]).collect();
-        let stride = kept.len();
-        let mut values = vec![EMPTY; WINDOW * stride];
-        for row in 0..WINDOW {
-            for (to, &from) in kept.iter().enumerate() {
-                values[row * stride + to] = self.values[row * self.stride + from];
-            }
-        }
+        self.lay_out(kept.len(), &kept);
         self.columns = kept.iter().map(|&from| self.columns[from]).collect();
-        self.values = values;
-        self.stride = stride;
+        self.settled = 0;
         for (to, &series) in self.columns.iter().enumerate() {
             moved(series, to as u32);
         }
@@ -239,7 +296,8 @@ impl Lane {
     /// Bytes in memory.
     pub(super) fn memory_bytes(&self) -> usize {
         size_of::<Lane>()
-            + self.values.capacity() * size_of::<f64>()
+            + self.chunks.iter().map(|chunk| size_of_val(&**chunk)).sum::<usize>()
+            + self.chunks.capacity() * size_of::<Box<[f64]>>()
             + self.columns.capacity() * size_of::<u32>()
             + self.recent.capacity() * size_of::<i32>()
     }
@@ -247,13 +305,21 @@ impl Lane {
     /// Makes room for more columns, half as many again.
     fn grow(&mut self) {
         let columns = self.columns.len();
-        let stride = columns + (columns / 2).clamp(1, 256);
-        let mut values = vec![EMPTY; WINDOW * stride];
-        for row in 0..WINDOW {
-            values[row * stride..row * stride + columns]
-                .copy_from_slice(&self.values[row * self.stride..row * self.stride + columns]);
+        let kept: Vec<usize> = (0..columns).collect();
+        self.lay_out(columns + (columns / 2).clamp(1, 256), &kept);
+    }
+
+    /// Moves the cells into rows with room for `stride` columns: column `i` is the one that was `kept[i]`.
+    fn lay_out(&mut self, stride: usize, kept: &[usize]) {
+        for chunk in &mut self.chunks {
+            let mut cells = vec![EMPTY; CHUNK * stride];
+            for row in 0..CHUNK {
+                for (to, &from) in kept.iter().enumerate() {
+                    cells[row * stride + to] = chunk[row * self.stride + from];
+                }
+            }
+            *chunk = cells.into();
         }
-        self.values = values;
         self.stride = stride;
     }
 }

@@ -22,12 +22,14 @@ pub enum Use {
     Components,
     /// What is remembered of the lines of each sender.
     Keys,
+    /// Sealed sums over components.
+    Rollups,
 }
 
 impl Use {
     /// All uses, in the order in which they are shown.
-    pub const ALL: [Use; 7] =
-        [Use::Blocks, Use::Lanes, Use::Overlays, Use::Ticks, Use::Series, Use::Components, Use::Keys];
+    pub const ALL: [Use; 8] =
+        [Use::Blocks, Use::Lanes, Use::Overlays, Use::Ticks, Use::Series, Use::Components, Use::Keys, Use::Rollups];
 
     /// The name as metrics show it.
     pub fn name(self) -> &'static str {
@@ -39,6 +41,7 @@ impl Use {
             Use::Series => "series",
             Use::Components => "components",
             Use::Keys => "keys",
+            Use::Rollups => "rollups",
         }
     }
 }

@@ -10,8 +10,13 @@ mod lane;
 mod limits;
 mod memory;
 mod read;
+mod recent;
 mod retain;
+mod rollup;
+mod rollup_read;
 mod series;
+#[cfg(test)]
+mod short_ways;
 mod slots;
 mod summary;
 #[cfg(test)]

@@ -4,9 +4,11 @@
 
 use crate::model::{Aggregation, ComponentId, EMPTY, Element, Metric, MetricId, SeriesId, is_empty};
 
-use super::aggregate::combine;
+use super::aggregate::{combine, cut_awaited};
 use super::host::Host;
 use super::host_data::HostData;
+use super::recent::combine_recent;
+use super::rollup_read::Rolled;
 use super::slots::{centre_at, slot_at};
 use super::view::{SeriesView, output_at};
 
@@ -62,47 +64,110 @@ pub(super) fn read(
     from: i64,
     to: i64,
 ) -> Result<Answer, ReadError> {
-    let frequency = i64::from(metric.frequency_secs);
-    // A few slots more in front: aggregation looks at the hole in which a range begins.
-    let margin = 8 * frequency;
     let children = {
         let data = host.data.read();
-        let mut found = Vec::new();
-        select(&data, ComponentId::HOST, below, id, &mut found);
-        let found = match (metric.aggregation, found.as_slice()) {
-            (Aggregation::None, [_, _, ..]) => first_device(&data, &found).ok_or(ReadError::InvalidAggregation)?,
-            _ => found,
+        let found = find(&data, below, id, metric)?;
+        if found.len() > 1
+            && let Some(answer) = combine_recent(&data, &found, metric, from, to)
+        {
+            return Ok(answer);
+        }
+        let rolled = match below {
+            [] => Rolled::take(&data, &found, id, metric, from, to),
+            _ => None,
         };
-        let take = |&id: &SeriesId| SeriesView::take(&data, id, from.saturating_sub(margin), to.saturating_add(margin));
-        found.iter().filter_map(take).collect::<Vec<_>>()
+        // Values are combined outside of the lock.
+        drop(data);
+        if let Some(answer) = rolled.and_then(|rolled| rolled.answer(metric)) {
+            return Ok(answer);
+        }
+        views(&host.data.read(), &found, metric, from, to)
     };
     answer(&children, metric, from, to)
 }
 
-fn answer(children: &[SeriesView], metric: &Metric, asked: i64, to: i64) -> Result<Answer, ReadError> {
+/// The series that answer for a selector together.
+pub(super) fn find(
+    data: &HostData,
+    below: &[Element],
+    id: MetricId,
+    metric: &Metric,
+) -> Result<Vec<SeriesId>, ReadError> {
+    let mut found = Vec::new();
+    select(data, ComponentId::HOST, below, id, &mut found);
+    match (metric.aggregation, found.as_slice()) {
+        (Aggregation::None, [_, _, ..]) => first_device(data, &found).ok_or(ReadError::InvalidAggregation),
+        _ => Ok(found),
+    }
+}
+
+/// The series that answer for a metric at the host's own level.
+pub(super) fn children(data: &HostData, id: MetricId) -> Vec<SeriesId> {
+    let mut found = Vec::new();
+    collect(data, ComponentId::HOST, id, &mut found);
+    found
+}
+
+/// Takes series out of their host.
+pub(super) fn views(data: &HostData, found: &[SeriesId], metric: &Metric, from: i64, to: i64) -> Vec<SeriesView> {
+    // A few slots more in front: aggregation looks at the hole in which a range begins.
+    let margin = 8 * i64::from(metric.frequency_secs);
+    let take = |&id: &SeriesId| SeriesView::take(data, id, from.saturating_sub(margin), to.saturating_add(margin));
+    found.iter().filter_map(take).collect()
+}
+
+/// What an answer's values stand for.
+pub(super) struct Outputs {
+    /// Of the first.
+    pub(super) from_secs: i64,
+    /// How many there are, awaited ones included.
+    pub(super) count: usize,
+}
+
+impl Outputs {
+    /// The outputs over `[asked, to)` of data between two seconds; `None` when no slot lies in the range.
+    pub(super) fn of(
+        first_secs: i64,
+        last_secs: i64,
+        frequency_secs: u32,
+        asked: i64,
+        to: i64,
+    ) -> Result<Option<Outputs>, ReadError> {
+        // No sample lies out there, and within these bounds no sum below overflows.
+        let (asked, to) = (asked.clamp(-SECS_MAX, SECS_MAX), to.clamp(-SECS_MAX, SECS_MAX));
+        let from_secs = asked.max(first_secs);
+        let Some(last) = output_at(from_secs, frequency_secs, last_secs, frequency_secs) else { return Ok(None) };
+        if from_secs >= to {
+            return Ok(None);
+        }
+        let slots = ((to - from_secs - 1) / i64::from(frequency_secs) + 1).min(last as i64 + 1);
+        match slots {
+            1..=SLOTS_MAX => Ok(Some(Outputs { from_secs, count: slots as usize })),
+            _ => Err(ReadError::TooManySlots { slots }),
+        }
+    }
+}
+
+/// Combines series that were taken out of their host.
+pub(super) fn answer(children: &[SeriesView], metric: &Metric, asked: i64, to: i64) -> Result<Answer, ReadError> {
     let frequency = i64::from(metric.frequency_secs);
     let first = children.iter().map(|child| child.first_secs).min().ok_or(ReadError::NotFound)?;
     let last = children.iter().map(|child| child.last_secs).max().ok_or(ReadError::NotFound)?;
     let nothing = Answer { data: Vec::new(), from_secs: asked, to_secs: asked, frequency_secs: frequency };
-    // No sample lies out there, and within these bounds no sum below overflows.
-    let (asked, to) = (asked.clamp(-SECS_MAX, SECS_MAX), to.clamp(-SECS_MAX, SECS_MAX));
-    let from = asked.max(first);
-    let Some(last) = output_at(from, metric.frequency_secs, last, metric.frequency_secs) else { return Ok(nothing) };
-    if from >= to {
+    let Some(Outputs { from_secs: from, count }) = Outputs::of(first, last, metric.frequency_secs, asked, to)? else {
         return Ok(nothing);
-    }
-    let asked_outputs = (to - from - 1) / frequency + 1;
-    let outputs = asked_outputs.min(last as i64 + 1);
-    if outputs > SLOTS_MAX {
-        return Err(ReadError::TooManySlots { slots: outputs });
-    }
+    };
     let data = match children {
         [child] => {
-            let mut data = vec![EMPTY; outputs as usize];
+            let mut data = vec![EMPTY; count];
             child.fill(from, metric.frequency_secs, &mut data);
             data
         }
-        _ => combine(children, metric.aggregation, from, metric.frequency_secs, outputs as usize),
+        _ => {
+            let mut data = combine(children, metric.aggregation, from, metric.frequency_secs, count);
+            cut_awaited(&mut data, children.iter().map(|child| child.last_secs), from, metric.frequency_secs);
+            data
+        }
     };
     let is_hole = data.iter().all(|&value| is_empty(value))
         && children.iter().all(|child| child.is_between_runs(from, to, metric.frequency_secs));

@@ -13,8 +13,7 @@ use super::slots::WINDOW;
 impl HostData {
     /// Moves the horizon of a component and all below it to `to_secs`; answers how many blocks and open columns went.
     pub(super) fn move_horizon(&mut self, component: ComponentId, to_secs: i64) -> u64 {
-        let node = self.components.node_mut(component);
-        node.horizon_secs = node.horizon_secs.max(to_secs);
+        self.components.move_horizon(component, to_secs);
         let HostData { components, series, lanes, bytes, .. } = self;
         let mut dropped = 0;
         for (_, series) in series.iter_mut().filter(|(_, series)| components.is_below(series.component, component)) {
@@ -40,6 +39,10 @@ impl HostData {
                 let is_empty_now = lane.column(series.column).all(is_empty);
                 dropped += u64::from(had_values && is_empty_now);
             }
+        }
+        match component {
+            ComponentId::HOST => self.rollups.drop_before(to_secs, &mut self.bytes),
+            _ => self.rollups.clear(&mut self.bytes),
         }
         if component == ComponentId::HOST {
             let mut freed = 0;

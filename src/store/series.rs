@@ -43,7 +43,8 @@ pub(super) struct Late {
 }
 
 impl Series {
-    fn new(component: ComponentId, metric: MetricId) -> Self {
+    /// A series without data.
+    pub(super) fn new(component: ComponentId, metric: MetricId) -> Self {
         Series { component, metric, lane: NO_LANE, column: 0, blocks: Vec::new(), overlay: None }
     }
 

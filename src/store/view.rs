@@ -7,6 +7,7 @@ use crate::block::Block;
 use crate::model::{EMPTY, SeriesId, is_empty};
 
 use super::host_data::HostData;
+use super::lane::Lane;
 use super::series::Late;
 use super::slots::{WINDOW, centre_at, phase, slot_at};
 
@@ -36,53 +37,34 @@ impl SeriesView {
     pub(super) fn take(data: &HostData, id: SeriesId, from_secs: i64, to_secs: i64) -> Option<SeriesView> {
         let series = data.series.get(id);
         let horizon_secs = data.components.horizon(series.component);
+        let extent = Extent::of(data, id, horizon_secs)?;
         let open = data.lanes.get(series.lane as usize).and_then(Option::as_ref).and_then(|lane| {
-            let filled =
-                |row: &usize| !is_empty(lane.get(*row, series.column)) && lane.centre(*row as i64) >= horizon_secs;
-            let first = (0..WINDOW).find(filled)?;
-            let last = (0..WINDOW).rfind(filled)?;
+            let (first, last) = open_rows(lane, series.column, horizon_secs)?;
             let values = lane.column(series.column).skip(first).take(last + 1 - first).collect();
             Some(Open { start_secs: lane.centre(first as i64), frequency_secs: lane.frequency_secs, values })
         });
-        let overlay: Vec<Late> =
-            series.overlay().iter().filter(|late| late.centre_secs >= horizon_secs).copied().collect();
-        let blocks = &series.blocks;
-        let begin =
-            blocks.iter().position(|block| block.end_secs() > from_secs).unwrap_or(blocks.len()).saturating_sub(1);
-        let end = (blocks.partition_point(|block| block.start_secs() <= to_secs) + 1).min(blocks.len());
-        let mut view = SeriesView {
-            runs: blocks[begin.min(end)..end].to_vec(),
+        let overlay = series.overlay().iter().filter(|late| late.centre_secs >= horizon_secs).copied().collect();
+        Some(SeriesView {
+            runs: runs(&series.blocks, from_secs, to_secs).to_vec(),
             overlay,
             open,
             horizon_secs,
-            first_secs: i64::MAX,
-            last_secs: i64::MIN,
-        };
-        for block in blocks.iter() {
-            if block.start_secs() >= view.first_secs {
-                break;
-            }
-            if let Some(first) = first_value(block, horizon_secs) {
-                view.note(first, first);
-            }
-        }
-        if view.first_secs != i64::MAX {
-            let last = blocks.iter().map(|block| block.end_secs() - i64::from(block.frequency_secs())).max();
-            view.note(view.first_secs, last.unwrap_or(i64::MIN));
-        }
-        if let (Some(first), Some(last)) = (view.overlay.first(), view.overlay.last()) {
-            view.note(first.centre_secs, last.centre_secs);
-        }
-        if let Some(open) = &view.open {
-            let last = open.start_secs + (open.values.len() as i64 - 1) * i64::from(open.frequency_secs);
-            view.note(open.start_secs, last);
-        }
-        (view.first_secs != i64::MAX).then_some(view)
+            first_secs: extent.first_secs,
+            last_secs: extent.last_secs,
+        })
     }
 
-    fn note(&mut self, first_secs: i64, last_secs: i64) {
-        self.first_secs = self.first_secs.min(first_secs);
-        self.last_secs = self.last_secs.max(last_secs);
+    /// Sealed blocks alone, of one frequency.
+    pub(super) fn of_blocks(blocks: &[Block], horizon_secs: i64, from_secs: i64, to_secs: i64) -> SeriesView {
+        let runs = runs(blocks, from_secs, to_secs).to_vec();
+        SeriesView {
+            first_secs: runs.first().map_or(i64::MAX, Block::start_secs),
+            last_secs: runs.last().map_or(i64::MIN, Block::end_secs),
+            runs,
+            overlay: Vec::new(),
+            open: None,
+            horizon_secs,
+        }
     }
 
     /// Fills outputs that stand for `from + i · f`; those without a value stay as they are.
@@ -213,6 +195,64 @@ impl SeriesView {
         let longest = WINDOW as i64 * i64::from(frequency_secs);
         before != i64::MIN && after != i64::MAX && after - before > longest
     }
+}
+
+/// From where to where a series holds values.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Extent {
+    /// The centre of the first slot that holds a value.
+    pub(super) first_secs: i64,
+    /// The centre of the last slot that holds a value.
+    pub(super) last_secs: i64,
+}
+
+impl Extent {
+    /// The extent of a series, its horizon given; `None` when it holds nothing behind that.
+    pub(super) fn of(data: &HostData, id: SeriesId, horizon_secs: i64) -> Option<Extent> {
+        let series = data.series.get(id);
+        let mut extent = Extent { first_secs: i64::MAX, last_secs: i64::MIN };
+        for block in &series.blocks {
+            if block.start_secs() >= extent.first_secs {
+                break;
+            }
+            if let Some(first) = first_value(block, horizon_secs) {
+                extent.note(first, first);
+            }
+        }
+        if let Some(last) = series.blocks.last().filter(|_| extent.first_secs != i64::MAX) {
+            // Blocks never reach across each other: the last one to begin is the last one to end.
+            extent.note(extent.first_secs, last.end_secs() - i64::from(last.frequency_secs()));
+        }
+        let mut late = series.overlay().iter().map(|late| late.centre_secs).filter(|secs| *secs >= horizon_secs);
+        if let Some(first) = late.next() {
+            extent.note(first, late.next_back().unwrap_or(first));
+        }
+        if let Some(lane) = data.lanes.get(series.lane as usize).and_then(Option::as_ref) {
+            if let Some((first, last)) = open_rows(lane, series.column, horizon_secs) {
+                extent.note(lane.centre(first as i64), lane.centre(last as i64));
+            }
+        }
+        (extent.first_secs != i64::MAX).then_some(extent)
+    }
+
+    fn note(&mut self, first_secs: i64, last_secs: i64) {
+        self.first_secs = self.first_secs.min(first_secs);
+        self.last_secs = self.last_secs.max(last_secs);
+    }
+}
+
+/// The first and the last row of a column that hold a value behind a horizon.
+fn open_rows(lane: &Lane, column: u32, horizon_secs: i64) -> Option<(usize, usize)> {
+    let filled = |row: &usize| !is_empty(lane.get(*row, column)) && lane.centre(*row as i64) >= horizon_secs;
+    let rows = 0..lane.written_rows();
+    Some((rows.clone().find(filled)?, rows.rev().find(filled)?))
+}
+
+/// The blocks that meet `[from, to)`, with one more on either side.
+fn runs(blocks: &[Block], from_secs: i64, to_secs: i64) -> &[Block] {
+    let begin = blocks.partition_point(|block| block.end_secs() <= from_secs).saturating_sub(1);
+    let end = (blocks.partition_point(|block| block.start_secs() <= to_secs) + 1).min(blocks.len());
+    &blocks[begin.min(end)..end]
 }
 
 /// The output that takes the slot with this centre and frequency.
