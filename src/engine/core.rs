@@ -13,8 +13,9 @@ use crate::telemetry::SharedTelemetry;
 use crate::time::SharedClock;
 
 use super::files::FilesLog;
-use super::log::{SHARDS, Shard, ShardLog};
-use super::native::NativeLog;
+use super::folders;
+use super::log::{FilesFlushed, SHARDS, Shard, ShardLog};
+use super::native::{NativeLog, Place};
 use super::options::{CheckpointFormat, Options};
 use super::outcome::{IngestError, OpenError};
 use super::recover::{self, NativeStart};
@@ -34,8 +35,11 @@ pub struct Engine {
     pub(super) shards: RwLock<Vec<Shard>>,
     is_ready: AtomicBool,
     is_closed: AtomicBool,
-    /// Writes that are durable in the forms with files for each host: the sum over the shards. Held over a flush.
-    pub(super) files_flushed: Mutex<u64>,
+    /// Whether files of another form lie beside those of this one, older or newer: before a checkpoint has taken them
+    /// over nothing is written, for the next recovery could not tell which of two values is the newer.
+    must_convert: AtomicBool,
+    /// What is durable in the forms with files for each host. Held over a flush.
+    pub(super) files_flushed: Mutex<FilesFlushed>,
     /// Whether a checkpoint is due out of turn.
     pub(super) wants_checkpoint: AtomicBool,
     /// Keeps other processes out of the checkpoint directory.
@@ -60,7 +64,8 @@ impl Engine {
         telemetry: SharedTelemetry,
     ) -> Result<Engine, OpenError> {
         let own = options.checkpoints.join(OWN_FOLDER);
-        disk.create_dir_all(&own).map_err(|error| OpenError::Disk { path: own.clone(), error })?;
+        folders::make_root(&*disk, &options.checkpoints)
+            .map_err(|error| OpenError::Disk { path: own.clone(), error })?;
         let lock = disk.lock_dir(&own).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => OpenError::InUse { path: options.checkpoints.clone() },
             _ => OpenError::Disk { path: own, error },
@@ -76,7 +81,8 @@ impl Engine {
             shards: RwLock::default(),
             is_ready: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
-            files_flushed: Mutex::new(0),
+            must_convert: AtomicBool::new(false),
+            files_flushed: Mutex::default(),
             wants_checkpoint: AtomicBool::new(false),
             _lock: lock,
             checkpoint: Mutex::new(()),
@@ -92,6 +98,13 @@ impl Engine {
         let starts = recover::recover(self)?;
         let shards = starts.into_iter().enumerate().map(|(shard, start)| Shard::new(self.shard_log(shard, start)));
         *self.shards.write() = shards.collect();
+        if self.has_foreign_files() {
+            self.must_convert.store(true, Ordering::Release);
+            if self.checkpoint().failed > 0 || self.must_convert.load(Ordering::Acquire) {
+                tracing::error!("the files of another form can't be taken over yet: writes are refused until they are");
+                self.want_checkpoint();
+            }
+        }
         self.is_ready.store(true, Ordering::Release);
         Ok(())
     }
@@ -102,7 +115,8 @@ impl Engine {
             CheckpointFormat::Native => {
                 let folder = self.shard_folder(shard);
                 let clock = Arc::clone(&self.clock);
-                ShardLog::Native(NativeLog::new(disk, clock, shard as u32, folder, start.sequence, start.log_bytes))
+                let place = Place { checkpoints: self.options.checkpoints.clone(), folder, shard: shard as u32 };
+                ShardLog::Native(NativeLog::new(disk, clock, place, start.sequence, start.log_bytes))
             }
             CheckpointFormat::Wal | CheckpointFormat::Json => {
                 ShardLog::Files(FilesLog::new(disk, self.options.checkpoints.clone(), SHARDS))
@@ -156,8 +170,17 @@ impl Engine {
         match (self.is_closed.load(Ordering::Acquire), self.is_ready()) {
             (true, _) => Err(IngestError::Closed),
             (false, false) => Err(IngestError::NotReady),
+            (false, true) if self.must_convert.load(Ordering::Acquire) => {
+                let reason = "a checkpoint has yet to take over the files of another form".to_owned();
+                Err(IngestError::LogFailed(reason))
+            }
             (false, true) => Ok(()),
         }
+    }
+
+    /// Says that all files are those of this form.
+    pub(super) fn note_converted(&self) {
+        self.must_convert.store(false, Ordering::Release);
     }
 
     pub(super) fn shard_folder(&self, shard: usize) -> std::path::PathBuf {

@@ -8,7 +8,12 @@ mod adopt;
 mod checkpoint;
 mod core;
 mod damage;
+#[cfg(test)]
+mod fault_tests;
 mod files;
+mod folders;
+#[cfg(test)]
+mod histories;
 mod ingest;
 mod log;
 mod native;

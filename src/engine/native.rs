@@ -18,18 +18,25 @@ use crate::model::{Sample, SeriesId};
 use crate::store::{Host, SeriesDescription, Store};
 use crate::time::SharedClock;
 
+use super::folders;
 use super::log::Log;
 
 /// A segment is ended when it is longer: recovery reads one as a whole, and what is defined in a damaged record is
 /// missing no further than its segment's end.
 const SEGMENT_BYTES_MAX: u64 = 64 << 20;
 
+/// All series of a host are defined again when its records since have so many times the bytes of those that defined
+/// them; the first time as soon as they have as many. So definitions are a small part of a log however many hosts
+/// there are.
+const REPEAT_FACTOR: u64 = 16;
+
 /// The log of a shard in the native form.
 pub(super) struct NativeLog {
     disk: SharedDisk,
     clock: SharedClock,
-    shard: u32,
-    folder: PathBuf,
+    place: Place,
+    /// Whether the shard's folder has a durable name.
+    has_folder: bool,
     /// The number of the current segment.
     sequence: u64,
     /// `None` before the first record: a segment that holds nothing is not made.
@@ -40,6 +47,15 @@ pub(super) struct NativeLog {
     older: Vec<(u64, u64)>,
     buffer: Vec<u8>,
     failure: Option<String>,
+}
+
+/// Where the files of a shard lie.
+pub(super) struct Place {
+    /// The checkpoint directory.
+    pub(super) checkpoints: PathBuf,
+    /// The shard's folder in it.
+    pub(super) folder: PathBuf,
+    pub(super) shard: u32,
 }
 
 struct Segment {
@@ -55,23 +71,51 @@ struct Known {
     number: u32,
     /// By series number, whether the segment has its definition.
     series: Vec<bool>,
+    /// Bytes of records with definitions, as many as would define everything again.
+    definition_bytes: u64,
+    /// Bytes of records since everything was defined.
+    record_bytes: u64,
+    /// Definitions come again when there are so many times their bytes of records.
+    repeat_factor: u64,
+}
+
+impl Known {
+    fn new(number: u32) -> Self {
+        Known { number, series: Vec::new(), definition_bytes: 0, record_bytes: 0, repeat_factor: 1 }
+    }
+
+    /// Whether it is time to define everything again: one damaged record must not make all that follow it nameless.
+    fn is_due(&self) -> bool {
+        self.definition_bytes > 0 && self.record_bytes >= self.repeat_factor * self.definition_bytes
+    }
+
+    fn note(&mut self, new: &[SeriesId], bytes: u64, is_repeat: bool) {
+        if is_repeat {
+            *self = Known {
+                series: std::mem::take(&mut self.series),
+                repeat_factor: REPEAT_FACTOR,
+                ..Known::new(self.number)
+            };
+        }
+        match new.is_empty() && !is_repeat {
+            true => self.record_bytes += bytes,
+            false => self.definition_bytes += bytes,
+        }
+        if let Some(last) = new.last() {
+            self.series.resize(self.series.len().max(last.0 as usize + 1), false);
+        }
+        new.iter().for_each(|id| self.series[id.0 as usize] = true);
+    }
 }
 
 impl NativeLog {
     /// A log whose first segment will have this number.
-    pub(super) fn new(
-        disk: SharedDisk,
-        clock: SharedClock,
-        shard: u32,
-        folder: PathBuf,
-        sequence: u64,
-        older_bytes: u64,
-    ) -> Self {
+    pub(super) fn new(disk: SharedDisk, clock: SharedClock, place: Place, sequence: u64, older_bytes: u64) -> Self {
         NativeLog {
             disk,
             clock,
-            shard,
-            folder,
+            place,
+            has_folder: false,
             sequence,
             segment: None,
             ended: Vec::new(),
@@ -108,7 +152,8 @@ impl NativeLog {
         if self.segment.is_none() {
             let begun = self.begin_segment();
             self.segment = Some(begun.inspect_err(|error| {
-                self.failure = Some(format!("{}: {error}", self.folder.display()));
+                self.has_folder = false;
+                self.failure = Some(format!("{}: {error}", self.place.folder.display()));
             })?);
         }
         match &mut self.segment {
@@ -117,14 +162,19 @@ impl NativeLog {
         }
     }
 
-    fn begin_segment(&self) -> io::Result<Segment> {
-        self.disk.create_dir_all(&self.folder)?;
-        let mut file = self.disk.create(&self.folder.join(FileName::Segment(self.sequence).to_string()))?;
-        let header = FileHeader { shard: self.shard, sequence: self.sequence, created_secs: self.clock.now_secs() };
+    fn begin_segment(&mut self) -> io::Result<Segment> {
+        let folder = &self.place.folder;
+        if !self.has_folder {
+            folders::make_durable(&*self.disk, &self.place.checkpoints, folder)?;
+            self.has_folder = true;
+        }
+        let mut file = self.disk.create(&folder.join(FileName::Segment(self.sequence).to_string()))?;
+        let header =
+            FileHeader { shard: self.place.shard, sequence: self.sequence, created_secs: self.clock.now_secs() };
         let mut bytes = Vec::new();
         append_header(&mut bytes, &header);
         file.write_all(&bytes)?;
-        self.disk.sync_dir(&self.folder)?;
+        self.disk.sync_dir(folder)?;
         let good_len = bytes.len() as u64;
         Ok(Segment { file, good_len, is_dirty: true, hosts: HashMap::default() })
     }
@@ -142,7 +192,7 @@ impl NativeLog {
         match &outcome {
             Ok(_) => self.failure = None,
             Err(error) => {
-                self.failure = Some(format!("{}: {error}", self.folder.display()));
+                self.failure = Some(format!("{}: {error}", self.place.folder.display()));
                 self.cut_back();
             }
         }
@@ -171,6 +221,11 @@ impl Log for NativeLog {
         let number = known.map_or(numbers, |known| known.number);
         let is_known = |id: SeriesId| known.is_some_and(|known| known.series.get(id.0 as usize) == Some(&true));
         let mut new: Vec<SeriesId> = samples.iter().map(|sample| sample.series).filter(|id| !is_known(*id)).collect();
+        let is_repeat = known.is_some_and(Known::is_due);
+        if is_repeat {
+            let all = known.into_iter().flat_map(|known| (0u32..).map(SeriesId).zip(&known.series));
+            new.extend(all.filter(|(_, is_known)| **is_known).map(|(id, _)| id));
+        }
         new.sort_unstable();
         new.dedup();
         let is_new_host = known.is_none();
@@ -178,21 +233,16 @@ impl Log for NativeLog {
         let described: Vec<(SeriesId, SeriesDescription)> =
             new.iter().map(|&id| (id, host.describe(id, &metrics))).collect();
         let mut definitions = Vec::with_capacity(described.len() + 1);
-        if is_new_host {
+        if is_new_host || is_repeat {
             definitions.push(Definition::Host { cluster: host.cluster(), host: host.name() });
         }
         definitions.extend(described.iter().map(|(id, description)| definition(*id, description)));
         self.buffer.clear();
         append_record(&mut self.buffer, |out| encode_samples(out, number, received_secs, &definitions, samples))?;
         let written = self.write()?;
-        if let Some(segment) = &mut self.segment
-            && (is_new_host || !new.is_empty())
-        {
-            let known = segment.hosts.entry(address).or_insert(Known { number, series: Vec::new() });
-            if let Some(last) = new.last() {
-                known.series.resize(known.series.len().max(last.0 as usize + 1), false);
-            }
-            new.iter().for_each(|id| known.series[id.0 as usize] = true);
+        if let Some(segment) = &mut self.segment {
+            let known = segment.hosts.entry(address).or_insert_with(|| Known::new(number));
+            known.note(&new, written, is_repeat);
         }
         Ok(written)
     }
@@ -223,7 +273,7 @@ impl Log for NativeLog {
     fn flush_failed(&mut self, reason: &io::Error) {
         // What the system could not write it may have dropped from its cache: a later flush of the same file can
         // succeed without it. So the file is not used again; memory still holds what it lost, for the next snapshot.
-        self.failure = Some(format!("{}: flush failed: {reason}", self.folder.display()));
+        self.failure = Some(format!("{}: flush failed: {reason}", self.place.folder.display()));
         if let Some(segment) = self.segment.take() {
             self.older.push((self.sequence, segment.good_len));
             self.sequence += 1;

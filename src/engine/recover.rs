@@ -58,6 +58,11 @@ pub(super) fn recover(engine: &Engine) -> Result<Vec<NativeStart>, OpenError> {
         return Err(error);
     }
     super::adopt::adopt(engine)?;
+    // A process that was killed may have left what no flush has reached, and no later one looks at its files again.
+    if let Err(error) = engine.disk.sync_all(&engine.options.checkpoints) {
+        tracing::error!("flushing what was recovered: {error}");
+        engine.want_checkpoint();
+    }
     let seconds = (engine.clock.now_millis() - begun_millis) as f64 / 1000.0;
     let Recovered { hosts, samples, skipped } = counts;
     let hosts = hosts.into_inner().max(engine.store.hosts().len() as u64);
@@ -196,6 +201,11 @@ fn read_segment(engine: &Engine, path: &Path, counts: &Recovered) -> Result<(), 
         Err(error) => return refuse_newer(path, error, &note),
     };
     let mut names = SegmentNames::default();
+    if SegmentReader::open(&bytes).is_ok_and(|reader| reader.into_iter().any(|entry| matches!(entry, Entry::Damage(_))))
+    {
+        // Definitions may be lost. Numbers keep their meaning over a segment, and definitions come again.
+        names.look_ahead(engine, &bytes, &note);
+    }
     let mut samples = Vec::new();
     for entry in reader {
         match entry {
@@ -235,7 +245,12 @@ impl SegmentNames {
         for definition in definitions {
             match definition {
                 Definition::Host { cluster, host } => match engine.store.host_or_create(cluster, host) {
-                    Ok(host) => _ = self.hosts.insert(number, NamedHost { host, series: HashMap::new() }),
+                    Ok(host) => {
+                        let is_same = |known: &NamedHost| Arc::ptr_eq(&known.host, &host);
+                        if !self.hosts.get(&number).is_some_and(is_same) {
+                            self.hosts.insert(number, NamedHost { host, series: HashMap::new() });
+                        }
+                    }
                     Err(limit) => note(&limit),
                 },
                 Definition::Series { series, path, is_device, metric } => {
@@ -249,6 +264,17 @@ impl SegmentNames {
                     });
                     known.insert(series.0, id);
                 }
+            }
+        }
+    }
+
+    /// Takes all definitions of a segment, before any of its records is applied.
+    fn look_ahead(&mut self, engine: &Engine, bytes: &[u8], note: &dyn Fn(&dyn std::fmt::Display)) {
+        for entry in SegmentReader::open(bytes).into_iter().flatten() {
+            if let Entry::Record { payload, .. } = entry
+                && let Ok(Record::Samples(record)) = Record::parse(payload)
+            {
+                self.define(engine, record.host, &record.definitions, note);
             }
         }
     }

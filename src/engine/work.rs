@@ -13,8 +13,8 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::telemetry::Kind;
 
-use super::core::{Engine, OWN_FOLDER};
-use super::log::Shard;
+use super::core::Engine;
+use super::log::{SHARDS, Shard};
 use super::options::{CheckpointFormat, WalSync};
 
 /// Between two looks at the clock.
@@ -99,10 +99,6 @@ fn checkpoint_loop(engine: &Engine, stop: &Stop) {
     let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX).max(1);
     let mut checkpoint_secs = engine.clock.now_secs();
     let mut cleanup_secs = checkpoint_secs;
-    if engine.must_convert() {
-        // What another form left comes under the promises of this one at once.
-        engine.want_checkpoint();
-    }
     let mut pause_secs = RETRY_SECS_MIN;
     let mut tried_secs = i64::MIN / 2;
     while !stop.wait(LOOK) {
@@ -148,7 +144,7 @@ impl Engine {
     fn flush_logs(&self) -> io::Result<bool> {
         match self.options.format {
             CheckpointFormat::Native => self.flush_segments(),
-            CheckpointFormat::Wal | CheckpointFormat::Json => self.flush_files(),
+            CheckpointFormat::Wal | CheckpointFormat::Json => self.flush_files(&[0; SHARDS]),
         }
     }
 
@@ -167,20 +163,35 @@ impl Engine {
         outcome
     }
 
-    /// Thousands of files: one call makes all of them durable.
-    fn flush_files(&self) -> io::Result<bool> {
+    /// Thousands of files: one call makes all of them durable. Fails too when an earlier flush has lost one of these
+    /// writes (0 for none of a shard): the system does not write again what it could not write.
+    pub(super) fn flush_files(&self, writes: &[u64; SHARDS]) -> io::Result<bool> {
         let mut flushed = self.files_flushed.lock();
+        if writes.iter().zip(&flushed.lost).any(|(write, lost)| *write > 0 && write <= lost) {
+            return Err(io::Error::other("a flush that began after the write has failed"));
+        }
         let shards = self.shards.read();
         // The sum of counters that only grow tells whether anything was written since.
         let written: u64 = shards.iter().map(Shard::written).sum();
-        if *flushed >= written {
+        let has_lost = shards.iter().any(|shard| shard.lock().common().has_lost());
+        if flushed.durable >= written && !has_lost {
             return Ok(false);
         }
-        if let Err(error) = self.disk.sync_all(&self.options.checkpoints) {
-            shards.iter().for_each(|shard| shard.lock().common().flush_failed(&error));
+        let synced = match has_lost {
+            true => Err(io::Error::other("a log could not be flushed after a failed write")),
+            false => self.disk.sync_all(&self.options.checkpoints),
+        };
+        if let Err(error) = synced {
+            for (shard, lost) in shards.iter().zip(&mut flushed.lost) {
+                let mut log = shard.lock();
+                *lost = shard.written();
+                log.common().flush_failed(&error);
+            }
+            // Only a snapshot brings what was lost to the disk.
+            self.want_checkpoint();
             return Err(error);
         }
-        *flushed = written;
+        flushed.durable = written;
         Ok(true)
     }
 
@@ -197,19 +208,6 @@ impl Engine {
             CheckpointFormat::Wal | CheckpointFormat::Json => {
                 shards.iter().any(|shard| shard.lock().longest_bytes() > max)
             }
-        }
-    }
-
-    /// Whether files of another form lie in the checkpoint directory.
-    fn must_convert(&self) -> bool {
-        let list = |path: &std::path::Path| self.disk.list(path).unwrap_or_default();
-        match self.options.format {
-            CheckpointFormat::Native => {
-                list(&self.options.checkpoints).iter().any(|entry| entry.is_dir && entry.name != OWN_FOLDER)
-            }
-            _ => list(&self.options.checkpoints.join(OWN_FOLDER))
-                .iter()
-                .any(|entry| crate::formats::native::parse_shard_folder(&entry.name).is_some()),
         }
     }
 }

@@ -144,6 +144,43 @@ impl Series {
         }
     }
 
+    /// Takes out of the blocks what a run of slots covers in another phase, and puts it into those of the run's slots
+    /// that are empty: two grids over one time would answer some values twice.
+    pub(super) fn move_to_grid(&mut self, start_secs: i64, frequency_secs: u32, slots: &mut [f64], bytes: &mut Bytes) {
+        let is_moved = |block: &mut Block| {
+            let first = slot_at(start_secs, frequency_secs, block.start_secs());
+            let last = slot_at(start_secs, frequency_secs, block.end_secs() - i64::from(frequency_secs));
+            block.frequency_secs() == frequency_secs
+                && phase(block.start_secs(), frequency_secs) != phase(start_secs, frequency_secs)
+                && first < slots.len() as i64
+                && last >= 0
+        };
+        let moved: Vec<Block> = self.blocks.extract_if(.., is_moved).collect();
+        for block in moved {
+            bytes.add(Use::Blocks, -(block.memory_bytes() as i64));
+            let mut values = vec![EMPTY; block.len()];
+            block.decode(0..block.len(), &mut values);
+            let mut last_outside = None;
+            let mut first_behind = values.len();
+            for (at, &value) in values.iter().enumerate() {
+                let centre = block.start_secs() + at as i64 * i64::from(frequency_secs);
+                match usize::try_from(slot_at(start_secs, frequency_secs, centre)) {
+                    Ok(slot) if slot >= slots.len() => {
+                        first_behind = at;
+                        break;
+                    }
+                    Ok(slot) if is_empty(slots[slot]) => slots[slot] = value,
+                    Ok(_) => {}
+                    Err(_) => last_outside = Some(at),
+                }
+            }
+            let before = last_outside.map_or(0, |last| last + 1);
+            self.insert_block(Block::seal(block.start_secs(), frequency_secs, &values[..before]), bytes);
+            let behind_secs = block.start_secs() + first_behind as i64 * i64::from(frequency_secs);
+            self.insert_block(Block::seal(behind_secs, frequency_secs, &values[first_behind..]), bytes);
+        }
+    }
+
     /// Adds a window that was just sealed. When it completes a group, the group's windows become one block.
     pub(super) fn append(&mut self, start_secs: i64, frequency_secs: u32, window: &[f64], bytes: &mut Bytes) {
         let group = window_start(start_secs, frequency_secs, GROUP);

@@ -117,10 +117,8 @@ impl Faults {
         }
         if self.away.as_ref().is_some_and(|away| path.starts_with(away)) {
             // A file that is open has lost its device; a name is not found.
-            let is_open = matches!(
-                operation,
-                Operation::Read | Operation::Write | Operation::Truncate | Operation::SyncData
-            );
+            let is_open =
+                matches!(operation, Operation::Read | Operation::Write | Operation::Truncate | Operation::SyncData);
             return Err(if is_open { Errno::EIO } else { Errno::ENOENT }.into());
         }
         if self.is_read_only && operation.is_change() {
