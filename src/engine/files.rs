@@ -44,9 +44,9 @@ struct HostLog {
     good_len: Option<u64>,
     /// Whether the file may be shorter than that: a replacement of it has failed somewhere.
     may_be_shorter: bool,
-    /// Whether the file may have holes, for a flush of it failed, or a refused record at its end that could not be cut
-    /// off.
-    is_doubtful: bool,
+    /// Whether this process has written all of the file, and nothing of it has failed. Else it may have holes, for a
+    /// flush of it failed (an earlier process's, too), or a refused record at its end that could not be cut off.
+    is_sound: bool,
     /// By series number: the metric's name and the selector below the host.
     series: Vec<Option<(Box<str>, Vec<String>)>>,
 }
@@ -138,14 +138,14 @@ impl FilesLog {
         Ok(len)
     }
 
-    /// Writes a host's log anew when it is doubtful: should its removal not survive a power failure, one with holes would
-    /// bring older values back over those of a newer snapshot, and one with a refused record that one.
+    /// Writes a host's log anew when it is not sound: should its removal not survive a power failure, one with holes
+    /// would bring older values back over those of a newer snapshot, and one with a refused record that one.
     pub(super) fn make_whole(&mut self, host: &Arc<Host>) -> io::Result<()> {
         let address = Arc::as_ptr(host) as usize;
-        if !self.hosts.get(&address).is_some_and(|entry| entry.is_doubtful) {
+        let len = self.len(host)?;
+        if self.hosts.get(&address).is_some_and(|entry| entry.is_sound) {
             return Ok(());
         }
-        let len = self.len(host)?;
         self.close(address);
         let path = self.path(host);
         if len > 0 {
@@ -155,7 +155,7 @@ impl FilesLog {
             self.disk.replace(&path, &mut |out| out.write_all(good))?;
         }
         if let Some(entry) = self.hosts.get_mut(&address) {
-            entry.is_doubtful = false;
+            entry.is_sound = true;
         }
         Ok(())
     }
@@ -195,7 +195,7 @@ impl FilesLog {
         if let Some(entry) = self.hosts.get_mut(&address) {
             self.bytes = self.bytes.saturating_sub(entry.good_len.take().unwrap_or(0));
             entry.may_be_shorter = false;
-            entry.is_doubtful = false;
+            entry.is_sound = true;
         }
         Ok(())
     }
@@ -244,6 +244,7 @@ impl FilesLog {
             file.truncate(0)?;
             file.write_all(&WAL_HEADER)?;
             len = WAL_HEADER.len() as u64;
+            entry.is_sound = true;
         }
         self.bytes = (self.bytes + len).saturating_sub(entry.good_len.unwrap_or(0));
         entry.good_len = Some(len);
@@ -296,7 +297,7 @@ impl FilesLog {
             if cut.is_err() {
                 self.close(address);
                 if let Some(entry) = self.hosts.get_mut(&address) {
-                    entry.is_doubtful = true;
+                    entry.is_sound = false;
                 }
             } else if file.sync_data().is_err() {
                 self.has_lost = true;
@@ -335,7 +336,7 @@ impl Log for FilesLog {
         // knows: they are opened again, and the next checkpoint writes them anew.
         for entry in self.hosts.values_mut() {
             entry.file = None;
-            entry.is_doubtful = entry.good_len.is_some();
+            entry.is_sound = false;
             entry.may_be_shorter = entry.good_len.is_some();
         }
         self.open.clear();

@@ -1,8 +1,8 @@
 //! Random histories of a whole engine on a faulty disk, compared with a plain model.
 //!
 //! A history writes (in order, jittered, late, twice, ahead of the clock, bad lines between them), reads, flushes,
-//! checkpoints, frees, retains, breaks and heals the disk, kills the process and the machine at any operation, and opens
-//! the files again, in another form too. After `kill -9` every acknowledged sample must be there; after a power failure
+//! checkpoints, frees, retains, breaks and heals the disk, kills the process and the machine at any operation, and
+//! opens the files again, in another form too. After `kill -9` every acknowledged sample must be there; after a power failure
 //! all but what `wal-sync` allows; nothing refused, freed or never sent may ever be.
 //!
 //! `TREERING_HISTORIES` sets how many there are, `TREERING_SEED` the seed of the first one.

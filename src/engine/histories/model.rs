@@ -1,7 +1,7 @@
 //! What must be there: every sample that was sent, by series and tick, with what is known of its fate.
 //!
-//! Samples lie within a sixth of the frequency around their tick, so whatever phase the store takes, the slot that holds
-//! a tick's sample has its centre nearest to that tick. So the model needs no slots, only ticks.
+//! Samples lie within a sixth of the frequency around their tick, so whatever phase the store takes, the slot that
+//! holds a tick's sample has its centre nearest to that tick. So the model needs no slots, only ticks.
 
 use std::collections::BTreeMap;
 
@@ -81,11 +81,20 @@ impl Cell {
         found.is_none()
     }
 
-    /// What was found is all there is.
-    pub(super) fn settle(&mut self, found: Option<f64>) {
-        if !self.is_unsure {
-            self.writes = vec![Write { value: found, fate: Fate::Durable }];
-        }
+    /// What was found is all there is. What was not certain before gets this fate.
+    pub(super) fn settle(&mut self, found: Option<f64>, durable: u64, fate: Fate) {
+        let certain = self.writes.iter().any(|write| {
+            write.value == found
+                && match write.fate {
+                    Fate::Durable => true,
+                    Fate::AtRisk(number) => number <= durable,
+                    _ => false,
+                }
+        });
+        let fate = if certain { Fate::Durable } else { fate };
+        // Below what is at risk again lies what a power failure may leave in its place.
+        self.writes.retain(|write| write.value != found && fate != Fate::Durable);
+        self.writes.push(Write { value: found, fate });
     }
 
     /// A checkpoint holds everything that memory held, and nothing else.
@@ -189,6 +198,7 @@ impl HostModel {
         found: &BTreeMap<Vec<String>, i64>,
         crash: Crash,
         durable: u64,
+        fate: Fate,
     ) -> Result<(), String> {
         for (path, horizons) in &mut self.horizons {
             let at = found.get(path).copied().unwrap_or(i64::MIN);
@@ -204,7 +214,7 @@ impl HostModel {
                 }
             }
             *horizons = match found.get(path) {
-                Some(&to_secs) => vec![Horizon { to_secs, band: 0, fate: Fate::Durable, is_needed: true }],
+                Some(&to_secs) => vec![Horizon { to_secs, band: 0, fate, is_needed: true }],
                 None => Vec::new(),
             };
         }

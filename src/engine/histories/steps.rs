@@ -196,7 +196,9 @@ impl World {
                 .map_err(|error| error.to_string())?;
             if self.random.percent(3) {
                 bad += 1;
-                body.push_str(*self.random.pick(&["load,hostname=a value=x 1\n", "load,hostname=a\n", "load value\n"]));
+                let lines = ["load,hostname=a value=x 1\n", "load,hostname=a\n", "load value\n"];
+                let line = lines[self.random.below(lines.len())];
+                body.push_str(line);
             }
             if self.random.percent(3) {
                 // Skipped: a clock far ahead, a metric that nobody configured.

@@ -211,9 +211,13 @@ impl World {
             self.doubt_extra();
         }
         let durable = self.durable;
+        // What a failed flush has lost is still in the system's memory after a kill, and on no device: a checkpoint of
+        // the next process brings it there.
+        let is_at_risk = crash == Crash::Kill && self.is_poisoned;
+        let fate = if is_at_risk { self.at_risk() } else { Fate::Durable };
         for host in &mut self.hosts {
             let found = horizons(&engine, host);
-            host.settle_horizons(&found, crash, durable)?;
+            host.settle_horizons(&found, crash, durable, fate)?;
             let mut newest = 0;
             for series in &mut host.series {
                 let found = read(&engine, host.cluster, &host.name, series)?;
@@ -230,7 +234,7 @@ impl World {
                              {durable}, of {cell:?}"
                         ));
                     }
-                    cell.settle(value);
+                    cell.settle(value, durable, fate);
                     if value.is_some() {
                         newest = newest.max(series.phase + tick * series.frequency);
                     }
@@ -238,9 +242,8 @@ impl World {
             }
             host.newest_secs = newest;
         }
-        self.durable = self.number;
-        // What was lost to a flush that failed is lost; what came back is durable only if it came from the device.
-        if crash == Crash::Power {
+        if !is_at_risk {
+            self.durable = self.number;
             self.is_poisoned = false;
         }
         self.engine = Some(engine);

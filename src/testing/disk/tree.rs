@@ -1,7 +1,7 @@
 //! The names: folders with what is in them, and which of it would be there after a power failure.
 //!
-//! Invariant: `durable` names plus the `changes` in their order are the names that everybody sees. A change (a file made,
-//! moved or removed) is whole or not at all, and each may survive without those before it until a folder of it is
+//! Invariant: `durable` names plus the `changes` in their order are the names that everybody sees. A change (a file
+//! made, moved or removed) is whole or not at all, and each may survive without those before it until a folder of it is
 //! synced.
 
 use std::collections::{BTreeMap, BTreeSet};
