@@ -140,7 +140,7 @@ impl Engine {
             Err(error) => fail(&hosts[at], &error),
         });
         let all_hosts_fail = |error: io::Error| hosts.iter().for_each(|host| fail(host, &error));
-        if let Err(error) = self.disk.sync_all(&self.options.checkpoints) {
+        if let Err(error) = self.sync_files() {
             return all_hosts_fail(error);
         }
         self.in_parallel(hosts.len(), |at| {
@@ -150,7 +150,7 @@ impl Engine {
                 fail(&hosts[at], &error);
             }
         });
-        if let Err(error) = self.disk.sync_all(&self.options.checkpoints) {
+        if let Err(error) = self.sync_files() {
             return all_hosts_fail(error);
         }
         self.in_parallel(hosts.len(), |at| {

@@ -14,7 +14,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::telemetry::Kind;
 
 use super::core::Engine;
-use super::log::{SHARDS, Shard};
+use super::log::{FilesFlushed, SHARDS, Shard};
 use super::options::{CheckpointFormat, WalSync};
 
 /// Between two looks at the clock.
@@ -182,17 +182,28 @@ impl Engine {
             false => self.disk.sync_all(&self.options.checkpoints),
         };
         if let Err(error) = synced {
-            for (shard, lost) in shards.iter().zip(&mut flushed.lost) {
-                let mut log = shard.lock();
-                *lost = shard.written();
-                log.common().flush_failed(&error);
-            }
-            // Only a snapshot brings what was lost to the disk.
-            self.want_checkpoint();
+            self.note_lost(&mut flushed, &error);
             return Err(error);
         }
         flushed.durable = written;
         Ok(true)
+    }
+
+    /// Makes everything below the checkpoint directory durable. A failure loses what the logs needed of it, too.
+    pub(super) fn sync_files(&self) -> io::Result<()> {
+        let mut flushed = self.files_flushed.lock();
+        self.disk.sync_all(&self.options.checkpoints).inspect_err(|error| self.note_lost(&mut flushed, error))
+    }
+
+    /// Notes that a flush of the file system failed: all that was written so far may be on no disk.
+    fn note_lost(&self, flushed: &mut FilesFlushed, error: &io::Error) {
+        for (shard, lost) in self.shards.read().iter().zip(&mut flushed.lost) {
+            let mut log = shard.lock();
+            *lost = shard.written();
+            log.common().flush_failed(error);
+        }
+        // Only a snapshot brings what was lost to the disk.
+        self.want_checkpoint();
     }
 
     /// Whether the logs hold more than a recovery should have to replay.

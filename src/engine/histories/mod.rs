@@ -19,7 +19,7 @@ use model::Crash;
 use world::{Counts, World};
 
 /// As many as run in a minute in a debug build on two cores.
-const HISTORIES: u64 = 100;
+const HISTORIES: u64 = 1500;
 const STEPS: usize = 60;
 const THREADS: usize = 2;
 

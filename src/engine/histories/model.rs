@@ -93,7 +93,8 @@ impl Cell {
         });
         let fate = if certain { Fate::Durable } else { fate };
         // Below what is at risk again lies what a power failure may leave in its place.
-        self.writes.retain(|write| write.value != found && fate != Fate::Durable);
+        let is_unsure = self.is_unsure;
+        self.writes.retain(|write| is_unsure || (write.value != found && fate != Fate::Durable));
         self.writes.push(Write { value: found, fate });
     }
 

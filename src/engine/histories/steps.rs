@@ -88,6 +88,9 @@ impl World {
         self.note(format!("checkpoint: {report:?}"));
         if report.failed == 0 && !self.disk.is_halted() {
             self.checkpointed();
+        } else if self.options.format != CheckpointFormat::Native {
+            // Its flushes are those of the whole file system.
+            self.is_poisoned = true;
         }
     }
 
