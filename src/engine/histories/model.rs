@@ -180,12 +180,25 @@ impl HostModel {
         Some(gone)
     }
 
+    /// Whether a second lies before a horizon that no power failure takes back.
+    pub(super) fn is_gone_for_good(&self, below: &[String], secs: i64, durable: u64) -> bool {
+        let mut over = self.horizons.iter().filter(|(path, _)| below.starts_with(path)).flat_map(|(_, all)| all);
+        over.any(|horizon| {
+            let is_certain = match horizon.fate {
+                Fate::Durable => true,
+                Fate::AtRisk(number) => number <= durable,
+                _ => false,
+            };
+            is_certain && secs < horizon.to_secs
+        })
+    }
+
     /// A horizon moved.
     pub(super) fn free(&mut self, path: &[String], to: i64, fate: Fate) {
         let to_secs = to.min(self.newest_secs + 1);
         let band = if to > self.newest_secs - BAND_SECS { BAND_SECS } else { 0 };
         let mut below = self.series.iter().filter(|series| series.below.starts_with(path));
-        let is_needed = below.any(|series| series.cells.values().any(|cell| cell.now().is_some()));
+        let is_needed = below.any(|series| series.cells.values().any(|cell| !cell.is_unsure && cell.now().is_some()));
         self.horizons.entry(path.to_vec()).or_default().push(Horizon { to_secs, band, fate, is_needed });
         for series in self.series.iter_mut().filter(|series| series.below.starts_with(path)) {
             let band = band + series.frequency;

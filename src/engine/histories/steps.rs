@@ -257,6 +257,16 @@ impl World {
             // Perhaps a flush failed. Then what is at risk from earlier is not helped by the next one.
             self.is_poisoned = true;
         }
+        for sample in sent {
+            let host = &mut self.hosts[sample.host];
+            let below = host.series[sample.series].below.clone();
+            let is_dropped = host.is_gone(&below, sample.secs) == Some(true);
+            if is_dropped && !host.is_gone_for_good(&below, sample.secs, self.durable) {
+                // The log has it, behind a horizon that a power failure may take back.
+                let cell = host.series[sample.series].cells.entry(sample.tick).or_default();
+                cell.write(Some(sample.value), Fate::Doubtful { after_kill: false });
+            }
+        }
         for sample in kept {
             let is_stored = is_stored[sample.host];
             let fate = match (is_stored, self.disk.is_halted()) {
