@@ -82,6 +82,10 @@ impl Engine {
         let at = shard_of(host.cluster(), host.name());
         let shard = &shards[at];
         let mut log = shard.lock();
+        if !host.has_component(path.iter().map(String::as_str)) {
+            // A horizon over nothing would wait in the log for a component that is sent later.
+            return Ok(0);
+        }
         let to_secs = to.min(host.newest_secs().saturating_add(1));
         let written = log.common().append_horizon(&self.store, host, path, to_secs);
         written.map_err(|error| IngestError::LogFailed(error.to_string()))?;

@@ -144,6 +144,11 @@ impl Host {
         dropped
     }
 
+    /// Whether a path of joined names leads anywhere.
+    pub fn has_component<'n>(&self, path: impl IntoIterator<Item = &'n str>) -> bool {
+        self.data.read().component(path).is_some()
+    }
+
     /// How often a horizon was moved by [`move_horizon`](Self::move_horizon).
     pub fn horizon_moves(&self) -> u64 {
         self.horizon_moves.load(Ordering::Relaxed)

@@ -206,7 +206,11 @@ impl World {
             if self.random.percent(3) {
                 // Skipped: a clock far ahead, a metric that nobody configured.
                 let late = self.now() + 7200;
-                _ = writeln!(body, "load,cluster=alex,hostname=a value=1 {late}\nnothing,hostname=a value=1 1");
+                let (cluster, name) = (host.cluster, &host.name);
+                _ = writeln!(
+                    body,
+                    "load,cluster={cluster},hostname={name} value=1 {late}\nnothing,hostname=a value=1 1"
+                );
             }
         }
         let mut report = IngestReport::default();
