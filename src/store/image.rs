@@ -176,7 +176,12 @@ impl HostData {
             let from_blocks;
             let values = if values.is_empty() {
                 // The image of a state file: the values are among the sealed ones.
-                from_blocks = self.sealed_window(id, image);
+                let mut window = self.sealed_window(id, image);
+                if image.frequency_secs > 0 {
+                    let HostData { series, bytes, .. } = self;
+                    series.get_mut(id).move_to_grid(image.start_secs, image.frequency_secs, &mut window, bytes);
+                }
+                from_blocks = window;
                 &from_blocks
             } else {
                 values
@@ -200,7 +205,7 @@ impl HostData {
         self.count_lanes();
     }
 
-    /// What the blocks of a series hold for the rows of a lane. Blocks of another phase have no rows there: a state can
+    /// What the blocks of a series hold for the rows of a lane. Blocks of another phase are not looked at: a state can
     /// be newer than the snapshot, and a value that lay in both phases would be answered twice.
     fn sealed_window(&self, id: SeriesId, lane: &LaneImage) -> Vec<f64> {
         let mut values = vec![EMPTY; lane.seconds.len()];
