@@ -3,7 +3,6 @@
 //! The order is what makes it safe (design, section 7): cut the log, take the hosts one by one, write beside, make
 //! durable, rename, make the folder durable, and only then drop what is covered. No writer waits for more than the cut.
 
-use std::cell::Cell;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,19 +12,23 @@ use parking_lot::Mutex;
 
 use crate::disk::temporary;
 use crate::formats::ccms::{self, Head, Level, SnapshotForm, Span};
-use crate::formats::native::{FileHeader, FileName, SnapshotWriter};
+use crate::formats::native::{self, FileHeader, FileName, SnapshotWriter};
 use crate::model::SeriesId;
 use crate::store::{Host, Store};
 use crate::telemetry::Kind;
 
 use super::core::{Engine, OWN_FOLDER};
 use super::files::{host_folder, state_path, write_state_beside};
+use super::folders;
 use super::log::{SHARDS, ShardLog, shard_of};
 use super::options::CheckpointFormat;
 use super::outcome::CheckpointReport;
 
 /// Hosts whose files are made durable together, in the forms with files for each host.
 const BATCH_HOSTS: usize = 512;
+
+/// What a file system keeps for itself where it is mounted.
+const LOST_AND_FOUND: &str = "lost+found";
 
 impl Engine {
     /// Writes a checkpoint of everything in memory. A part that fails is logged and counted, its log is kept, and the
@@ -42,8 +45,10 @@ impl Engine {
         if report.failed == 0 {
             self.checkpointed_secs.store(begun_secs, Ordering::Relaxed);
             self.telemetry.checkpoint_timestamp_seconds.set(self.clock.now_secs());
-            self.move_foreign_files();
-            self.note_converted();
+            match self.move_foreign_files() {
+                Ok(()) => self.note_converted(),
+                Err(error) => tracing::error!("moving files of another form to {OWN_FOLDER}/adopted: {error}"),
+            }
         }
         let seconds = (self.clock.now_millis() - begun_millis) as f64 / 1000.0;
         self.telemetry.checkpoint_seconds.observe(seconds);
@@ -86,7 +91,7 @@ impl Engine {
         if hosts.is_empty() && !has_files {
             return Ok(0);
         }
-        self.disk.create_dir_all(&folder)?;
+        folders::make_durable(&*self.disk, &self.options.checkpoints, &folder)?;
         let header = FileHeader { shard: shard as u32, sequence, created_secs: self.clock.now_secs() };
         let path = folder.join(FileName::Snapshot(sequence).to_string());
         let metrics = self.store.metrics();
@@ -153,7 +158,7 @@ impl Engine {
             Err(error) => fail(&hosts[at], &error),
         });
         let all_hosts_fail = |error: io::Error| hosts.iter().for_each(|host| fail(host, &error));
-        if let Err(error) = self.disk.sync_all(&self.options.checkpoints) {
+        if let Err(error) = self.sync_files() {
             return all_hosts_fail(error);
         }
         self.in_parallel(hosts.len(), |at| {
@@ -163,7 +168,7 @@ impl Engine {
                 fail(&hosts[at], &error);
             }
         });
-        if let Err(error) = self.disk.sync_all(&self.options.checkpoints) {
+        if let Err(error) = self.sync_files() {
             return all_hosts_fail(error);
         }
         self.in_parallel(hosts.len(), |at| {
@@ -178,15 +183,19 @@ impl Engine {
     /// Writes a host's snapshot and state beside their places.
     fn write_host(&self, host: &Arc<Host>, form: SnapshotForm, span: Span) -> io::Result<Option<Written>> {
         let covered_bytes = match &mut *self.shards.read()[shard_of(host.cluster(), host.name())].lock() {
-            ShardLog::Files(log) => log.len(host)?,
+            ShardLog::Files(log) => {
+                log.make_whole(host)?;
+                log.len(host)?
+            }
             ShardLog::Native(_) => return Ok(None),
         };
         let level = HostLevel::of(host, &self.store);
         let folder = host_folder(&self.options.checkpoints, host.cluster(), host.name());
-        self.disk.create_dir_all(&folder)?;
+        folders::make(&*self.disk, &self.options.checkpoints, &folder)?;
         // Before the state is taken: a horizon that moves from here on is newer than it.
         let horizon_moves = host.horizon_moves();
         let state = write_state_beside(&*self.disk, &self.options.checkpoints, &self.store, host)?;
+        let span = Span { from_secs: self.free_name(&folder, span.from_secs, form)?, ..span };
         let name = ccms::CheckpointFile::Snapshot { from_secs: span.from_secs, form }.to_string();
         let snapshot = folder.join(&name);
         self.disk.write_temporary(&snapshot, &mut |mut out| {
@@ -196,11 +205,20 @@ impl Engine {
             };
             written.map_err(io::Error::other)
         })?;
-        if level.has_unwritten() {
-            // The log keeps it. Only a clock that was decades off makes such a series.
-            return Err(io::Error::other("a series spans more slots than a snapshot of this form can hold"));
-        }
         Ok(Some(Written { snapshot, state, horizon_moves, folder, name, covered_bytes }))
+    }
+
+    /// The time that names a host's next snapshot: this one, or later when a snapshot is named so already. The last one
+    /// by name is the newest, also after a clock was set back.
+    fn free_name(&self, folder: &Path, from_secs: i64, form: SnapshotForm) -> io::Result<i64> {
+        let entries = self.disk.list(folder)?;
+        let others = entries.iter().filter_map(|entry| match ccms::CheckpointFile::parse(&entry.name) {
+            Some(ccms::CheckpointFile::Snapshot { from_secs, form: other }) => Some((from_secs, other == form)),
+            _ => None,
+        });
+        // The file of this very name is replaced atomically.
+        let newest = others.filter(|(other, is_same)| *other > from_secs || !is_same).map(|(other, _)| other).max();
+        Ok(newest.map_or(from_secs, |newest| from_secs.max(newest.saturating_add(1))))
     }
 
     /// Puts a host's files in their places.
@@ -241,28 +259,40 @@ impl Engine {
         Ok(())
     }
 
-    /// Moves the files of other forms out of the way, once a checkpoint in the current form holds what they held.
-    fn move_foreign_files(&self) {
-        let own = self.options.checkpoints.join(OWN_FOLDER);
-        let (folder, is_foreign): (&Path, fn(&str) -> bool) = match self.options.format {
-            CheckpointFormat::Native => (&self.options.checkpoints, |name| name != OWN_FOLDER),
-            _ => (&own, |name| crate::formats::native::parse_shard_folder(name).is_some()),
-        };
-        let entries = match self.disk.list(folder) {
-            Ok(entries) => entries,
-            Err(error) => return tracing::error!("{}: {error}", folder.display()),
-        };
-        for entry in entries.into_iter().filter(|entry| entry.is_dir && is_foreign(&entry.name)) {
-            if let Err(error) = self.adopt_folder(&folder.join(&entry.name), &entry.name) {
-                tracing::error!("moving {} to {OWN_FOLDER}/adopted: {error}", entry.name);
+    /// The folders of other forms, and where they lie.
+    fn foreign_folders(&self) -> io::Result<(PathBuf, Vec<String>)> {
+        let (folder, is_foreign): (PathBuf, fn(&str) -> bool) = match self.options.format {
+            CheckpointFormat::Native => {
+                (self.options.checkpoints.clone(), |name| name != OWN_FOLDER && name != LOST_AND_FOUND)
             }
-        }
+            _ => (self.options.checkpoints.join(OWN_FOLDER), |name| native::parse_shard_folder(name).is_some()),
+        };
+        let mut entries = self.disk.list(&folder)?;
+        entries.retain(|entry| entry.is_dir && is_foreign(&entry.name));
+        Ok((folder, entries.into_iter().map(|entry| entry.name).collect()))
     }
 
-    fn adopt_folder(&self, from: &Path, name: &str) -> io::Result<()> {
+    /// Whether files of another form lie in the checkpoint directory.
+    pub(super) fn has_foreign_files(&self) -> bool {
+        self.foreign_folders().map_or(true, |(_, names)| !names.is_empty())
+    }
+
+    /// Moves the files of other forms out of the way, durably, once a checkpoint in the current form holds what they
+    /// held.
+    fn move_foreign_files(&self) -> io::Result<()> {
+        let (folder, names) = self.foreign_folders()?;
+        if names.is_empty() {
+            return Ok(());
+        }
         let adopted = self.options.checkpoints.join(OWN_FOLDER).join("adopted");
-        self.disk.create_dir_all(&adopted)?;
-        let is_taken = self.disk.list(&adopted)?.iter().any(|entry| entry.name == name);
+        folders::make_durable(&*self.disk, &self.options.checkpoints, &adopted)?;
+        names.iter().try_for_each(|name| self.adopt_folder(&folder.join(name), name, &adopted))?;
+        self.disk.sync_dir(&adopted)?;
+        self.disk.sync_dir(&folder)
+    }
+
+    fn adopt_folder(&self, from: &Path, name: &str, adopted: &Path) -> io::Result<()> {
+        let is_taken = self.disk.list(adopted)?.iter().any(|entry| entry.name == name);
         let to = if is_taken { format!("{name}.{}", self.clock.now_millis()) } else { name.to_owned() };
         self.disk.rename(from, &adopted.join(to))?;
         tracing::info!("{} is in the checkpoint now; the files are kept in {OWN_FOLDER}/adopted", from.display());
@@ -310,8 +340,6 @@ struct HostLevel<'h> {
     metrics: Vec<LevelSeries>,
     /// By joined name, sorted.
     children: Vec<(String, HostLevel<'h>)>,
-    /// Whether a series had data that could not be laid out as one run.
-    has_unwritten: Cell<bool>,
 }
 
 struct LevelSeries {
@@ -322,11 +350,7 @@ struct LevelSeries {
 
 impl<'h> HostLevel<'h> {
     fn empty(host: &'h Host) -> Self {
-        HostLevel { host, metrics: Vec::new(), children: Vec::new(), has_unwritten: Cell::new(false) }
-    }
-
-    fn has_unwritten(&self) -> bool {
-        self.has_unwritten.get() || self.children.iter().any(|(_, level)| level.has_unwritten())
+        HostLevel { host, metrics: Vec::new(), children: Vec::new() }
     }
 
     /// The host's level, with those below it. Series of metrics that are not configured any more are left out.
@@ -366,10 +390,7 @@ impl Level for HostLevel<'_> {
     fn metric<'a>(&'a self, index: usize, slots: &mut Vec<f64>) -> Head<'a> {
         let LevelSeries { metric, id, frequency_secs } = &self.metrics[index];
         // A series that was freed a moment ago has no slots any more, and any start is right.
-        let start_secs = self.host.slots(*id, *frequency_secs, slots).unwrap_or_else(|| {
-            self.has_unwritten.set(self.has_unwritten.get() || self.host.holds_data(*id));
-            0
-        });
+        let start_secs = self.host.slots(*id, *frequency_secs, slots).unwrap_or(0);
         Head { name: metric, frequency_secs: *frequency_secs, start_secs }
     }
 

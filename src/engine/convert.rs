@@ -3,13 +3,11 @@
 //! Invariant: a write is taken only when no file of another form lies where a start reads it. Recovery cannot tell
 //! which of two forms is the newer one, so no write may be in the one while the other still counts.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
-use super::core::{Engine, OWN_FOLDER};
-use super::options::CheckpointFormat;
+use super::core::Engine;
 use super::outcome::IngestError;
 
 /// How far the change of form is.
@@ -50,23 +48,8 @@ impl Engine {
         )))
     }
 
-    /// After a checkpoint of everything.
+    /// After a checkpoint of everything has moved the files of other forms away.
     pub(super) fn note_converted(&self) {
-        if self.conversion.is_due.load(Ordering::Acquire) {
-            self.note_foreign_files();
-        }
-    }
-
-    /// Whether files of another form lie where a start reads them.
-    fn has_foreign_files(&self) -> bool {
-        let list = |path: &Path| self.disk.list(path).unwrap_or_default();
-        match self.options.format {
-            CheckpointFormat::Native => {
-                list(&self.options.checkpoints).iter().any(|entry| entry.is_dir && entry.name != OWN_FOLDER)
-            }
-            _ => list(&self.options.checkpoints.join(OWN_FOLDER))
-                .iter()
-                .any(|entry| crate::formats::native::parse_shard_folder(&entry.name).is_some()),
-        }
+        self.conversion.is_due.store(false, Ordering::Release);
     }
 }

@@ -15,8 +15,9 @@ use crate::time::SharedClock;
 
 use super::convert::Conversion;
 use super::files::FilesLog;
-use super::log::{SHARDS, Shard, ShardLog};
-use super::native::NativeLog;
+use super::folders;
+use super::log::{FilesFlushed, SHARDS, Shard, ShardLog};
+use super::native::{NativeLog, Place};
 use super::options::{CheckpointFormat, Options};
 use super::outcome::{IngestError, OpenError};
 use super::recover::{self, NativeStart};
@@ -37,8 +38,8 @@ pub struct Engine {
     is_ready: AtomicBool,
     is_closed: AtomicBool,
     pub(super) conversion: Conversion,
-    /// Writes that are durable in the forms with files for each host: the sum over the shards. Held over a flush.
-    pub(super) files_flushed: Mutex<u64>,
+    /// What is durable in the forms with files for each host. Held over a flush.
+    pub(super) files_flushed: Mutex<FilesFlushed>,
     /// Whether a checkpoint is due out of turn.
     pub(super) wants_checkpoint: AtomicBool,
     /// Keeps other processes out of the checkpoint directory.
@@ -67,7 +68,8 @@ impl Engine {
         telemetry: SharedTelemetry,
     ) -> Result<Engine, OpenError> {
         let own = options.checkpoints.join(OWN_FOLDER);
-        disk.create_dir_all(&own).map_err(|error| OpenError::Disk { path: own.clone(), error })?;
+        folders::make_root(&*disk, &options.checkpoints)
+            .map_err(|error| OpenError::Disk { path: own.clone(), error })?;
         let lock = disk.lock_dir(&own).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => OpenError::InUse { path: options.checkpoints.clone() },
             _ => OpenError::Disk { path: own, error },
@@ -84,7 +86,7 @@ impl Engine {
             is_ready: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             conversion: Conversion::default(),
-            files_flushed: Mutex::new(0),
+            files_flushed: Mutex::default(),
             wants_checkpoint: AtomicBool::new(false),
             _lock: lock,
             checkpoint: Mutex::new(()),
@@ -113,7 +115,8 @@ impl Engine {
             CheckpointFormat::Native => {
                 let folder = self.shard_folder(shard);
                 let clock = Arc::clone(&self.clock);
-                ShardLog::Native(NativeLog::new(disk, clock, shard as u32, folder, start.sequence, start.log_bytes))
+                let place = Place { checkpoints: self.options.checkpoints.clone(), folder, shard: shard as u32 };
+                ShardLog::Native(NativeLog::new(disk, clock, place, start.sequence, start.log_bytes))
             }
             CheckpointFormat::Wal | CheckpointFormat::Json => {
                 ShardLog::Files(FilesLog::new(disk, self.options.checkpoints.clone(), SHARDS))

@@ -15,6 +15,7 @@ use crate::model::{HostImage, Sample};
 use crate::store::{Host, Store};
 
 use super::core::OWN_FOLDER;
+use super::folders;
 use super::log::Log;
 
 /// Files that are open at once, of all shards together.
@@ -32,6 +33,8 @@ pub(super) struct FilesLog {
     bytes: u64,
     buffer: Vec<u8>,
     failure: Option<String>,
+    /// A file could not be flushed outside of a flush.
+    has_lost: bool,
 }
 
 #[derive(Default)]
@@ -39,6 +42,11 @@ struct HostLog {
     file: Option<Box<dyn DiskFile>>,
     /// `None` before the file was looked at.
     good_len: Option<u64>,
+    /// Whether the file may be shorter than that: a replacement of it has failed somewhere.
+    may_be_shorter: bool,
+    /// Whether this process has written all of the file, and nothing of it has failed. Else it may have holes, for a
+    /// flush of it failed (an earlier process's, too), or a refused record at its end that could not be cut off.
+    is_sound: bool,
     /// By series number: the metric's name and the selector below the host.
     series: Vec<Option<(Box<str>, Vec<String>)>>,
 }
@@ -65,22 +73,31 @@ pub(super) fn write_state_beside(
     let mut beside = state_path(checkpoints, host.cluster(), host.name()).into_os_string();
     beside.push(".checkpoint");
     let beside = PathBuf::from(beside);
-    let image = state_image(disk, &beside, store, host)?;
+    let image = state_image(disk, checkpoints, &beside, store, host)?;
     disk.write_temporary(&beside, &mut |mut out| write_state(&mut out, &image).map_err(io::Error::other))?;
     Ok(temporary(&beside))
 }
 
-/// As [`write_state_beside`], but in its place and durable when this returns.
-fn save_state(disk: &dyn Disk, checkpoints: &Path, store: &Store, host: &Host) -> io::Result<()> {
-    let path = state_path(checkpoints, host.cluster(), host.name());
-    let image = state_image(disk, &path, store, host)?;
+/// Writes a host's state in its place, with a horizon that its memory does not have yet. It is durable when this
+/// returns.
+fn save_state(
+    disk: &dyn Disk,
+    checkpoints: &Path,
+    store: &Store,
+    host: &Host,
+    (path, to_secs): (&[String], i64),
+) -> io::Result<()> {
+    let place = state_path(checkpoints, host.cluster(), host.name());
+    let mut image = state_image(disk, checkpoints, &place, store, host)?;
+    image.move_horizon(path, to_secs);
+    let path = place;
     disk.replace(&path, &mut |mut out| write_state(&mut out, &image).map_err(io::Error::other))
 }
 
 /// The host's image, once there is a folder for its file.
-fn state_image(disk: &dyn Disk, path: &Path, store: &Store, host: &Host) -> io::Result<HostImage> {
+fn state_image(disk: &dyn Disk, checkpoints: &Path, path: &Path, store: &Store, host: &Host) -> io::Result<HostImage> {
     if let Some(folder) = path.parent() {
-        disk.create_dir_all(folder)?;
+        folders::make_durable(disk, checkpoints, folder)?;
     }
     Ok(host.image(&store.metrics()))
 }
@@ -96,6 +113,7 @@ impl FilesLog {
             bytes: 0,
             buffer: Vec::new(),
             failure: None,
+            has_lost: false,
         }
     }
 
@@ -103,14 +121,43 @@ impl FilesLog {
     pub(super) fn len(&mut self, host: &Arc<Host>) -> io::Result<u64> {
         let path = self.path(host);
         let entry = self.hosts.entry(Arc::as_ptr(host) as usize).or_default();
-        match entry.good_len {
-            Some(len) => Ok(len),
-            None => match self.disk.open(&path) {
-                Ok(_) => Ok(self.disk.append(&path)?.file_bytes()?),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-                Err(error) => Err(error),
-            },
+        if let (Some(len), false) = (entry.good_len, entry.may_be_shorter) {
+            return Ok(len);
         }
+        let len = match self.disk.open(&path) {
+            Ok(_) => self.disk.append(&path)?.file_bytes()?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(error),
+        };
+        let len = entry.good_len.map_or(len, |good_len| good_len.min(len));
+        if entry.may_be_shorter {
+            self.bytes = (self.bytes + len).saturating_sub(entry.good_len.unwrap_or(0));
+            entry.good_len = Some(len);
+            entry.may_be_shorter = false;
+        }
+        Ok(len)
+    }
+
+    /// Writes a host's log anew when it is not sound: should its removal not survive a power failure, one with holes
+    /// would bring older values back over those of a newer snapshot, and one with a refused record that one.
+    pub(super) fn make_whole(&mut self, host: &Arc<Host>) -> io::Result<()> {
+        let address = Arc::as_ptr(host) as usize;
+        let len = self.len(host)?;
+        if self.hosts.get(&address).is_some_and(|entry| entry.is_sound) {
+            return Ok(());
+        }
+        self.close(address);
+        let path = self.path(host);
+        if len > 0 {
+            let log = self.disk.read(&path)?;
+            let good =
+                log.get(..len as usize).ok_or_else(|| io::Error::other("the log is shorter than its good part"))?;
+            self.disk.replace(&path, &mut |out| out.write_all(good))?;
+        }
+        if let Some(entry) = self.hosts.get_mut(&address) {
+            entry.is_sound = true;
+        }
+        Ok(())
     }
 
     /// Bytes of the longest log of one host.
@@ -125,8 +172,9 @@ impl FilesLog {
         let len = self.len(host)?;
         self.close(address);
         if let Some(entry) = self.hosts.get_mut(&address) {
-            // Whatever becomes of the file below, its length is looked up again.
-            self.bytes = self.bytes.saturating_sub(entry.good_len.take().unwrap_or(0));
+            // Until it has succeeded: what lies behind the good length must stay cut off.
+            entry.good_len = Some(len);
+            entry.may_be_shorter = true;
         }
         if len <= covered {
             match self.disk.remove(&path) {
@@ -143,6 +191,11 @@ impl FilesLog {
                 }
                 out.write_all(tail)
             })?;
+        }
+        if let Some(entry) = self.hosts.get_mut(&address) {
+            self.bytes = self.bytes.saturating_sub(entry.good_len.take().unwrap_or(0));
+            entry.may_be_shorter = false;
+            entry.is_sound = true;
         }
         Ok(())
     }
@@ -172,7 +225,7 @@ impl FilesLog {
         let mut file = match self.disk.append(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if let Some(folder) = path.parent() {
-                    self.disk.create_dir_all(folder)?;
+                    folders::make(&*self.disk, &self.checkpoints, folder)?;
                 }
                 self.disk.append(&path)?
             }
@@ -191,9 +244,11 @@ impl FilesLog {
             file.truncate(0)?;
             file.write_all(&WAL_HEADER)?;
             len = WAL_HEADER.len() as u64;
+            entry.is_sound = true;
         }
         self.bytes = (self.bytes + len).saturating_sub(entry.good_len.unwrap_or(0));
         entry.good_len = Some(len);
+        entry.may_be_shorter = false;
         entry.file = Some(file);
         self.open.push(address);
         Ok(())
@@ -236,9 +291,16 @@ impl FilesLog {
             return Err(io::Error::other("the log is not open"));
         };
         if let Err(error) = file.write_all(&self.buffer) {
-            // Nothing of it may stay. When this fails too, opening the file again cuts it back first.
-            if file.truncate(*good_len).is_err() {
+            // Nothing of it may stay, after a power failure neither. When this fails too, opening the file again cuts
+            // it back first.
+            let cut = file.truncate(*good_len);
+            if cut.is_err() {
                 self.close(address);
+                if let Some(entry) = self.hosts.get_mut(&address) {
+                    entry.is_sound = false;
+                }
+            } else if file.sync_data().is_err() {
+                self.has_lost = true;
             }
             return Err(error);
         }
@@ -257,8 +319,8 @@ impl Log for FilesLog {
         outcome
     }
 
-    fn append_horizon(&mut self, store: &Store, host: &Arc<Host>, _: &[String], _: i64) -> io::Result<u64> {
-        let outcome = save_state(&*self.disk, &self.checkpoints, store, host);
+    fn append_horizon(&mut self, store: &Store, host: &Arc<Host>, path: &[String], to_secs: i64) -> io::Result<u64> {
+        let outcome = save_state(&*self.disk, &self.checkpoints, store, host, (path, to_secs));
         self.failure = outcome.as_ref().err().map(|error| format!("{}: {error}", self.path(host).display()));
         outcome.map(|()| 0)
     }
@@ -269,6 +331,19 @@ impl Log for FilesLog {
 
     fn flush_failed(&mut self, reason: &io::Error) {
         self.failure = Some(format!("flush failed: {reason}"));
+        self.has_lost = false;
+        // The system may have dropped what it could not write, and whether the files are still in their places nobody
+        // knows: they are opened again, and the next checkpoint writes them anew.
+        for entry in self.hosts.values_mut() {
+            entry.file = None;
+            entry.is_sound = false;
+            entry.may_be_shorter = entry.good_len.is_some();
+        }
+        self.open.clear();
+    }
+
+    fn has_lost(&self) -> bool {
+        self.has_lost
     }
 
     fn bytes(&self) -> u64 {

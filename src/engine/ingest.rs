@@ -70,9 +70,10 @@ impl Engine {
     }
 
     /// Makes durable what was written to the shards up to these writes; 0 for none.
-    fn flush_shards(&self, writes: &[u64; SHARDS]) -> Result<(), IngestError> {
+    pub(super) fn flush_shards(&self, writes: &[u64; SHARDS]) -> Result<(), IngestError> {
         if self.options.format != CheckpointFormat::Native {
-            return self.flush().map_err(|error| IngestError::LogFailed(error.to_string()));
+            let flushed = self.flush_files(writes);
+            return flushed.map(drop).map_err(|error| IngestError::LogFailed(format!("flush failed: {error}")));
         }
         for (shard, write) in self.shards.read().iter().zip(writes).filter(|(_, write)| **write > 0) {
             shard

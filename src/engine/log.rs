@@ -34,8 +34,8 @@ pub(super) trait Log: Send {
     /// Writes samples of one host; answers the bytes written.
     fn append(&mut self, store: &Store, host: &Arc<Host>, samples: &[Sample], received_secs: i64) -> io::Result<u64>;
 
-    /// Writes that a horizon moved: below `path` in a host nothing before `to_secs` is answered any more. The host's
-    /// memory has it already.
+    /// Writes that a horizon moves: below `path` in a host nothing before `to_secs` is answered any more. The host's
+    /// memory does not have it yet: what could not be written has not happened.
     fn append_horizon(&mut self, store: &Store, host: &Arc<Host>, path: &[String], to_secs: i64) -> io::Result<u64>;
 
     /// Handles to the files that were written since the last call, to be made durable without the lock. The form
@@ -44,6 +44,11 @@ pub(super) trait Log: Send {
 
     /// Says that a flush failed: nothing may be appended to the files concerned any more.
     fn flush_failed(&mut self, reason: &io::Error);
+
+    /// Whether something was lost outside of a flush: the next one has failed before it begins.
+    fn has_lost(&self) -> bool {
+        false
+    }
 
     /// Bytes that a recovery would have to replay.
     fn bytes(&self) -> u64;
@@ -95,6 +100,15 @@ struct Flushed {
     durable: u64,
     /// Writes up to this one may be on no disk: a flush failed. Memory has them, for the next checkpoint.
     lost: u64,
+}
+
+/// What became of writes in the forms with files for each host, where one flush serves all shards.
+#[derive(Default)]
+pub(super) struct FilesFlushed {
+    /// The sum over the shards of writes that are durable, but for those that were lost.
+    pub(super) durable: u64,
+    /// By shard: writes up to this one may be on no disk, as in [`Flushed`].
+    pub(super) lost: [u64; SHARDS],
 }
 
 impl Shard {

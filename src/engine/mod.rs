@@ -9,7 +9,12 @@ mod checkpoint;
 mod convert;
 mod core;
 mod damage;
+#[cfg(test)]
+mod fault_tests;
 mod files;
+mod folders;
+#[cfg(test)]
+mod histories;
 mod ingest;
 mod inventory;
 mod log;

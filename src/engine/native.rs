@@ -18,6 +18,7 @@ use crate::model::{Sample, SeriesId};
 use crate::store::{Host, SeriesDescription, Store};
 use crate::time::SharedClock;
 
+use super::folders;
 use super::log::Log;
 
 /// A segment is ended when it is longer: recovery reads one as a whole, and what is defined in a damaged record is
@@ -31,8 +32,9 @@ const REPEATED_MAX: usize = 1 << 14;
 pub(super) struct NativeLog {
     disk: SharedDisk,
     clock: SharedClock,
-    shard: u32,
-    folder: PathBuf,
+    place: Place,
+    /// Whether the shard's folder has a durable name.
+    has_folder: bool,
     /// The number of the current segment.
     sequence: u64,
     /// `None` before the first record: a segment that holds nothing is not made.
@@ -43,6 +45,15 @@ pub(super) struct NativeLog {
     older: Vec<(u64, u64)>,
     buffer: Vec<u8>,
     failure: Option<String>,
+}
+
+/// Where the files of a shard lie.
+pub(super) struct Place {
+    /// The checkpoint directory.
+    pub(super) checkpoints: PathBuf,
+    /// The shard's folder in it.
+    pub(super) folder: PathBuf,
+    pub(super) shard: u32,
 }
 
 struct Segment {
@@ -83,19 +94,12 @@ impl Known {
 
 impl NativeLog {
     /// A log whose first segment will have this number.
-    pub(super) fn new(
-        disk: SharedDisk,
-        clock: SharedClock,
-        shard: u32,
-        folder: PathBuf,
-        sequence: u64,
-        older_bytes: u64,
-    ) -> Self {
+    pub(super) fn new(disk: SharedDisk, clock: SharedClock, place: Place, sequence: u64, older_bytes: u64) -> Self {
         NativeLog {
             disk,
             clock,
-            shard,
-            folder,
+            place,
+            has_folder: false,
             sequence,
             segment: None,
             ended: Vec::new(),
@@ -132,7 +136,8 @@ impl NativeLog {
         if self.segment.is_none() {
             let begun = self.begin_segment();
             self.segment = Some(begun.inspect_err(|error| {
-                self.failure = Some(format!("{}: {error}", self.folder.display()));
+                self.has_folder = false;
+                self.failure = Some(format!("{}: {error}", self.place.folder.display()));
             })?);
         }
         match &mut self.segment {
@@ -141,14 +146,19 @@ impl NativeLog {
         }
     }
 
-    fn begin_segment(&self) -> io::Result<Segment> {
-        self.disk.create_dir_all(&self.folder)?;
-        let mut file = self.disk.create(&self.folder.join(FileName::Segment(self.sequence).to_string()))?;
-        let header = FileHeader { shard: self.shard, sequence: self.sequence, created_secs: self.clock.now_secs() };
+    fn begin_segment(&mut self) -> io::Result<Segment> {
+        let folder = &self.place.folder;
+        if !self.has_folder {
+            folders::make_durable(&*self.disk, &self.place.checkpoints, folder)?;
+            self.has_folder = true;
+        }
+        let mut file = self.disk.create(&folder.join(FileName::Segment(self.sequence).to_string()))?;
+        let header =
+            FileHeader { shard: self.place.shard, sequence: self.sequence, created_secs: self.clock.now_secs() };
         let mut bytes = Vec::new();
         append_header(&mut bytes, &header);
         file.write_all(&bytes)?;
-        self.disk.sync_dir(&self.folder)?;
+        self.disk.sync_dir(folder)?;
         let good_len = bytes.len() as u64;
         Ok(Segment { file, good_len, is_dirty: true, hosts: HashMap::default() })
     }
@@ -166,7 +176,7 @@ impl NativeLog {
         match &outcome {
             Ok(_) => self.failure = None,
             Err(error) => {
-                self.failure = Some(format!("{}: {error}", self.folder.display()));
+                self.failure = Some(format!("{}: {error}", self.place.folder.display()));
                 self.cut_back();
             }
         }
@@ -248,7 +258,7 @@ impl Log for NativeLog {
     fn flush_failed(&mut self, reason: &io::Error) {
         // What the system could not write it may have dropped from its cache: a later flush of the same file can
         // succeed without it. So the file is not used again; memory still holds what it lost, for the next snapshot.
-        self.failure = Some(format!("{}: flush failed: {reason}", self.folder.display()));
+        self.failure = Some(format!("{}: flush failed: {reason}", self.place.folder.display()));
         if let Some(segment) = self.segment.take() {
             self.older.push((self.sequence, segment.good_len));
             self.sequence += 1;

@@ -59,6 +59,11 @@ pub(super) fn recover(engine: &Engine) -> Result<Vec<NativeStart>, OpenError> {
         return Err(error);
     }
     super::adopt::adopt(engine)?;
+    // A process that was killed may have left what no flush has reached, and no later one looks at its files again.
+    if let Err(error) = engine.disk.sync_all(&engine.options.checkpoints) {
+        tracing::error!("flushing what was recovered: {error}");
+        engine.want_checkpoint();
+    }
     let seconds = (engine.clock.now_millis() - begun_millis) as f64 / 1000.0;
     let Recovered { hosts, samples, skipped } = counts;
     let hosts = hosts.into_inner().max(engine.store.hosts().len() as u64);

@@ -9,8 +9,8 @@ use crate::store::Host;
 use crate::telemetry::Reason;
 
 use super::core::Engine;
-use super::log::shard_of;
-use super::options::CleanupMode;
+use super::log::{SHARDS, shard_of};
+use super::options::{CheckpointFormat, CleanupMode, WalSync};
 use super::outcome::IngestError;
 
 /// Hosts that jobs use, by cluster.
@@ -41,6 +41,7 @@ impl Engine {
     pub fn free(&self, selectors: &[Vec<String>], to: i64) -> Result<u64, IngestError> {
         self.check_open()?;
         let mut dropped = 0;
+        let mut writes = [0; SHARDS];
         for selector in selectors {
             let (hosts, path) = match selector.as_slice() {
                 [] => (self.store.hosts(), &[][..]),
@@ -51,22 +52,45 @@ impl Engine {
                 [cluster, host, path @ ..] => (self.store.host(cluster, host).into_iter().collect(), path),
             };
             for host in hosts {
-                dropped += self.free_host(&host, path, to, "free")?;
+                dropped += self.free_host(&host, path, to, "free", &mut writes)?;
             }
         }
+        self.flush_horizons(&writes)?;
         Ok(dropped)
     }
 
-    /// Moves a host's horizon in memory and in the log.
-    fn free_host(&self, host: &Arc<Host>, path: &[String], to: i64, reason: &'static str) -> Result<u64, IngestError> {
+    /// Makes moved horizons durable where every write is, up to these writes.
+    fn flush_horizons(&self, writes: &[u64; SHARDS]) -> Result<(), IngestError> {
+        // The other forms keep horizons in files that are durable once they are written.
+        match (self.options.wal_sync, self.options.format) {
+            (WalSync::Always, CheckpointFormat::Native) => self.flush_shards(writes),
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves a host's horizon, in the log first: what the log does not have would come back with the next start.
+    /// Notes the number of the write.
+    fn free_host(
+        &self,
+        host: &Arc<Host>,
+        path: &[String],
+        to: i64,
+        reason: &'static str,
+        writes: &mut [u64; SHARDS],
+    ) -> Result<u64, IngestError> {
         let shards = self.shards.read();
-        let shard = &shards[shard_of(host.cluster(), host.name())];
+        let at = shard_of(host.cluster(), host.name());
+        let shard = &shards[at];
         let mut log = shard.lock();
+        if !host.has_component(path.iter().map(String::as_str)) {
+            // A horizon over nothing would wait in the log for a component that is sent later.
+            return Ok(0);
+        }
         let to_secs = to.min(host.newest_secs().saturating_add(1));
-        let dropped = host.move_horizon(path.iter().map(String::as_str), to_secs);
         let written = log.common().append_horizon(&self.store, host, path, to_secs);
         written.map_err(|error| IngestError::LogFailed(error.to_string()))?;
-        shard.note_write();
+        let dropped = host.move_horizon(path.iter().map(String::as_str), to_secs);
+        writes[at] = shard.note_write();
         self.telemetry.blocks_dropped.get_or_create(&Reason { reason }).inc_by(dropped);
         Ok(dropped)
     }
@@ -89,14 +113,18 @@ impl Engine {
             }
         };
         let mut dropped = 0;
+        let mut writes = [0; SHARDS];
         for host in self.store.hosts().iter().filter(|host| !is_used(&used, host)) {
             if host.oldest_secs().is_none_or(|oldest| oldest >= to_secs) {
                 continue;
             }
-            match self.free_host(host, &[], to_secs, "retention") {
+            match self.free_host(host, &[], to_secs, "retention", &mut writes) {
                 Ok(blocks) => dropped += blocks,
                 Err(error) => tracing::error!("cleanup of {}/{}: {error}", host.cluster(), host.name()),
             }
+        }
+        if let Err(error) = self.flush_horizons(&writes) {
+            tracing::error!("cleanup: {error}");
         }
         tracing::info!("cleanup: {dropped} blocks older than {to_secs} dropped");
         dropped
@@ -163,7 +191,7 @@ impl Engine {
         let mut dropped = 0;
         for host in hosts.iter().filter(|host| host.oldest_secs().is_some_and(|oldest| oldest < to_secs)) {
             let to_secs = host.oldest_open_secs().map_or(to_secs, |open| open.min(to_secs));
-            match self.free_host(host, &[], to_secs, "memory_cap") {
+            match self.free_host(host, &[], to_secs, "memory_cap", &mut [0; SHARDS]) {
                 Ok(blocks) => dropped += blocks,
                 Err(error) => tracing::error!("memory-cap: {}/{}: {error}", host.cluster(), host.name()),
             }

@@ -14,7 +14,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::telemetry::Kind;
 
 use super::core::Engine;
-use super::log::Shard;
+use super::log::{FilesFlushed, SHARDS, Shard};
 use super::options::{CheckpointFormat, WalSync};
 
 /// Between two looks at the clock.
@@ -146,7 +146,7 @@ impl Engine {
     fn flush_logs(&self) -> io::Result<bool> {
         match self.options.format {
             CheckpointFormat::Native => self.flush_segments(),
-            CheckpointFormat::Wal | CheckpointFormat::Json => self.flush_files(),
+            CheckpointFormat::Wal | CheckpointFormat::Json => self.flush_files(&[0; SHARDS]),
         }
     }
 
@@ -165,21 +165,47 @@ impl Engine {
         outcome
     }
 
-    /// Thousands of files: one call makes all of them durable.
-    fn flush_files(&self) -> io::Result<bool> {
+    /// Thousands of files: one call makes all of them durable. Fails too when an earlier flush has lost one of these
+    /// writes (0 for none of a shard): the system does not write again what it could not write.
+    pub(super) fn flush_files(&self, writes: &[u64; SHARDS]) -> io::Result<bool> {
         let mut flushed = self.files_flushed.lock();
+        if writes.iter().zip(&flushed.lost).any(|(write, lost)| *write > 0 && write <= lost) {
+            return Err(io::Error::other("a flush that began after the write has failed"));
+        }
         let shards = self.shards.read();
         // The sum of counters that only grow tells whether anything was written since.
         let written: u64 = shards.iter().map(Shard::written).sum();
-        if *flushed >= written {
+        let has_lost = shards.iter().any(|shard| shard.lock().common().has_lost());
+        if flushed.durable >= written && !has_lost {
             return Ok(false);
         }
-        if let Err(error) = self.disk.sync_all(&self.options.checkpoints) {
-            shards.iter().for_each(|shard| shard.lock().common().flush_failed(&error));
+        let synced = match has_lost {
+            true => Err(io::Error::other("a log could not be flushed after a failed write")),
+            false => self.disk.sync_all(&self.options.checkpoints),
+        };
+        if let Err(error) = synced {
+            self.note_lost(&mut flushed, &error);
             return Err(error);
         }
-        *flushed = written;
+        flushed.durable = written;
         Ok(true)
+    }
+
+    /// Makes everything below the checkpoint directory durable. A failure loses what the logs needed of it, too.
+    pub(super) fn sync_files(&self) -> io::Result<()> {
+        let mut flushed = self.files_flushed.lock();
+        self.disk.sync_all(&self.options.checkpoints).inspect_err(|error| self.note_lost(&mut flushed, error))
+    }
+
+    /// Notes that a flush of the file system failed: all that was written so far may be on no disk.
+    fn note_lost(&self, flushed: &mut FilesFlushed, error: &io::Error) {
+        for (shard, lost) in self.shards.read().iter().zip(&mut flushed.lost) {
+            let mut log = shard.lock();
+            *lost = shard.written();
+            log.common().flush_failed(error);
+        }
+        // Only a snapshot brings what was lost to the disk.
+        self.want_checkpoint();
     }
 
     /// Whether the logs hold more than a recovery should have to replay.

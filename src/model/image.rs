@@ -84,6 +84,21 @@ pub struct TicksImage {
 }
 
 impl HostImage {
+    /// Moves the horizon of the component with this path of joined names (none for the host) forward. A path that
+    /// leads nowhere moves nothing.
+    pub fn move_horizon(&mut self, path: &[String], to_secs: i64) {
+        if path.is_empty() {
+            self.horizon_secs = self.horizon_secs.max(to_secs);
+            return;
+        }
+        let leads_to =
+            |at: &u32| self.path(*at).iter().map(|part| part.component.to_string()).eq(path.iter().map(String::clone));
+        let found = (0..self.components.len() as u32).find(leads_to);
+        if let Some(component) = found.and_then(|at| self.components.get_mut(at as usize)) {
+            component.horizon_secs = component.horizon_secs.max(to_secs);
+        }
+    }
+
     /// The path of components from the host down to `component`.
     pub fn path(&self, component: u32) -> Vec<&ComponentImage> {
         let mut path = Vec::new();

@@ -88,13 +88,8 @@ impl Host {
         data.series.iter().map(|(id, _)| id).filter(|&id| data.holds_data(id)).collect()
     }
 
-    /// Whether a series holds any value.
-    pub fn holds_data(&self, id: SeriesId) -> bool {
-        self.data.read().holds_data(id)
-    }
-
     /// Puts all slots of a series behind each other on the grid of its newest run; answers the centre of the first,
-    /// or `None` when there is none, or more than fit into one answer.
+    /// or `None` when there is none. Of a series that spans more than an answer may have, the newest only.
     pub fn slots(&self, id: SeriesId, frequency_secs: u32, slots: &mut Vec<f64>) -> Option<i64> {
         let (view, grid_secs) = {
             let data = self.data.read();
@@ -147,6 +142,11 @@ impl Host {
         self.horizon_moves.fetch_add(1, Ordering::Relaxed);
         self.publish(&mut data);
         dropped
+    }
+
+    /// Whether a path of joined names leads anywhere.
+    pub fn has_component<'n>(&self, path: impl IntoIterator<Item = &'n str>) -> bool {
+        self.data.read().component(path).is_some()
     }
 
     /// How often a horizon was moved by [`move_horizon`](Self::move_horizon).

@@ -13,8 +13,7 @@ use super::host_data::{HostData, SeriesPath};
 use super::lane::{Lane, NO_SECOND};
 use super::limits::Limits;
 use super::memory::Use;
-use super::slots::{GROUP, WINDOW, centre_at, window_start};
-use super::view::SeriesView;
+use super::slots::{GROUP, WINDOW, centre_at, phase, slot_at, window_start};
 
 impl HostData {
     /// Moves every late sample into blocks and open rows.
@@ -179,7 +178,12 @@ impl HostData {
             let from_blocks;
             let values = if values.is_empty() {
                 // The image of a state file: the values are among the sealed ones.
-                from_blocks = self.sealed_window(id, image);
+                let mut window = self.sealed_window(id, image);
+                if image.frequency_secs > 0 {
+                    let HostData { series, bytes, .. } = self;
+                    series.get_mut(id).move_to_grid(image.start_secs, image.frequency_secs, &mut window, bytes);
+                }
+                from_blocks = window;
                 &from_blocks
             } else {
                 values
@@ -203,12 +207,20 @@ impl HostData {
         self.count_lanes();
     }
 
-    /// What the blocks of a series hold for the rows of a lane.
+    /// What the blocks of a series hold for the rows of a lane. Blocks of another phase are not looked at: a state can
+    /// be newer than the snapshot, and a value that lay in both phases would be answered twice.
     fn sealed_window(&self, id: SeriesId, lane: &LaneImage) -> Vec<f64> {
         let mut values = vec![EMPTY; lane.seconds.len()];
-        let end_secs = lane.start_secs + lane.seconds.len() as i64 * i64::from(lane.frequency_secs);
-        if let Some(view) = SeriesView::take(self, id, lane.start_secs, end_secs) {
-            view.fill(lane.start_secs, lane.frequency_secs, &mut values);
+        let is_of_lane = |block: &&Block| {
+            block.frequency_secs() == lane.frequency_secs
+                && phase(block.start_secs(), lane.frequency_secs) == phase(lane.start_secs, lane.frequency_secs)
+        };
+        for block in self.series.get(id).blocks.iter().filter(is_of_lane) {
+            let first = slot_at(block.start_secs(), lane.frequency_secs, lane.start_secs);
+            let rows = (0..values.len()).filter_map(|row| Some((row, usize::try_from(first + row as i64).ok()?)));
+            for (row, slot) in rows.filter(|(_, slot)| *slot < block.len()) {
+                values[row] = block.get(slot);
+            }
         }
         values
     }
@@ -232,8 +244,9 @@ impl HostData {
             Some(block) if !start_is_centre => centre_at(block.start_secs(), frequency_secs, start_secs),
             _ => start_secs,
         };
-        series.make_way(centre, frequency_secs, slots, &mut self.bytes);
-        series.merge(centre, frequency_secs, slots, &mut self.bytes);
+        let mut slots = slots.to_vec();
+        series.move_to_grid(centre, frequency_secs, &mut slots, &mut self.bytes);
+        series.merge(centre, frequency_secs, &slots, &mut self.bytes);
         if let Some(last) = slots.iter().rposition(|&value| !is_empty(value)) {
             self.newest_secs = self.newest_secs.max(centre + last as i64 * i64::from(frequency_secs));
         }

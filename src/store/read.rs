@@ -15,6 +15,9 @@ use super::view::{SeriesView, output_at};
 /// Slots that one answer may have: 30 years of minutes. Data can span more when a sender's clock was far off.
 const SLOTS_MAX: i64 = 16 << 20;
 
+/// Slots that are kept of a series that spans more than [`SLOTS_MAX`]: two years of minutes.
+const SLOTS_KEPT: i64 = 1 << 20;
+
 /// Farther from 1970 than any sample.
 const SECS_MAX: i64 = i64::MAX / 4;
 
@@ -177,7 +180,8 @@ pub(super) fn answer(children: &[SeriesView], metric: &Metric, asked: i64, to: i
     Ok(Answer { to_secs: from + data.len() as i64 * frequency, data, from_secs: from, frequency_secs: frequency })
 }
 
-/// All slots of a series on the grid through `grid_secs`; answers the centre of the first.
+/// All slots of a series on the grid through `grid_secs`; answers the centre of the first. Of a series that spans too
+/// many slots, for a sender's clock was decades off, the newest [`SLOTS_KEPT`] are all.
 pub(super) fn whole_series(
     view: &SeriesView,
     grid_secs: i64,
@@ -186,9 +190,11 @@ pub(super) fn whole_series(
 ) -> Option<i64> {
     let start_secs = centre_at(grid_secs, frequency_secs, view.first_secs);
     let count = slot_at(start_secs, frequency_secs, view.last_secs) + 1;
-    if !(1..=SLOTS_MAX).contains(&count) {
-        return None;
-    }
+    let (start_secs, count) = match count {
+        ..1 => return None,
+        count if count > SLOTS_MAX => (start_secs + (count - SLOTS_KEPT) * i64::from(frequency_secs), SLOTS_KEPT),
+        count => (start_secs, count),
+    };
     slots.resize(count as usize, EMPTY);
     view.fill(start_secs, frequency_secs, slots);
     Some(start_secs)

@@ -8,7 +8,6 @@ use crate::model::{ComponentId, EMPTY, MetricId, SeriesId, is_empty};
 
 use super::memory::{Bytes, Use};
 use super::slots::{GROUP, centre_at, phase, slot_at, window_start};
-use super::view::output_at;
 
 /// `lane` of a series without open rows.
 pub(super) const NO_LANE: u32 = u32::MAX;
@@ -146,37 +145,40 @@ impl Series {
         }
     }
 
-    /// Empties what other phases hold of slots that a later source has values for: `slots` as in
-    /// [`merge`](Self::merge). Without it a value that both sources hold would be there twice, once in each phase.
-    pub(super) fn make_way(&mut self, start_secs: i64, frequency_secs: u32, slots: &[f64], bytes: &mut Bytes) {
-        let end_secs = start_secs + slots.len() as i64 * i64::from(frequency_secs);
-        let is_other = |block: &Block| {
+    /// Takes out of the blocks what a run of slots covers in another phase, and puts it into those of the run's slots
+    /// that are empty: two grids over one time would answer some values twice.
+    pub(super) fn move_to_grid(&mut self, start_secs: i64, frequency_secs: u32, slots: &mut [f64], bytes: &mut Bytes) {
+        let is_moved = |block: &mut Block| {
+            let first = slot_at(start_secs, frequency_secs, block.start_secs());
+            let last = slot_at(start_secs, frequency_secs, block.end_secs() - i64::from(frequency_secs));
             block.frequency_secs() == frequency_secs
                 && phase(block.start_secs(), frequency_secs) != phase(start_secs, frequency_secs)
-                && block.start_secs() < end_secs
-                && block.end_secs() > start_secs - i64::from(frequency_secs)
+                && first < slots.len() as i64
+                && last >= 0
         };
-        let mut others = Vec::new();
-        self.blocks.retain(|block| {
-            let stays = !is_other(block);
-            if !stays {
-                others.push(block.clone());
-            }
-            stays
-        });
-        for block in others {
+        let moved: Vec<Block> = self.blocks.extract_if(.., is_moved).collect();
+        for block in moved {
             bytes.add(Use::Blocks, -(block.memory_bytes() as i64));
             let mut values = vec![EMPTY; block.len()];
             block.decode(0..block.len(), &mut values);
-            for (slot, value) in values.iter_mut().enumerate() {
-                let centre = block.start_secs() + slot as i64 * i64::from(frequency_secs);
-                // The slot that took this one's value when the later source was written.
-                let twin = output_at(start_secs, frequency_secs, centre, frequency_secs);
-                if twin.and_then(|twin| slots.get(twin)).is_some_and(|&newer| !is_empty(newer)) {
-                    *value = EMPTY;
+            let mut last_outside = None;
+            let mut first_behind = values.len();
+            for (at, &value) in values.iter().enumerate() {
+                let centre = block.start_secs() + at as i64 * i64::from(frequency_secs);
+                match usize::try_from(slot_at(start_secs, frequency_secs, centre)) {
+                    Ok(slot) if slot >= slots.len() => {
+                        first_behind = at;
+                        break;
+                    }
+                    Ok(slot) if is_empty(slots[slot]) => slots[slot] = value,
+                    Ok(_) => {}
+                    Err(_) => last_outside = Some(at),
                 }
             }
-            self.insert_block(Block::seal(block.start_secs(), frequency_secs, &values), bytes);
+            let before = last_outside.map_or(0, |last| last + 1);
+            self.insert_block(Block::seal(block.start_secs(), frequency_secs, &values[..before]), bytes);
+            let behind_secs = block.start_secs() + first_behind as i64 * i64::from(frequency_secs);
+            self.insert_block(Block::seal(behind_secs, frequency_secs, &values[first_behind..]), bytes);
         }
     }
 

@@ -1,9 +1,13 @@
-//! What only tests use: the manual clock and the reference model of a series.
+//! What only tests use: the manual clock, the faulty disk, random numbers and the reference model of a series.
 
 mod clock;
+mod disk;
 mod fuzz;
 mod model;
+mod random;
 
 pub use clock::ManualClock;
+pub use disk::{FaultyDisk, Lasts, Operation};
 pub use fuzz::{FUZZ_TARGETS, FuzzTarget};
 pub use model::ModelSeries;
+pub use random::Random;

@@ -1,0 +1,354 @@
+//! One history: an engine on a faulty disk, the model beside it, and the way from one life of the engine to the next.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::model::{Crash, Fate, HostModel, SeriesModel};
+use crate::engine::{CheckpointFormat, CleanupMode, Engine, Options, WalSync};
+use crate::model::{Aggregation, Element, Metric, MetricTable, NO_PARENT, Selector};
+use crate::store::{Host, Limits};
+use crate::telemetry::Telemetry;
+use crate::testing::{FaultyDisk, ManualClock, Random};
+
+pub(super) const NOW: i64 = 1_770_244_800;
+pub(super) const CHECKPOINTS: &str = "/var/checkpoints";
+const FORMS: [CheckpointFormat; 3] = [CheckpointFormat::Native, CheckpointFormat::Wal, CheckpointFormat::Json];
+
+/// The metrics with their frequencies. The last one is not always configured.
+const METRICS: [(&str, u32); 4] = [("load", 60), ("power", 10), ("energy", 300), (EXTRA, 60)];
+pub(super) const EXTRA: &str = "extra";
+
+/// Levels below a host: their tags and names.
+const LEVELS: [(&str, &[&str]); 5] = [
+    ("", &[]),
+    (",type=core,type-id=0", &["core0"]),
+    (",type=core,type-id=1", &["core1"]),
+    (",type=node,stype=network,stype-id=eth0", &["networketh0"]),
+    (",type=socket,type-id=0,stype=link,stype-id=a", &["socket0", "linka"]),
+];
+
+/// Counts over many histories.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Counts {
+    pub(super) histories: u64,
+    pub(super) kills: u64,
+    pub(super) power_failures: u64,
+    pub(super) faults: u64,
+    pub(super) acknowledged: u64,
+    pub(super) refused: u64,
+    pub(super) checkpoints: u64,
+    pub(super) compared: u64,
+}
+
+pub(super) struct World {
+    pub(super) random: Random,
+    pub(super) disk: FaultyDisk,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) engine: Option<Engine>,
+    pub(super) options: Options,
+    pub(super) hosts: Vec<HostModel>,
+    pub(super) has_extra: bool,
+    /// What is at risk up to here is durable.
+    pub(super) durable: u64,
+    pub(super) number: u64,
+    /// A flush failed: only a checkpoint makes what was written before it durable.
+    pub(super) is_poisoned: bool,
+    /// Something is wrong with the disk, or was since it last healed.
+    pub(super) is_broken: bool,
+    /// The form changed and no checkpoint has taken everything over.
+    pub(super) is_converting: bool,
+    pub(super) next_value: u32,
+    pub(super) counts: Counts,
+    /// What happened, for the reader of a failure.
+    pub(super) trace: Vec<String>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> World {
+        let mut random = Random::new(seed);
+        let options = Options {
+            format: *random.pick(&FORMS),
+            checkpoints: PathBuf::from(CHECKPOINTS),
+            checkpoint_interval: Duration::from_secs(3600),
+            wal_sync: *random.pick(&[WalSync::Interval, WalSync::Interval, WalSync::Always, WalSync::Never]),
+            wal_bytes_max: 0,
+            retention: Duration::from_secs(*random.pick(&[1800, 7200, 14_400])),
+            memory_bytes_max: 0,
+            workers: 1,
+            cleanup: CleanupMode::Delete,
+            future_tolerance: Duration::from_secs(3600),
+            limits: Limits::default(),
+        };
+        let mut hosts = Vec::new();
+        for cluster in ["alex", "fritz"].into_iter().take(1 + random.below(2)) {
+            for name in ["a", "b", "c"].into_iter().take(1 + random.below(3)) {
+                hosts.push(host(&mut random, cluster, name));
+            }
+        }
+        let disk = FaultyDisk::new(random.bits());
+        let mut world = World {
+            random,
+            disk,
+            clock: Arc::new(ManualClock::at(NOW)),
+            engine: None,
+            options,
+            hosts,
+            has_extra: true,
+            durable: 0,
+            number: 0,
+            is_poisoned: false,
+            is_broken: false,
+            is_converting: false,
+            next_value: 0,
+            counts: Counts { histories: 1, ..Counts::default() },
+            trace: Vec::new(),
+        };
+        world.note(format!("{:?} {:?}", world.options.format, world.options.wal_sync));
+        // The folder is there before the store is, as an administrator makes it.
+        crate::disk::Disk::create_dir_all(&world.disk, Path::new("/var")).unwrap();
+        crate::disk::Disk::sync_all(&world.disk, Path::new("/")).unwrap();
+        world.engine = Some(world.open().expect("an empty folder can be opened"));
+        world
+    }
+
+    pub(super) fn note(&mut self, what: impl Into<String>) {
+        self.trace.push(what.into());
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        self.engine.as_ref().expect("an engine is open between two steps")
+    }
+
+    pub(super) fn metrics(&self) -> Vec<Metric> {
+        let configured = METRICS.iter().filter(|(name, _)| self.has_extra || *name != EXTRA);
+        let metric = |&(name, frequency_secs): &(&str, u32)| Metric {
+            name: name.into(),
+            frequency_secs,
+            aggregation: Aggregation::Sum,
+        };
+        configured.map(metric).collect()
+    }
+
+    /// Opens an engine and lets it recover.
+    fn open(&self) -> Result<Engine, String> {
+        let (disk, clock) = (Arc::new(self.disk.clone()), Arc::clone(&self.clock));
+        let telemetry = Arc::new(Telemetry::default());
+        let engine = Engine::open(self.options.clone(), MetricTable::new(self.metrics()), disk, clock, telemetry);
+        let engine = engine.map_err(|error| error.to_string())?;
+        engine.recover().map_err(|error| error.to_string())?;
+        Ok(engine)
+    }
+
+    /// The number of what was acknowledged just now.
+    pub(super) fn at_risk(&mut self) -> Fate {
+        self.number += 1;
+        Fate::AtRisk(self.number)
+    }
+
+    /// Everything that is in memory is on the disk.
+    pub(super) fn checkpointed(&mut self) {
+        self.durable = self.number;
+        self.is_poisoned = false;
+        self.is_converting = false;
+        self.hosts.iter_mut().for_each(HostModel::forget_doubts);
+        if !self.has_extra {
+            self.doubt_extra();
+        }
+    }
+
+    /// What is not configured is in no checkpoint, and no recovery takes it.
+    fn doubt_extra(&mut self) {
+        let all = self.hosts.iter_mut().flat_map(|host| &mut host.series).filter(|series| series.metric == EXTRA);
+        all.flat_map(|series| series.cells.values_mut()).for_each(|cell| cell.is_unsure = true);
+    }
+
+    /// The machine stops, and starts again with the same files.
+    pub(super) fn crash(&mut self, crash: Crash) -> Result<(), String> {
+        self.note(format!("{crash:?}"));
+        // Nothing that a dying process still does may reach the disk.
+        self.disk.halt_after(0);
+        self.engine = None;
+        self.reopen(crash)
+    }
+
+    /// Opens the files as they are after a crash (or a clean end), and compares.
+    pub(super) fn reopen(&mut self, mut crash: Crash) -> Result<(), String> {
+        let mut attempts = 0;
+        self.stop(crash);
+        if !self.is_converting && self.random.percent(25) {
+            self.options.format = *self.random.pick(&FORMS);
+            self.is_converting = true;
+            self.note(format!("now {:?}", self.options.format));
+        }
+        if self.random.percent(15) {
+            self.options.wal_sync = *self.random.pick(&[WalSync::Interval, WalSync::Always, WalSync::Never]);
+        }
+        let engine = loop {
+            // A machine can die again while it recovers.
+            attempts += 1;
+            if attempts < 3 && self.random.percent(20) {
+                self.disk.halt_after(self.random.below(6) as u64);
+            }
+            let opened = self.open();
+            match opened {
+                Ok(engine) if !self.disk.is_halted() => break engine,
+                Err(error) if !self.disk.is_halted() => return Err(format!("the start failed: {error}")),
+                _ => {
+                    let again = *self.random.pick(&[Crash::Kill, Crash::Power]);
+                    self.note(format!("{again:?} at the start"));
+                    self.stop(again);
+                    if again == Crash::Power {
+                        crash = again;
+                    }
+                }
+            }
+        };
+        self.disk.heal();
+        self.is_converting = engine.check_open().is_err();
+        if !self.has_extra {
+            self.doubt_extra();
+        }
+        let durable = self.durable;
+        // What a failed flush has lost is still in the system's memory after a kill, and on no device: a checkpoint of
+        // the next process brings it there.
+        let is_at_risk = crash == Crash::Kill && self.is_poisoned;
+        let fate = if is_at_risk { self.at_risk() } else { Fate::Durable };
+        for host in &mut self.hosts {
+            let found = horizons(&engine, host);
+            host.settle_horizons(&found, crash, durable, fate)?;
+            let mut newest = 0;
+            for series in &mut host.series {
+                let found = read(&engine, host.cluster, &host.name, series)?;
+                let ticks: Vec<i64> = series.cells.keys().chain(found.keys()).copied().collect();
+                for tick in ticks {
+                    let value = found.get(&tick).copied();
+                    let cell = series.cells.entry(tick).or_default();
+                    self.counts.compared += 1;
+                    if !cell.allows(value, crash, durable) {
+                        let place = format!("{}/{} {:?}", host.cluster, host.name, series.below);
+                        let metric = series.metric;
+                        return Err(format!(
+                            "{place} {metric} tick {tick}: after {crash:?} {value:?} was found, durable up to \
+                             {durable}, of {cell:?}"
+                        ));
+                    }
+                    cell.settle(value, durable, fate);
+                    if value.is_some() {
+                        newest = newest.max(series.phase + tick * series.frequency);
+                    }
+                }
+            }
+            host.newest_secs = newest;
+        }
+        if !is_at_risk {
+            self.durable = self.number;
+            self.is_poisoned = false;
+        }
+        self.engine = Some(engine);
+        Ok(())
+    }
+
+    fn stop(&mut self, crash: Crash) {
+        self.is_broken = false;
+        match crash {
+            Crash::Kill => {
+                self.counts.kills += 1;
+                self.disk.crash_process();
+            }
+            Crash::Power => {
+                self.counts.power_failures += 1;
+                self.disk.crash_power();
+            }
+        }
+    }
+
+    /// Compares everything that is read now.
+    pub(super) fn compare(&mut self) -> Result<(), String> {
+        for host in &self.hosts {
+            for series in host.series.iter().filter(|series| self.has_extra || series.metric != EXTRA) {
+                let found = read(self.engine(), host.cluster, &host.name, series)?;
+                for (tick, cell) in &series.cells {
+                    self.counts.compared += 1;
+                    if !cell.is_unsure && cell.now() != found.get(tick).copied() {
+                        let place = format!("{}/{} {:?} {}", host.cluster, host.name, series.below, series.metric);
+                        let value = found.get(tick);
+                        return Err(format!("{place} tick {tick}: a read answers {value:?}, of {cell:?}"));
+                    }
+                }
+                if let Some((tick, value)) = found.iter().find(|(tick, _)| !series.cells.contains_key(tick)) {
+                    return Err(format!("{} {}: {value} at tick {tick} was never sent", host.name, series.metric));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All that a read answers of a series, by tick.
+fn read(engine: &Engine, cluster: &str, host: &str, series: &SeriesModel) -> Result<BTreeMap<i64, f64>, String> {
+    let below = series.below.iter().map(|name| Element::from(name.as_str())).collect();
+    let selector = Selector { cluster: cluster.into(), host: host.into(), below };
+    // A level that does not hold the metric would answer by those below it.
+    let holds = engine.store().host(cluster, host).is_some_and(|host| holds_itself(engine, &host, series));
+    if !holds {
+        return Ok(BTreeMap::new());
+    }
+    let Ok(answer) = engine.store().read(&selector, series.metric, i64::MIN, i64::MAX) else {
+        return Ok(BTreeMap::new());
+    };
+    let mut found = BTreeMap::new();
+    for (at, value) in answer.data.iter().enumerate().filter(|(_, value)| !value.is_nan()) {
+        let tick = series.tick_at(answer.from_secs + at as i64 * answer.frequency_secs);
+        if found.insert(tick, *value).is_some() {
+            return Err(format!("{host} {}: two slots answer for tick {tick}", series.metric));
+        }
+    }
+    Ok(found)
+}
+
+fn holds_itself(engine: &Engine, host: &Host, series: &SeriesModel) -> bool {
+    let metrics = engine.store().metrics();
+    host.series_with_data().into_iter().map(|id| host.describe(id, &metrics)).any(|found| {
+        *found.metric == *series.metric
+            && found.components.iter().map(ToString::to_string).eq(series.below.iter().cloned())
+    })
+}
+
+/// The horizons of a host by path.
+pub(super) fn horizons(engine: &Engine, host: &HostModel) -> BTreeMap<Vec<String>, i64> {
+    let Some(found) = engine.store().host(host.cluster, &host.name) else { return BTreeMap::new() };
+    let image = found.image(&engine.store().metrics());
+    let mut horizons = BTreeMap::from([(Vec::new(), image.horizon_secs)]);
+    for at in (0..image.components.len() as u32).filter(|at| *at != NO_PARENT) {
+        let path = image.path(at);
+        let to_secs = path.last().map_or(i64::MIN, |last| last.horizon_secs);
+        horizons.insert(path.iter().map(|part| part.component.to_string()).collect(), to_secs);
+    }
+    horizons.retain(|_, to_secs| *to_secs > i64::MIN);
+    horizons
+}
+
+fn host(random: &mut Random, cluster: &'static str, name: &str) -> HostModel {
+    let tick_secs = NOW - 400 + random.within(0..300);
+    let mut series = Vec::new();
+    for (tags, below) in LEVELS.iter().take(1 + random.below(LEVELS.len())) {
+        for (metric, frequency) in METRICS {
+            // Not both a level and those below it, nor everything everywhere.
+            if random.percent(40) {
+                continue;
+            }
+            let phase = if random.percent(70) { tick_secs } else { NOW - 400 + random.within(0..300) };
+            series.push(SeriesModel {
+                below: below.iter().map(|&name| name.to_owned()).collect(),
+                metric,
+                tags,
+                frequency: i64::from(frequency),
+                phase,
+                cells: BTreeMap::new(),
+            });
+        }
+    }
+    HostModel { cluster, name: name.to_owned(), series, horizons: BTreeMap::new(), newest_secs: 0 }
+}
