@@ -146,7 +146,7 @@ fn what_is_refused_stays_with_the_stream() {
     const CORES: usize = 100;
     let server = NatsServer::start_with(JETSTREAM);
     let stream = Stream::create(&server, STREAM, SUBJECT);
-    let small = config(&server).set(setting::MEMORY_CAP, "200KB");
+    let small = config(&server).set(setting::MEMORY_CAP, "40KB");
     let mut store = Store::start(small.clone());
     (0..MESSAGES).for_each(|k| stream.publish(SUBJECT, &message(k, CORES)));
     eventually("it says why it waits", || store.log().contains("wait, they can't be stored now").then_some(()));
