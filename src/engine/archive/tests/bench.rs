@@ -102,22 +102,7 @@ impl Bench {
 
     /// The rows of one file, in its order.
     pub fn rows_of(&self, file: &str) -> Vec<Row> {
-        let reader = ArchiveReader::open(SystemDisk.open_random(&self.path("archive").join(file)).unwrap()).unwrap();
-        let mut rows = Vec::new();
-        for batch in reader.read(&Filter::default()) {
-            let batch = batch.unwrap();
-            rows.extend(batch.timestamps.iter().zip(&batch.values).map(|(&secs, &value)| Row {
-                hostname: batch.hostname.clone(),
-                metric: batch.metric.clone(),
-                scope: batch.scope.clone(),
-                scope_id: batch.scope_id.clone(),
-                secs,
-                parent: batch.parent.clone(),
-                frequency_secs: batch.frequency_secs,
-                value,
-            }));
-        }
-        rows
+        rows_in(SystemDisk.open_random(&self.path("archive").join(file)).unwrap())
     }
 
     /// The rows of all files, sorted.
@@ -126,6 +111,26 @@ impl Bench {
         rows.sort_by(|a, b| a.partial_cmp(b).unwrap());
         rows
     }
+}
+
+/// All rows of a file, in its order.
+pub fn rows_in(file: Arc<dyn RandomRead>) -> Vec<Row> {
+    let reader = ArchiveReader::open(file).unwrap();
+    let mut rows = Vec::new();
+    for batch in reader.read(&Filter::default()) {
+        let batch = batch.unwrap();
+        rows.extend(batch.timestamps.iter().zip(&batch.values).map(|(&secs, &value)| Row {
+            hostname: batch.hostname.clone(),
+            metric: batch.metric.clone(),
+            scope: batch.scope.clone(),
+            scope_id: batch.scope_id.clone(),
+            secs,
+            parent: batch.parent.clone(),
+            frequency_secs: batch.frequency_secs,
+            value,
+        }));
+    }
+    rows
 }
 
 fn list(root: &Path, below: &str, files: &mut Vec<String>) {

@@ -4,4 +4,5 @@ mod bench;
 mod crashes;
 mod offline;
 mod online;
+mod recorded;
 mod retention;
