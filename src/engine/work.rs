@@ -1,7 +1,7 @@
 //! What an engine does by itself: flushes each second, checkpoints and cleanups at their intervals.
 //!
-//! Two threads, for a flush must not wait for a checkpoint. They look at the clock they were given; between two looks
-//! they wait for the word to stop.
+//! Three threads, for a flush must not wait for a checkpoint, nor a checkpoint for a cleanup that fills an archive. They
+//! look at the clock they were given; between two looks they wait for the word to stop.
 
 use std::io;
 use std::sync::Arc;
@@ -60,7 +60,8 @@ impl Background {
             let (engine, stop) = (Arc::clone(engine), Arc::clone(&stop));
             std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&engine, &stop))
         };
-        let threads = vec![spawn("flush", flush_loop)?, spawn("checkpoint", checkpoint_loop)?];
+        let threads =
+            vec![spawn("flush", flush_loop)?, spawn("checkpoint", checkpoint_loop)?, spawn("cleanup", cleanup_loop)?];
         Ok(Background { stop, stopping: Arc::clone(&engine.stopping), threads })
     }
 
@@ -106,12 +107,10 @@ fn checkpoint_loop(engine: &Engine, stop: &Stop) {
         // What another form left comes under the promises of this one at once.
         engine.want_checkpoint();
     }
-    let mut cleanup = Cleanup { due_secs: checkpoint_secs, pause_secs: RETRY_SECS_MIN, retry: None };
     let mut pause_secs = RETRY_SECS_MIN;
     let mut tried_secs = i64::MIN / 2;
     while !stop.wait(LOOK) {
         let now = engine.clock.now_secs();
-        cleanup.look(engine, now);
         let is_due = now - checkpoint_secs >= seconds(engine.options.checkpoint_interval);
         let is_wanted = engine.wants_checkpoint.load(Ordering::Relaxed) || engine.logs_are_full();
         if (is_due || is_wanted) && now - tried_secs >= pause_secs.min(seconds(engine.options.checkpoint_interval)) {
@@ -126,6 +125,13 @@ fn checkpoint_loop(engine: &Engine, stop: &Stop) {
                 engine.want_checkpoint();
             }
         }
+    }
+}
+
+fn cleanup_loop(engine: &Engine, stop: &Stop) {
+    let mut cleanup = Cleanup { due_secs: engine.clock.now_secs(), pause_secs: RETRY_SECS_MIN, retry: None };
+    while !stop.wait(LOOK) {
+        cleanup.look(engine, engine.clock.now_secs());
     }
 }
 
