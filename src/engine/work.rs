@@ -1,7 +1,7 @@
 //! What an engine does by itself: flushes each second, checkpoints and cleanups at their intervals.
 //!
-//! Three threads, for a flush must not wait for a checkpoint, nor a checkpoint for a cleanup that fills an archive. They
-//! look at the clock they were given; between two looks they wait for the word to stop.
+//! Three threads, for a flush must not wait for a checkpoint, nor a checkpoint for a cleanup that fills an archive.
+//! They look at the clock they were given; between two looks they wait for the word to stop.
 
 use std::io;
 use std::sync::Arc;
