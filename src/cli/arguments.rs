@@ -42,7 +42,7 @@ pub struct Arguments {
     #[arg(long)]
     pub gops: bool,
 
-    /// Delete what is older than retention-in-memory in the checkpoint directory, and exit (mode archive keeps it)
+    /// Delete or archive (cleanup.mode) what is older than retention-in-memory in the checkpoint directory, and exit
     #[arg(long)]
     pub cleanup_checkpoints: bool,
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::environment::OVERRIDES;
 use super::schema::SCHEMA;
 use super::*;
-use crate::engine::{CheckpointFormat, CleanupMode, WalSync};
+use crate::engine::{ArchiveOptions, CheckpointFormat, CleanupMode, Partition, ValueType, WalSync};
 use crate::model::Aggregation;
 
 /// A folder with a config file.
@@ -105,7 +105,7 @@ fn a_config_of_cc_metric_store_loads_unchanged() {
     assert_eq!(options.retention, Duration::from_secs(48 * 3600));
     assert_eq!(options.memory_bytes_max, 100_000_000_000);
     assert_eq!(options.workers, 3);
-    assert_eq!(options.cleanup, CleanupMode::Archive("./var/archive".into()));
+    assert_eq!(options.cleanup, CleanupMode::Archive(ArchiveOptions::new("./var/archive")));
     assert_eq!(options.future_tolerance, Duration::from_secs(3600));
     let table = config.metric_table();
     let flops = table.get(table.find("flops").unwrap());
@@ -150,7 +150,9 @@ fn every_key_of_our_own_is_understood() {
                 { "subscribe-to": "m.>", "jetstream": { "stream": "S", "durable": "d", "ack-wait": "1m" } },
                 { "subscribe-to": "m.>", "jetstream": { "stream": "S", "durable": "e" } }
             ],
-            "limits": { "hosts": 1, "components-per-host": 2, "series-per-host": 3, "name-bytes": 4 }
+            "limits": { "hosts": 1, "components-per-host": 2, "series-per-host": 3, "name-bytes": 4 },
+            "cleanup": { "mode": "archive", "directory": "/a", "compression-level": 19, "partition-by": "day",
+                         "value-type": "float64", "max-age": "8760h", "max-size": "1.5TB" }
         },
         "nats": { "address": ["nats://a:4222, b", "tls://c:1"], "nkey-seed-file": "seed",
                   "tls": { "ca-file": "ca", "cert-file": "c", "key-file": "k" } }
@@ -172,6 +174,15 @@ fn every_key_of_our_own_is_understood() {
     assert_eq!(options.wal_sync, WalSync::Always);
     assert_eq!(options.memory_bytes_max, 512_000_000);
     assert_eq!((options.limits.hosts_max, options.limits.name_bytes_max), (1, 4));
+    let archive = ArchiveOptions {
+        compression_level: 19,
+        value: ValueType::Float64,
+        partition: Partition::Day,
+        max_age: Some(Duration::from_secs(8760 * 3600)),
+        bytes_max: 1_500_000_000_000,
+        ..ArchiveOptions::new("/a")
+    };
+    assert_eq!(options.cleanup, CleanupMode::Archive(archive));
     let nats = config.nats.clone().unwrap();
     assert_eq!(nats.addresses, ["nats://a:4222", "b", "tls://c:1"]);
     assert_eq!(nats.tls.client, Some(TlsFiles { cert_file: "c".into(), key_file: "k".into() }));

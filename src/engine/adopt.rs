@@ -35,6 +35,24 @@ const BATCH_SAMPLES: usize = 10_000;
 
 /// Reads all hosts' folders in the checkpoint directory.
 pub(super) fn adopt(engine: &Engine) -> Result<(), OpenError> {
+    let folders = host_folders(engine)?;
+    let done = AtomicU64::new(0);
+    let failure = Mutex::new(None);
+    engine.in_parallel(folders.len(), |at| {
+        let (cluster, host, folder) = &folders[at];
+        if let Err(error) = adopt_host(engine, cluster, host, folder) {
+            *failure.lock() = Some(error);
+        }
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        if done.is_multiple_of(PROGRESS_HOSTS) {
+            tracing::info!("recovery: {done} of {} hosts read", folders.len());
+        }
+    });
+    failure.into_inner().map_or(Ok(()), Err)
+}
+
+/// The folders of hosts in the checkpoint directory, with the names of cluster and host.
+pub(super) fn host_folders(engine: &Engine) -> Result<Vec<(String, String, PathBuf)>, OpenError> {
     let root = &engine.options.checkpoints;
     let clusters = engine.disk.list(root).map_err(|error| OpenError::Disk { path: root.clone(), error })?;
     let mut folders: Vec<(String, String, PathBuf)> = Vec::new();
@@ -60,19 +78,7 @@ pub(super) fn adopt(engine: &Engine) -> Result<(), OpenError> {
             folders.push((names.0, names.1, path.join(&host.name)));
         }
     }
-    let done = AtomicU64::new(0);
-    let failure = Mutex::new(None);
-    engine.in_parallel(folders.len(), |at| {
-        let (cluster, host, folder) = &folders[at];
-        if let Err(error) = adopt_host(engine, cluster, host, folder) {
-            *failure.lock() = Some(error);
-        }
-        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-        if done.is_multiple_of(PROGRESS_HOSTS) {
-            tracing::info!("recovery: {done} of {} hosts read", folders.len());
-        }
-    });
-    failure.into_inner().map_or(Ok(()), Err)
+    Ok(folders)
 }
 
 fn note_foreign(engine: &Engine, path: &Path) {
@@ -96,7 +102,8 @@ fn move_unread(engine: &Engine, folder: &Path, error: &std::io::Error) {
     }
 }
 
-fn adopt_host(engine: &Engine, cluster: &str, name: &str, folder: &Path) -> Result<(), OpenError> {
+/// Reads one host's folder into memory.
+pub(super) fn adopt_host(engine: &Engine, cluster: &str, name: &str, folder: &Path) -> Result<(), OpenError> {
     let host = match engine.store.host_or_create(cluster, name) {
         Ok(host) => host,
         Err(limit) => {

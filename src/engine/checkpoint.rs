@@ -21,7 +21,7 @@ use super::core::{Engine, OWN_FOLDER};
 use super::files::{host_folder, state_path, write_state_beside};
 use super::folders;
 use super::log::{SHARDS, ShardLog, shard_of};
-use super::options::CheckpointFormat;
+use super::options::{CheckpointFormat, CleanupMode};
 use super::outcome::CheckpointReport;
 
 /// Hosts whose files are made durable together, in the forms with files for each host.
@@ -37,6 +37,7 @@ impl Engine {
         let _one = self.checkpoint.lock();
         let begun_millis = self.clock.now_millis();
         let begun_secs = self.clock.now_secs();
+        let archived = self.archive.dropped();
         let report = match self.options.format {
             CheckpointFormat::Native => self.checkpoint_native(),
             CheckpointFormat::Wal => self.checkpoint_files(SnapshotForm::Bin),
@@ -48,6 +49,12 @@ impl Engine {
             match self.move_foreign_files() {
                 Ok(()) => self.note_converted(),
                 Err(error) => tracing::error!("moving files of another form to {OWN_FOLDER}/adopted: {error}"),
+            }
+            if let CleanupMode::Archive(options) = &self.options.cleanup
+                && let Err(error) = self.archive.settle(&*self.disk, options, &archived)
+            {
+                // The next checkpoint tries again; until then a start would look for rows in vain.
+                tracing::error!("archive: {error}");
             }
         }
         let seconds = (self.clock.now_millis() - begun_millis) as f64 / 1000.0;
@@ -221,6 +228,28 @@ impl Engine {
         Ok(newest.map_or(from_secs, |newest| from_secs.max(newest.saturating_add(1))))
     }
 
+    /// Writes a host's snapshot beside its place; `false` when the host holds nothing.
+    pub(super) fn write_rest_beside(
+        &self,
+        host: &Arc<Host>,
+        path: &Path,
+        form: SnapshotForm,
+        span: Span,
+    ) -> io::Result<bool> {
+        let level = HostLevel::of(host, &self.store);
+        if level.metrics.is_empty() && level.children.is_empty() {
+            return Ok(false);
+        }
+        self.disk.write_temporary(path, &mut |mut out| {
+            let written = match form {
+                SnapshotForm::Bin => ccms::write_bin(&mut out, span, &level),
+                SnapshotForm::Json => ccms::write_json(&mut out, span, &level),
+            };
+            written.map_err(io::Error::other)
+        })?;
+        Ok(true)
+    }
+
     /// Puts a host's files in their places.
     fn publish(&self, host: &Arc<Host>, written: &Written) -> io::Result<()> {
         // The snapshot first: a state that is newer than it would name rows that no file has.
@@ -279,7 +308,7 @@ impl Engine {
 
     /// Moves the files of other forms out of the way, durably, once a checkpoint in the current form holds what they
     /// held.
-    fn move_foreign_files(&self) -> io::Result<()> {
+    pub(super) fn move_foreign_files(&self) -> io::Result<()> {
         let (folder, names) = self.foreign_folders()?;
         if names.is_empty() {
             return Ok(());

@@ -13,12 +13,13 @@ use crate::store::Store;
 use crate::telemetry::{LogLimit, SharedTelemetry};
 use crate::time::SharedClock;
 
+use super::archive::ArchiveState;
 use super::convert::Conversion;
 use super::files::FilesLog;
 use super::folders;
 use super::log::{FilesFlushed, SHARDS, Shard, ShardLog};
 use super::native::{NativeLog, Place};
-use super::options::{CheckpointFormat, Options};
+use super::options::{CheckpointFormat, CleanupMode, Options};
 use super::outcome::{IngestError, OpenError};
 use super::recover::{self, NativeStart};
 use super::retain::{NodeProvider, Relief};
@@ -55,6 +56,10 @@ pub struct Engine {
     checkpoints_end_millis: AtomicI64,
     /// A flood of new names is a few lines of the log.
     pub(super) limits_logged: LogLimit,
+    /// What is known of the archive, in the cleanup mode that has one.
+    pub(super) archive: ArchiveState,
+    /// Long work is to end at the next chance.
+    pub(super) stopping: Arc<AtomicBool>,
 }
 
 impl Engine {
@@ -75,6 +80,10 @@ impl Engine {
             _ => OpenError::Disk { path: own, error },
         })?;
         let store = Store::new(metrics, options.limits);
+        let store = match options.cleanup {
+            CleanupMode::Archive(_) => store.keeping_departed(),
+            CleanupMode::Delete => store,
+        };
         let opened_secs = clock.now_secs();
         Ok(Engine {
             options,
@@ -95,6 +104,8 @@ impl Engine {
             relief: Mutex::default(),
             checkpoints_end_millis: AtomicI64::new(i64::MAX),
             limits_logged: LogLimit::default(),
+            archive: ArchiveState::default(),
+            stopping: Arc::default(),
         })
     }
 
@@ -104,6 +115,9 @@ impl Engine {
         let starts = recover::recover(self)?;
         let shards = starts.into_iter().enumerate().map(|(shard, start)| Shard::new(self.shard_log(shard, start)));
         *self.shards.write() = shards.collect();
+        if let CleanupMode::Archive(options) = &self.options.cleanup {
+            self.open_archive(options);
+        }
         self.note_foreign_files();
         self.is_ready.store(true, Ordering::Release);
         Ok(())
@@ -164,6 +178,7 @@ impl Engine {
     /// Refuses writes from now on and makes durable what was taken: all that a start needs. Blocks.
     pub fn seal(&self) {
         self.is_closed.store(true, Ordering::Release);
+        self.stopping.store(true, Ordering::Relaxed);
         if self.is_ready()
             && let Err(error) = self.flush()
         {

@@ -5,6 +5,7 @@
 //! memory. The form of the files is behind [`log`]'s trait: `native` and `files`.
 
 mod adopt;
+mod archive;
 mod checkpoint;
 mod convert;
 mod core;
@@ -28,7 +29,8 @@ mod tests;
 mod work;
 
 pub use self::core::Engine;
-pub use options::{CheckpointFormat, CleanupMode, Options, WalSync};
-pub use outcome::{BadLine, CheckpointReport, IngestError, IngestReport, OpenError};
+pub use archive::{ArchiveError, CleanupProgress};
+pub use options::{ArchiveOptions, CheckpointFormat, CleanupMode, Options, Partition, ValueType, WalSync};
+pub use outcome::{BadLine, CheckpointReport, CleanupReport, IngestError, IngestReport, OpenError};
 pub use retain::{NodeProvider, UsedNodes};
 pub use work::Background;

@@ -72,6 +72,11 @@ pub(super) fn recover(engine: &Engine) -> Result<Vec<NativeStart>, OpenError> {
     Ok(starts.into_inner())
 }
 
+/// Reads one shard alone; answers where its log goes on.
+pub(super) fn recover_one(engine: &Engine, shard: usize) -> Result<NativeStart, OpenError> {
+    recover_shard(engine, shard, &Recovered::default())
+}
+
 fn recover_shard(engine: &Engine, shard: usize, counts: &Recovered) -> Result<NativeStart, OpenError> {
     let Inventory { mut snapshots, segments, newest } = Inventory::take(engine, shard)?;
     // The newest whole one, and over it what is sound of those that are newer. The usual single one is read once.

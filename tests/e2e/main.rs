@@ -7,6 +7,7 @@
 
 mod access;
 mod adoption;
+mod archive;
 mod cli;
 mod clocks;
 mod config;
