@@ -12,6 +12,7 @@ mod lines;
 mod number;
 mod split;
 mod time;
+mod write;
 
 #[cfg(test)]
 mod differential;
@@ -22,3 +23,4 @@ pub use key::{Key, metric_of, parse_key};
 pub use lines::{Lines, lines, whole_lines_len};
 pub use split::{LINE_BYTES_MAX, Split, split};
 pub use time::seconds;
+pub use write::{Unwritable, write_key, write_line, write_narrow_number, write_number};
