@@ -29,7 +29,11 @@ impl From<ParquetError> for SinkError {
 
 impl From<csv::Error> for SinkError {
     fn from(error: csv::Error) -> Self {
-        SinkError::Io(error.into())
+        // The kind of the system's error says whether the reader has gone.
+        SinkError::Io(match error.into_kind() {
+            csv::ErrorKind::Io(error) => error,
+            other => io::Error::other(format!("{other:?}")),
+        })
     }
 }
 
@@ -114,7 +118,7 @@ impl Sink {
     pub(super) fn finish(self) -> Result<u64, SinkError> {
         let (output, unwritable) = match self {
             Sink::Parquet(writer) => (writer.finish()?.0, 0),
-            Sink::Csv(writer) => (writer.into_inner().map_err(|error| io::Error::other(error.to_string()))?, 0),
+            Sink::Csv(writer) => (writer.into_inner().map_err(|error| io::Error::from(error.error().kind()))?, 0),
             Sink::Lines(lines) => (lines.output, lines.unwritable),
         };
         output.commit()?;

@@ -1,15 +1,17 @@
 //! The import itself: what is on its way, what was counted, what the user sees.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
 
 use crate::cli::meter::Meter;
+use crate::cli::stop::Stop;
 use crate::formats::line::{Key, write_key, write_line};
 use crate::model::Metric;
 
 use super::error::ImportError;
 use super::inputs::Input;
 use super::rows::HostRows;
+use super::stdin::Stdin;
 use super::summary::Summary;
 use super::target::Target;
 use super::text::{Next, Text};
@@ -24,14 +26,16 @@ pub(super) struct Importer<'t> {
     /// The cluster of lines that name none.
     cluster: String,
     meter: Meter,
+    stop: Stop,
     /// Lines made of rows that are not sent yet.
     piece: Vec<u8>,
     pub(super) summary: Summary,
 }
 
 impl<'t> Importer<'t> {
-    pub(super) fn new(target: &'t mut Target, cluster: &str, meter: Meter) -> Self {
-        Importer { target, cluster: cluster.to_owned(), meter, piece: Vec::new(), summary: Summary::default() }
+    pub(super) fn new(target: &'t mut Target, cluster: &str, meter: Meter, stop: Stop) -> Self {
+        let (cluster, piece, summary) = (cluster.to_owned(), Vec::new(), Summary::default());
+        Importer { target, cluster, meter, stop, piece, summary }
     }
 
     /// Imports one file or directory.
@@ -50,7 +54,7 @@ impl<'t> Importer<'t> {
             }
             Input::Stdin => {
                 let path = Path::new("standard input");
-                let source = Box::new(self.meter.counting(io::stdin()));
+                let source = Box::new(self.meter.counting(Stdin::open(self.stop.clone())));
                 let text = Text::new(source).map_err(|error| ImportError::input(path, error))?;
                 self.text(path, text)
             }
@@ -62,15 +66,17 @@ impl<'t> Importer<'t> {
     fn text(&mut self, path: &Path, mut text: Text) -> Result<(), ImportError> {
         let origin = path.display().to_string();
         loop {
-            let piece = match text.next().map_err(|error| ImportError::input(path, error))? {
-                None => return Ok(()),
-                Some(Next::Piece(piece)) => piece,
-                Some(Next::Endless(line)) => {
+            let piece = match text.next() {
+                Ok(None) => return Ok(()),
+                Ok(Some(Next::Piece(piece))) => piece,
+                Ok(Some(Next::Endless(line))) => {
                     self.summary.lines += 1;
                     self.summary.bad += 1;
                     self.summary.note_bad(&origin, Some(line), "a line without an end in sight");
                     continue;
                 }
+                Err(_) if self.stop.is_asked() => return Err(ImportError::Stopped),
+                Err(error) => return Err(ImportError::input(path, error)),
             };
             let stored = self.target.store(&self.cluster, piece.text)?;
             self.summary.lines += piece.lines;

@@ -11,6 +11,7 @@ mod local;
 mod parquet;
 mod remote;
 mod rows;
+mod stdin;
 mod summary;
 mod target;
 mod text;
@@ -76,7 +77,7 @@ fn import(arguments: &ImportArguments, summary: &mut Summary) -> Result<(), Impo
     };
     let known: Vec<u64> = found.iter().map(Input::bytes).collect();
     let total = if known.contains(&0) { 0 } else { known.iter().sum() };
-    let mut importer = Importer::new(&mut target, &arguments.cluster, Meter::of_bytes(total));
+    let mut importer = Importer::new(&mut target, &arguments.cluster, Meter::of_bytes(total), stop.clone());
     importer.summary = std::mem::take(summary);
     let outcome = all(&found, &mut importer, &stop);
     *summary = std::mem::take(&mut importer.summary);
