@@ -3,10 +3,17 @@
 //! Rows ↔ bytes only, over `Write` and [`RandomRead`](crate::disk::RandomRead); no paths, no tree. What is written is
 //! truly sorted, and a reader can skip by host, metric and time. `docs/formats/parquet.md` describes the files.
 
+mod chunk;
+mod delta;
+mod distinct;
+mod encode;
 mod error;
+mod float;
 mod group;
+mod hybrid;
 mod names;
 mod options;
+mod plan;
 mod prune;
 mod reader;
 mod rows;
@@ -16,6 +23,8 @@ mod schema;
 mod source;
 #[cfg(test)]
 mod tests;
+mod text;
+mod value;
 mod writer;
 
 pub use error::ParquetError;

@@ -3,22 +3,29 @@
 //! Invariant: what reaches the file is sorted by hostname, metric, scope, scope_id and timestamp. At any time there is
 //! one row group that fills and at most [`WORKERS_MAX`] that are being encoded, whatever the number of rows.
 
-use std::io::Write;
+use std::collections::VecDeque;
+use std::io::{self, Write};
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
-use arrow::array::{ArrayRef, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray};
-use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::Result as LibraryResult;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
 
+use super::encode::{EncodedGroup, Encoder};
 use super::error::ParquetError;
-use super::group::{Group, ROWS_MAX, ROWS_MIN, Values};
-use super::names::Names;
-use super::options::WriterOptions;
+use super::group::{Group, ROWS_MAX, ROWS_MIN};
+use super::options::{ValueType, WORKERS_MAX, WriterOptions};
 use super::rows::Rows;
 use super::schema;
 
+/// The key-value pair that tells an archive of Treering, and the version of what this module writes.
+const FORMAT_KEY: &str = "treering.archive.version";
+const FORMAT_VERSION: &str = "1";
+/// The key-value pair with the cluster.
+const CLUSTER_KEY: &str = "treering.archive.cluster";
 /// Bytes that a name may have.
 const NAME_BYTES_MAX: usize = 1 << 16;
 
@@ -37,10 +44,17 @@ pub struct Written {
 
 /// Writes the archive of one cluster into one file.
 pub struct ArchiveWriter<W: Write + Send> {
-    file: ArrowWriter<W>,
-    cluster: String,
-    has_parents: bool,
+    file: SerializedFileWriter<W>,
+    encoder: Encoder,
+    value: ValueType,
+    /// Threads that encode; none when the caller does.
+    workers: usize,
+    /// The row group that fills.
     group: Group,
+    /// Row groups that are being encoded, in their order in the file.
+    encoding: VecDeque<JoinHandle<(LibraryResult<EncodedGroup>, Group)>>,
+    /// A group whose memory can be used again.
+    spare: Option<Group>,
     last: Option<Last>,
     written: Written,
 }
@@ -49,7 +63,7 @@ impl<W: Write + Send> ArchiveWriter<W> {
     /// Starts a file.
     ///
     /// # Errors
-    /// When the options are none, or the target fails.
+    /// When there is no such compression level, the cluster's name is too long, or the target fails.
     pub fn begin(out: W, cluster: &str, options: &WriterOptions) -> Result<Self, ParquetError> {
         check_name("cluster name, bytes", cluster)?;
         let level = ZstdLevel::try_new(options.compression_level).map_err(|_| ParquetError::DoesNotFit {
@@ -58,20 +72,31 @@ impl<W: Write + Send> ArchiveWriter<W> {
             expected: "1 to 22".to_owned(),
         })?;
         let parquet_schema = schema::schema(options.value, options.has_parents).map_err(ParquetError::writing)?;
-        let key_values = options.metadata.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
+        let own = [(FORMAT_KEY, FORMAT_VERSION), (CLUSTER_KEY, cluster)];
+        let own = own.map(|(key, value)| KeyValue::new(key.to_owned(), value.to_owned()));
+        let given = options.metadata.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
         let properties = WriterProperties::builder()
+            .set_created_by(concat!("treering version ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_compression(Compression::ZSTD(level))
             .set_sorting_columns(Some(schema::sorting()))
-            .set_key_value_metadata(Some(key_values.collect()))
+            .set_key_value_metadata(Some(own.into_iter().chain(given).collect()))
             .build();
-        let descriptor = parquet::schema::types::SchemaDescriptor::new(parquet_schema);
-        let arrow = parquet::arrow::parquet_to_arrow_schema(&descriptor, None).map_err(ParquetError::writing)?;
-        let file = ArrowWriter::try_new(out, Arc::new(arrow), Some(properties)).map_err(ParquetError::writing)?;
+        let file =
+            SerializedFileWriter::new(out, parquet_schema, Arc::new(properties)).map_err(ParquetError::writing)?;
+        let encoder = Encoder {
+            schema: file.schema_descr().clone().into(),
+            cluster: cluster.to_owned(),
+            level: options.compression_level,
+            has_parents: options.has_parents,
+        };
         Ok(ArchiveWriter {
             file,
-            cluster: cluster.to_owned(),
-            has_parents: options.has_parents,
+            encoder,
+            value: options.value,
+            workers: if options.workers > 1 { options.workers.min(WORKERS_MAX) } else { 0 },
             group: Group::new(options.value),
+            encoding: VecDeque::new(),
+            spare: None,
             last: None,
             written: Written::default(),
         })
@@ -85,7 +110,7 @@ impl<W: Write + Send> ArchiveWriter<W> {
     /// [`ParquetError::Unsorted`] before anything of these rows is taken; otherwise when the target fails.
     pub fn rows(&mut self, rows: &Rows<'_>) -> Result<(), ParquetError> {
         self.check(rows)?;
-        let (Some(first), Some(last)) = (rows.timestamps.first(), rows.timestamps.last()) else { return Ok(()) };
+        let Some(last) = rows.timestamps.last() else { return Ok(()) };
         let is_new_host = self.last.as_ref().is_some_and(|last| last.hostname != rows.hostname);
         if is_new_host && self.group.rows() >= ROWS_MIN {
             self.flush()?;
@@ -97,11 +122,9 @@ impl<W: Write + Send> ArchiveWriter<W> {
             }
             let end = rows.timestamps.len().min(start + ROWS_MAX - self.group.rows());
             let part = Rows { timestamps: &rows.timestamps[start..end], values: &rows.values[start..end], ..*rows };
-            self.group.push(&part, self.has_parents);
+            self.group.push(&part, self.encoder.has_parents);
             start = end;
         }
-        self.written.first_secs = Some(self.written.first_secs.map_or(*first, |known| known.min(*first)));
-        self.written.last_secs = Some(self.written.last_secs.map_or(*last, |known| known.max(*last)));
         Last::set(&mut self.last, rows, *last);
         Ok(())
     }
@@ -112,63 +135,56 @@ impl<W: Write + Send> ArchiveWriter<W> {
     /// When the target fails.
     pub fn finish(mut self) -> Result<(W, Written), ParquetError> {
         self.flush()?;
+        while let Some(oldest) = self.encoding.pop_front() {
+            self.append_encoded(oldest)?;
+        }
         let out = self.file.into_inner().map_err(ParquetError::writing)?;
         Ok((out, self.written))
     }
 
+    /// Ends the row group that fills: encodes it, or has it encoded.
     fn flush(&mut self) -> Result<(), ParquetError> {
-        let rows = self.group.rows();
-        if rows == 0 {
+        if self.group.rows() == 0 {
             return Ok(());
         }
-        let group = &self.group;
-        let names = |names: &Names, number: &dyn Fn(&super::group::Run) -> u32| -> ArrayRef {
-            let all = group
-                .runs
-                .iter()
-                .flat_map(|run| std::iter::repeat_n(names.all()[number(run) as usize].to_string(), run.rows as usize));
-            Arc::new(StringArray::from_iter_values(all))
-        };
-        let frequencies =
-            group.runs.iter().flat_map(|run| std::iter::repeat_n(i64::from(run.frequency_secs), run.rows as usize));
-        let mut columns: Vec<ArrayRef> = vec![
-            Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&self.cluster, rows))),
-            names(&group.hostnames, &|run| run.hostname),
-            names(&group.metrics, &|run| run.metric),
-            names(&group.scopes, &|run| run.scope),
-            names(&group.scope_ids, &|run| run.scope_id),
-            Arc::new(Int64Array::from(group.timestamps.clone())),
-            Arc::new(Int64Array::from_iter_values(frequencies)),
-            match &group.values {
-                Values::Float32(values) => Arc::new(Float32Array::from(values.clone())),
-                Values::Float64(values) => Arc::new(Float64Array::from(values.clone())),
-            },
-        ];
-        if self.has_parents {
-            let parents = group.runs.iter().flat_map(|run| {
-                let parent = run.parent.map(|number| &*group.parents.all()[number as usize]);
-                std::iter::repeat_n(parent, run.rows as usize)
-            });
-            columns.push(Arc::new(parents.collect::<StringArray>()));
+        if self.workers == 0 {
+            let encoded = self.encoder.encode(&self.group).map_err(ParquetError::writing)?;
+            self.group.clear();
+            return self.append(encoded);
         }
-        let batch =
-            RecordBatch::try_new(self.file_schema()?, columns).map_err(|error| ParquetError::writing(error.into()))?;
-        self.file.write(&batch).map_err(ParquetError::writing)?;
-        self.file.flush().map_err(ParquetError::writing)?;
-        self.written.rows += rows as u64;
-        self.written.row_groups += 1;
-        self.group.clear();
+        if self.encoding.len() == self.workers
+            && let Some(oldest) = self.encoding.pop_front()
+        {
+            self.append_encoded(oldest)?;
+        }
+        let next = self.spare.take().unwrap_or_else(|| Group::new(self.value));
+        let full = std::mem::replace(&mut self.group, next);
+        let encoder = self.encoder.clone();
+        let name = "archive-encode".to_owned();
+        let worker = thread::Builder::new().name(name).spawn(move || (encoder.encode(&full), full))?;
+        self.encoding.push_back(worker);
         Ok(())
     }
 
-    fn file_schema(&self) -> Result<Arc<arrow::datatypes::Schema>, ParquetError> {
-        let value = match self.group.values {
-            Values::Float32(_) => super::options::ValueType::Float32,
-            Values::Float64(_) => super::options::ValueType::Float64,
-        };
-        let schema = schema::schema(value, self.has_parents).map_err(ParquetError::writing)?;
-        let descriptor = parquet::schema::types::SchemaDescriptor::new(schema);
-        parquet::arrow::parquet_to_arrow_schema(&descriptor, None).map(Arc::new).map_err(ParquetError::writing)
+    fn append_encoded(&mut self, worker: JoinHandle<(LibraryResult<EncodedGroup>, Group)>) -> Result<(), ParquetError> {
+        let (encoded, mut group) = worker.join().map_err(|_| io::Error::other("a row group's encoder panicked"))?;
+        group.clear();
+        self.spare = Some(group);
+        self.append(encoded.map_err(ParquetError::writing)?)
+    }
+
+    fn append(&mut self, encoded: EncodedGroup) -> Result<(), ParquetError> {
+        let mut group = self.file.next_row_group().map_err(ParquetError::writing)?;
+        for column in encoded.columns {
+            group.append_column(&column.bytes, column.close).map_err(ParquetError::writing)?;
+        }
+        group.close().map_err(ParquetError::writing)?;
+        let (first, last) = (encoded.first_secs, encoded.last_secs);
+        self.written.rows += encoded.rows as u64;
+        self.written.row_groups += 1;
+        self.written.first_secs = Some(self.written.first_secs.map_or(first, |known| known.min(first)));
+        self.written.last_secs = Some(self.written.last_secs.map_or(last, |known| known.max(last)));
+        Ok(())
     }
 
     fn check(&self, rows: &Rows<'_>) -> Result<(), ParquetError> {
