@@ -80,6 +80,18 @@ pub struct Telemetry {
     pub blocks_dropped: Family<Reason, Counter>,
     /// Records and files that recovery could not use, by reason.
     pub recovery_damage: Family<Reason, Counter>,
+    /// Rows written to the archive.
+    pub archive_rows: Counter,
+    /// Bytes of the archive's files.
+    pub archive_bytes: Counter,
+    /// Files written to the archive.
+    pub archive_files: Counter,
+    /// Cleanups that failed; their data is kept.
+    pub archive_failures: Counter,
+    /// When the last good cleanup to the archive ended, seconds since 1970.
+    pub archive_timestamp_seconds: Gauge,
+    /// Seconds that cleanups to the archive took.
+    pub archive_seconds: Histogram,
     /// Requests answered.
     pub requests: Family<Request, Counter>,
     /// Seconds until requests were answered.
@@ -109,6 +121,12 @@ impl Default for Telemetry {
             checkpoint_seconds: Histogram::new(exponential_buckets(0.01, 4.0, 10)),
             blocks_dropped: Family::default(),
             recovery_damage: Family::default(),
+            archive_rows: Counter::default(),
+            archive_bytes: Counter::default(),
+            archive_files: Counter::default(),
+            archive_failures: Counter::default(),
+            archive_timestamp_seconds: Gauge::default(),
+            archive_seconds: Histogram::new(exponential_buckets(0.01, 4.0, 10)),
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.0001, 4.0, 10))),
             nats_messages: Counter::default(),
@@ -132,6 +150,16 @@ impl Default for Telemetry {
         registry.register("checkpoint_seconds", "Seconds that checkpoints took", t.checkpoint_seconds.clone());
         registry.register("blocks_dropped", "Blocks dropped from memory", t.blocks_dropped.clone());
         registry.register("recovery_damage", "What recovery could not use", t.recovery_damage.clone());
+        registry.register("archive_rows", "Rows written to the archive", t.archive_rows.clone());
+        registry.register_with_unit("archive", "Written to the archive", Unit::Bytes, t.archive_bytes.clone());
+        registry.register("archive_files", "Files written to the archive", t.archive_files.clone());
+        registry.register("archive_failures", "Cleanups to the archive that failed", t.archive_failures.clone());
+        registry.register(
+            "archive_timestamp_seconds",
+            "When the last good cleanup to the archive ended",
+            t.archive_timestamp_seconds.clone(),
+        );
+        registry.register("archive_seconds", "Seconds that cleanups to the archive took", t.archive_seconds.clone());
         registry.register("http_requests", "Requests answered", t.requests.clone());
         registry.register("http_request_seconds", "Seconds until requests were answered", t.request_seconds.clone());
         registry.register("nats_messages", "Messages received over NATS", t.nats_messages.clone());

@@ -116,7 +116,7 @@ fn cleanup_checkpoints(config: &Config) -> Result<(), RunError> {
         engine.set_node_provider(Arc::new(BackendNodes::new(backend_options(backend), runtime.handle().clone())?));
     }
     engine.recover()?;
-    let dropped = engine.retain();
+    let dropped = engine.retain().blocks;
     engine.close();
     super::print(&format!("Cleanup done: {dropped} blocks dropped.\n"));
     Ok(())

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::environment::OVERRIDES;
 use super::schema::SCHEMA;
 use super::*;
-use crate::engine::{CheckpointFormat, CleanupMode, WalSync};
+use crate::engine::{ArchiveOptions, CheckpointFormat, CleanupMode, WalSync};
 use crate::model::Aggregation;
 
 /// A folder with a config file.
@@ -105,7 +105,7 @@ fn a_config_of_cc_metric_store_loads_unchanged() {
     assert_eq!(options.retention, Duration::from_secs(48 * 3600));
     assert_eq!(options.memory_bytes_max, 100_000_000_000);
     assert_eq!(options.workers, 3);
-    assert_eq!(options.cleanup, CleanupMode::Archive("./var/archive".into()));
+    assert_eq!(options.cleanup, CleanupMode::Archive(ArchiveOptions::new("./var/archive")));
     assert_eq!(options.future_tolerance, Duration::from_secs(3600));
     let table = config.metric_table();
     let flops = table.get(table.find("flops").unwrap());

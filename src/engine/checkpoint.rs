@@ -21,7 +21,7 @@ use crate::telemetry::Kind;
 use super::core::{Engine, OWN_FOLDER};
 use super::files::{host_folder, state_path, write_state_beside};
 use super::log::{SHARDS, ShardLog, shard_of};
-use super::options::CheckpointFormat;
+use super::options::{CheckpointFormat, CleanupMode};
 use super::outcome::CheckpointReport;
 
 /// Hosts whose files are made durable together, in the forms with files for each host.
@@ -34,6 +34,7 @@ impl Engine {
         let _one = self.checkpoint.lock();
         let begun_millis = self.clock.now_millis();
         let begun_secs = self.clock.now_secs();
+        let archived = self.archive.dropped();
         let report = match self.options.format {
             CheckpointFormat::Native => self.checkpoint_native(),
             CheckpointFormat::Wal => self.checkpoint_files(SnapshotForm::Bin),
@@ -43,6 +44,12 @@ impl Engine {
             self.checkpointed_secs.store(begun_secs, Ordering::Relaxed);
             self.telemetry.checkpoint_timestamp_seconds.set(self.clock.now_secs());
             self.move_foreign_files();
+            if let CleanupMode::Archive(options) = &self.options.cleanup
+                && let Err(error) = self.archive.settle(&*self.disk, options, &archived)
+            {
+                // The next checkpoint tries again; until then a start would look for rows in vain.
+                tracing::error!("archive: {error}");
+            }
         }
         let seconds = (self.clock.now_millis() - begun_millis) as f64 / 1000.0;
         self.telemetry.checkpoint_seconds.observe(seconds);

@@ -12,10 +12,11 @@ use crate::store::Store;
 use crate::telemetry::SharedTelemetry;
 use crate::time::SharedClock;
 
+use super::archive::ArchiveState;
 use super::files::FilesLog;
 use super::log::{SHARDS, Shard, ShardLog};
 use super::native::NativeLog;
-use super::options::{CheckpointFormat, Options};
+use super::options::{CheckpointFormat, CleanupMode, Options};
 use super::outcome::{IngestError, OpenError};
 use super::recover::{self, NativeStart};
 use super::retain::{NodeProvider, Relief};
@@ -47,6 +48,10 @@ pub struct Engine {
     pub(super) nodes: RwLock<Option<Arc<dyn NodeProvider>>>,
     /// Held by the one who frees memory for the cap.
     pub(super) relief: Mutex<Relief>,
+    /// What is known of the archive, in the cleanup mode that has one.
+    pub(super) archive: ArchiveState,
+    /// Long work is to end at the next chance.
+    pub(super) stopping: Arc<AtomicBool>,
 }
 
 impl Engine {
@@ -66,6 +71,10 @@ impl Engine {
             _ => OpenError::Disk { path: own, error },
         })?;
         let store = Store::new(metrics, options.limits);
+        let store = match options.cleanup {
+            CleanupMode::Archive(_) => store.keeping_departed(),
+            CleanupMode::Delete => store,
+        };
         let opened_secs = clock.now_secs();
         Ok(Engine {
             options,
@@ -83,6 +92,8 @@ impl Engine {
             checkpointed_secs: AtomicI64::new(opened_secs),
             nodes: RwLock::default(),
             relief: Mutex::default(),
+            archive: ArchiveState::default(),
+            stopping: Arc::default(),
         })
     }
 
@@ -92,6 +103,9 @@ impl Engine {
         let starts = recover::recover(self)?;
         let shards = starts.into_iter().enumerate().map(|(shard, start)| Shard::new(self.shard_log(shard, start)));
         *self.shards.write() = shards.collect();
+        if let CleanupMode::Archive(options) = &self.options.cleanup {
+            self.open_archive(options);
+        }
         self.is_ready.store(true, Ordering::Release);
         Ok(())
     }
@@ -139,6 +153,7 @@ impl Engine {
     /// Refuses writes from now on, writes a last checkpoint and makes everything durable. Blocks.
     pub fn close(&self) {
         self.is_closed.store(true, Ordering::Release);
+        self.stopping.store(true, Ordering::Relaxed);
         if !self.is_ready() {
             return;
         }

@@ -5,6 +5,7 @@
 //! memory. The form of the files is behind [`log`]'s trait: `native` and `files`.
 
 mod adopt;
+mod archive;
 mod checkpoint;
 mod core;
 mod damage;
@@ -21,7 +22,7 @@ mod tests;
 mod work;
 
 pub use self::core::Engine;
-pub use options::{CheckpointFormat, CleanupMode, Options, WalSync};
-pub use outcome::{BadLine, CheckpointReport, IngestError, IngestReport, OpenError};
+pub use options::{ArchiveOptions, CheckpointFormat, CleanupMode, Options, Partition, ValueType, WalSync};
+pub use outcome::{BadLine, CheckpointReport, CleanupReport, IngestError, IngestReport, OpenError};
 pub use retain::{NodeProvider, UsedNodes};
 pub use work::Background;

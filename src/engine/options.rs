@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::formats::parquet::COMPRESSION_LEVEL;
+pub use crate::formats::parquet::ValueType;
+
 /// How an [`Engine`](super::Engine) keeps its data.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -61,6 +64,47 @@ pub enum CleanupMode {
     /// It is gone.
     #[default]
     Delete,
-    /// It goes to the Parquet archive in this directory.
-    Archive(PathBuf),
+    /// It goes to the Parquet archive.
+    Archive(ArchiveOptions),
+}
+
+/// How the archive is written and what is kept of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveOptions {
+    /// Its folder.
+    pub directory: PathBuf,
+    /// The Zstandard level, 1 to 22.
+    pub compression_level: i32,
+    /// The type of the values in the files.
+    pub value: ValueType,
+    /// What one file holds.
+    pub partition: Partition,
+    /// Files whose newest row is older than this are removed; `None`: never.
+    pub max_age: Option<Duration>,
+    /// Bytes that all files together may have, the oldest are removed beyond; 0: no limit.
+    pub bytes_max: u64,
+}
+
+impl ArchiveOptions {
+    /// An archive in this folder, all else by default.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        ArchiveOptions {
+            directory: directory.into(),
+            compression_level: COMPRESSION_LEVEL,
+            value: ValueType::default(),
+            partition: Partition::default(),
+            max_age: None,
+            bytes_max: 0,
+        }
+    }
+}
+
+/// What one file of a cluster's archive holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Partition {
+    /// Everything of one cleanup.
+    #[default]
+    Cleanup,
+    /// One day (UTC) of one cleanup, in a folder of the day.
+    Day,
 }

@@ -96,6 +96,21 @@ pub enum OpenError {
     },
 }
 
+/// What a cleanup did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CleanupReport {
+    /// Blocks dropped, in the mode `delete`.
+    pub blocks: u64,
+    /// Files written to the archive.
+    pub files: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Whether something failed and its data is kept: try again later. The log says what it was.
+    pub is_failed: bool,
+}
+
 /// What a checkpoint did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CheckpointReport {

@@ -1,6 +1,7 @@
 //! Leaving memory: retention, freeing on request, and the memory cap.
 //!
-//! All three move horizons, and a moved horizon is recorded like a sample, so that no replay brings anything back.
+//! All three move horizons, and a moved horizon is recorded like a sample, so that no replay brings anything back. In
+//! the cleanup mode `archive` nothing leaves but through the archive: freeing hides, and asks for a pass.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,10 +9,11 @@ use std::sync::Arc;
 use crate::store::Host;
 use crate::telemetry::Reason;
 
+use super::archive::{Archived, Plan};
 use super::core::Engine;
 use super::log::shard_of;
-use super::options::CleanupMode;
-use super::outcome::IngestError;
+use super::options::{ArchiveOptions, CleanupMode};
+use super::outcome::{CleanupReport, IngestError};
 
 /// Hosts that jobs use, by cluster.
 pub type UsedNodes = HashMap<String, HashSet<String>>;
@@ -54,11 +56,18 @@ impl Engine {
                 dropped += self.free_host(&host, path, to, "free")?;
             }
         }
+        self.archive.want_pass();
         Ok(dropped)
     }
 
     /// Moves a host's horizon in memory and in the log.
-    fn free_host(&self, host: &Arc<Host>, path: &[String], to: i64, reason: &'static str) -> Result<u64, IngestError> {
+    pub(super) fn free_host(
+        &self,
+        host: &Arc<Host>,
+        path: &[String],
+        to: i64,
+        reason: &'static str,
+    ) -> Result<u64, IngestError> {
         let shards = self.shards.read();
         let shard = &shards[shard_of(host.cluster(), host.name())];
         let mut log = shard.lock();
@@ -72,22 +81,24 @@ impl Engine {
     }
 
     /// A cleanup pass: what is older than the retention leaves memory, but for hosts in use. When nobody can say which
-    /// are, everything is kept. Blocks; answers how many blocks went.
-    pub fn retain(&self) -> u64 {
-        if let CleanupMode::Archive(_) = self.options.cleanup {
-            // Nothing may leave memory before it is in the archive, and there is none yet.
-            tracing::warn!("cleanup mode \"archive\" can't archive yet: data older than the retention stays in memory");
-            return 0;
-        }
+    /// are, everything is kept, but for what was freed. Blocks.
+    pub fn retain(&self) -> CleanupReport {
         let retention = i64::try_from(self.options.retention.as_secs()).unwrap_or(i64::MAX);
         let to_secs = self.clock.now_secs().saturating_sub(retention);
         let used = match self.used_nodes(to_secs) {
             Ok(used) => used,
             Err(error) => {
                 tracing::warn!("cleanup: nobody knows which nodes are in use, all data is kept: {error}");
-                return 0;
+                return match &self.options.cleanup {
+                    CleanupMode::Archive(options) => self.archive_now(options, &Plan::default(), to_secs),
+                    CleanupMode::Delete => CleanupReport::default(),
+                };
             }
         };
+        if let CleanupMode::Archive(options) = &self.options.cleanup {
+            let plan = Plan { cutoff_secs: Some(to_secs), spared: used, only: None };
+            return self.archive_now(options, &plan, to_secs);
+        }
         let mut dropped = 0;
         for host in self.store.hosts().iter().filter(|host| !is_used(&used, host)) {
             if host.oldest_secs().is_none_or(|oldest| oldest >= to_secs) {
@@ -99,7 +110,65 @@ impl Engine {
             }
         }
         tracing::info!("cleanup: {dropped} blocks older than {to_secs} dropped");
-        dropped
+        CleanupReport { blocks: dropped, ..CleanupReport::default() }
+    }
+
+    /// Archives what was freed since the last pass, and what the memory cap wants to go, if there is any of either.
+    /// Blocks.
+    pub fn archive_wanted(&self) -> CleanupReport {
+        let CleanupMode::Archive(options) = &self.options.cleanup else { return CleanupReport::default() };
+        let (pass, relief) = self.archive.take_wanted();
+        let mut report = CleanupReport::default();
+        if pass {
+            report = self.archive_now(options, &Plan::default(), self.clock.now_secs());
+        }
+        if relief && !report.is_failed {
+            report = self.archive_oldest(options);
+        }
+        if report.is_failed {
+            self.archive.want_pass();
+        }
+        report
+    }
+
+    fn archive_now(&self, options: &ArchiveOptions, plan: &Plan, name_secs: i64) -> CleanupReport {
+        let (archived, outcome) = self.archive_pass(options, plan, name_secs);
+        let Archived { files, rows, bytes } = archived;
+        match &outcome {
+            Ok(()) => tracing::info!("cleanup: {rows} rows archived in {files} files"),
+            Err(error) => tracing::error!("cleanup: {error}; {rows} rows archived in {files} files"),
+        }
+        CleanupReport { blocks: 0, files, rows, bytes, is_failed: outcome.is_err() }
+    }
+
+    /// Near the memory cap, archives the oldest data: of hosts that are not in use first.
+    fn archive_oldest(&self, options: &ArchiveOptions) -> CleanupReport {
+        let mut relief = self.relief.lock();
+        let used = relief.used_nodes(self);
+        let (busy, idle): (Vec<_>, Vec<_>) = self.store.hosts().into_iter().partition(|host| is_used(used, host));
+        let cap = self.options.memory_bytes_max;
+        let goal = (RELIEF_ENDS * cap as f64) as u64;
+        let mut report = CleanupReport::default();
+        for hosts in [idle, busy] {
+            let excess = self.store.memory_bytes().saturating_sub(goal);
+            if excess == 0 || report.is_failed {
+                break;
+            }
+            let only = hosts.iter().map(|host| (host.cluster().to_string(), host.name().to_string())).collect();
+            let to_secs = oldest_bytes_end(&hosts, excess);
+            let plan = Plan { cutoff_secs: Some(to_secs), spared: UsedNodes::new(), only: Some(only) };
+            let done = self.archive_now(options, &plan, self.clock.now_secs());
+            report.files += done.files;
+            report.rows += done.rows;
+            report.bytes += done.bytes;
+            report.is_failed = done.is_failed;
+        }
+        relief.paused_until_secs = if report.rows == 0 { self.clock.now_secs() + PAUSE_SECS } else { i64::MIN };
+        tracing::warn!(
+            "memory-cap: {} of {cap} bytes are held after archiving the oldest data",
+            self.store.memory_bytes()
+        );
+        report
     }
 
     fn used_nodes(&self, before_secs: i64) -> Result<UsedNodes, String> {
@@ -120,7 +189,11 @@ impl Engine {
         match held < cap {
             true => Ok(()),
             false => {
-                Err(IngestError::Busy(format!("memory-cap: {held} of {cap} bytes are held by open rows and names")))
+                let by = match self.options.cleanup {
+                    CleanupMode::Delete => "held by open rows and names",
+                    CleanupMode::Archive(_) => "held until the archive has the oldest data",
+                };
+                Err(IngestError::Busy(format!("memory-cap: {held} of {cap} bytes are {by}")))
             }
         }
     }
@@ -129,6 +202,15 @@ impl Engine {
     pub(super) fn relieve(&self) {
         let cap = self.options.memory_bytes_max;
         if cap == 0 || (self.store.memory_bytes() as f64) < RELIEF_BEGINS * cap as f64 {
+            return;
+        }
+        if let CleanupMode::Archive(_) = self.options.cleanup {
+            // A pass that is under way holds the lock, and makes room.
+            let is_time =
+                self.relief.try_lock().is_some_and(|relief| self.clock.now_secs() >= relief.paused_until_secs);
+            if is_time {
+                self.archive.want_relief();
+            }
             return;
         }
         let mut relief = self.relief.lock();
@@ -217,6 +299,6 @@ impl Relief {
     }
 }
 
-fn is_used(used: &UsedNodes, host: &Host) -> bool {
+pub(super) fn is_used(used: &UsedNodes, host: &Host) -> bool {
     used.get(&**host.cluster()).is_some_and(|hosts| hosts.contains(&**host.name()))
 }

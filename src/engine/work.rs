@@ -5,7 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ const RETRY_SECS_MAX: i64 = 600;
 #[derive(Debug)]
 pub struct Background {
     stop: Arc<Stop>,
+    /// The engine's: ends what is under way at the next chance.
+    stopping: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -53,12 +55,13 @@ impl Background {
     /// Begins the background work of an engine that has recovered.
     pub fn start(engine: &Arc<Engine>) -> io::Result<Background> {
         let stop = Arc::new(Stop::default());
+        engine.stopping.store(false, Ordering::Relaxed);
         let spawn = |name: &str, work: fn(&Engine, &Stop)| {
             let (engine, stop) = (Arc::clone(engine), Arc::clone(&stop));
             std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&engine, &stop))
         };
         let threads = vec![spawn("flush", flush_loop)?, spawn("checkpoint", checkpoint_loop)?];
-        Ok(Background { stop, threads })
+        Ok(Background { stop, stopping: Arc::clone(&engine.stopping), threads })
     }
 
     /// Ends the work and waits for what is under way.
@@ -72,6 +75,7 @@ impl Background {
     }
 
     fn ask(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
         *self.stop.asked.lock() = true;
         self.stop.changed.notify_all();
     }
@@ -98,19 +102,16 @@ fn flush_loop(engine: &Engine, stop: &Stop) {
 fn checkpoint_loop(engine: &Engine, stop: &Stop) {
     let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX).max(1);
     let mut checkpoint_secs = engine.clock.now_secs();
-    let mut cleanup_secs = checkpoint_secs;
     if engine.must_convert() {
         // What another form left comes under the promises of this one at once.
         engine.want_checkpoint();
     }
+    let mut cleanup = Cleanup { due_secs: checkpoint_secs, pause_secs: RETRY_SECS_MIN, retry: None };
     let mut pause_secs = RETRY_SECS_MIN;
     let mut tried_secs = i64::MIN / 2;
     while !stop.wait(LOOK) {
         let now = engine.clock.now_secs();
-        if engine.options.retention > Duration::ZERO && now - cleanup_secs >= seconds(engine.options.retention) {
-            cleanup_secs = now;
-            engine.retain();
-        }
+        cleanup.look(engine, now);
         let is_due = now - checkpoint_secs >= seconds(engine.options.checkpoint_interval);
         let is_wanted = engine.wants_checkpoint.load(Ordering::Relaxed) || engine.logs_are_full();
         if (is_due || is_wanted) && now - tried_secs >= pause_secs.min(seconds(engine.options.checkpoint_interval)) {
@@ -124,6 +125,40 @@ fn checkpoint_loop(engine: &Engine, stop: &Stop) {
                 pause_secs = (2 * pause_secs).min(RETRY_SECS_MAX);
                 engine.want_checkpoint();
             }
+        }
+    }
+}
+
+/// When cleanups are due.
+struct Cleanup {
+    /// When the last regular one was, or the start.
+    due_secs: i64,
+    /// How long to wait after a failure.
+    pause_secs: i64,
+    /// One has failed: when it is tried again, and whether it was a regular one.
+    retry: Option<(i64, bool)>,
+}
+
+impl Cleanup {
+    /// Does what is due.
+    fn look(&mut self, engine: &Engine, now: i64) {
+        let retention = i64::try_from(engine.options.retention.as_secs()).unwrap_or(i64::MAX);
+        let is_regular = retention > 0 && now - self.due_secs >= retention;
+        if is_regular {
+            self.due_secs = now;
+        }
+        let is_regular = is_regular || self.retry.is_some_and(|(_, was_regular)| was_regular);
+        if self.retry.is_some_and(|(retry_secs, _)| now < retry_secs) {
+            self.retry = self.retry.map(|(retry_secs, _)| (retry_secs, is_regular));
+            return;
+        }
+        let report = if is_regular { engine.retain() } else { engine.archive_wanted() };
+        if report.is_failed {
+            self.retry = Some((now + self.pause_secs, is_regular));
+            self.pause_secs = (2 * self.pause_secs).min(RETRY_SECS_MAX);
+        } else {
+            self.retry = None;
+            self.pause_secs = RETRY_SECS_MIN;
         }
     }
 }

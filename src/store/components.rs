@@ -131,6 +131,11 @@ impl Components {
         false
     }
 
+    /// Whether a component hangs below another one that is not the host.
+    pub(super) fn nests(&self) -> bool {
+        self.nodes.iter().any(|node| node.parent != ComponentId::HOST)
+    }
+
     /// Bytes in memory.
     pub(super) fn memory_bytes(&self) -> usize {
         let names: usize = self.nodes.iter().map(|node| node.name.len()).sum();

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::model::{HostImage, MetricTable, Sample, SeriesId};
+use crate::model::{ComponentId, HostImage, MetricTable, Sample, SeriesId};
 
+use super::archived::ArchivedRows;
+use super::depart::{Departing, Stamp};
 use super::host_data::{Applied, HostData, SeriesPath};
 use super::keys::KeyCache;
 use super::lane::Lane;
@@ -29,11 +31,11 @@ pub struct Host {
 }
 
 impl Host {
-    pub(super) fn new(cluster: Arc<str>, name: Arc<str>, shared_bytes: Arc<SharedBytes>) -> Self {
+    pub(super) fn new(cluster: Arc<str>, name: Arc<str>, shared_bytes: Arc<SharedBytes>, keeps_departed: bool) -> Self {
         Host {
             cluster,
             name,
-            data: RwLock::default(),
+            data: RwLock::new(HostData::new(keeps_departed)),
             keys: Arc::default(),
             shared_bytes,
             horizon_moves: AtomicU64::new(0),
@@ -98,7 +100,7 @@ impl Host {
     pub fn slots(&self, id: SeriesId, frequency_secs: u32, slots: &mut Vec<f64>) -> Option<i64> {
         let (view, grid_secs) = {
             let data = self.data.read();
-            (SeriesView::take(&data, id, i64::MIN / 4, i64::MAX / 4)?, data.newest_grid(id)?)
+            (SeriesView::take_whole(&data, id)?, data.newest_grid(id)?)
         };
         super::read::whole_series(&view, grid_secs, frequency_secs, slots)
     }
@@ -138,8 +140,8 @@ impl Host {
         self.data.read().image(&self.cluster, &self.name, metrics)
     }
 
-    /// Moves the horizon below a path of joined names to `to_secs`; answers how many blocks went. A path that leads
-    /// nowhere drops nothing.
+    /// Moves the horizon below a path of joined names to `to_secs`; answers how many blocks went out of reach. They
+    /// are dropped, unless the store keeps them for the archive. A path that leads nowhere drops nothing.
     pub fn move_horizon<'n>(&self, path: impl IntoIterator<Item = &'n str>, to_secs: i64) -> u64 {
         let mut data = self.data.write();
         let Some(component) = data.component(path) else { return 0 };
@@ -147,6 +149,54 @@ impl Host {
         self.horizon_moves.fetch_add(1, Ordering::Relaxed);
         self.publish(&mut data);
         dropped
+    }
+
+    /// Takes the rows with `begin <= centre < end` that lie before the limit, or before their component's horizon, as
+    /// handles; `None` when there are none. They stay until [`depart`](Self::depart).
+    pub fn departing(
+        &self,
+        metrics: &MetricTable,
+        limit_secs: i64,
+        begin_secs: i64,
+        end_secs: i64,
+    ) -> Option<Departing> {
+        let mut data = self.data.write();
+        let moves = self.horizon_moves();
+        let departing = data.departing(metrics, limit_secs, begin_secs, end_secs, moves);
+        self.publish(&mut data);
+        departing
+    }
+
+    /// Drops the rows that were taken, if nothing was written to their time since; else nothing, and `false`.
+    pub fn depart(&self, stamp: &Stamp) -> bool {
+        let mut data = self.data.write();
+        let is_same = self.horizon_moves() == stamp.horizon_moves && data.depart(stamp);
+        self.publish(&mut data);
+        is_same
+    }
+
+    /// Drops the rows that a file of the archive holds; answers how many went.
+    pub fn remove_archived(&self, rows: &ArchivedRows, metrics: &MetricTable) -> u64 {
+        let mut data = self.data.write();
+        let removed = data.remove_archived(rows, metrics);
+        self.publish(&mut data);
+        removed
+    }
+
+    /// Adds the numbers of the days (since 1970) in which rows before the limit, or before their component's horizon,
+    /// may lie.
+    pub fn departing_days(&self, limit_secs: i64, days: &mut std::collections::BTreeSet<i64>) {
+        self.data.read().departing_days(limit_secs, days);
+    }
+
+    /// The second before which nothing of the host is answered; `i64::MIN` before anything was freed.
+    pub fn horizon_secs(&self) -> i64 {
+        self.data.read().components.node(ComponentId::HOST).horizon_secs
+    }
+
+    /// Whether a component of the host has components of its own.
+    pub fn nests(&self) -> bool {
+        self.data.read().components.nests()
     }
 
     /// How often a horizon was moved by [`move_horizon`](Self::move_horizon).

@@ -18,7 +18,7 @@ use super::slots::{WINDOW, centre_at, phase, slot_at};
 const LANES_MAX: usize = 256;
 
 /// The data of a host.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct HostData {
     pub(super) components: Components,
     pub(super) series: SeriesTable,
@@ -28,6 +28,12 @@ pub(super) struct HostData {
     pub(super) ticks: Vec<Ticks>,
     /// The newest second of any sample.
     pub(super) newest_secs: i64,
+    /// Whether what lies before a horizon stays, out of sight, until the archive has it.
+    pub(super) keeps_departed: bool,
+    /// Samples before this second are counted: what lies there is being archived.
+    pub(super) watch_secs: i64,
+    /// How many were.
+    pub(super) late_writes: u64,
     pub(super) bytes: Bytes,
     /// What was published of `bytes`.
     pub(super) published: Bytes,
@@ -38,7 +44,7 @@ pub(super) struct HostData {
 pub struct Applied {
     /// In memory now.
     pub stored: u64,
-    /// Older than the horizon of their component: freed data does not come back.
+    /// Older than the horizon of their component and not kept: freed data does not come back.
     pub before_horizon: u64,
 }
 
@@ -54,6 +60,22 @@ pub struct SeriesPath<'a> {
 }
 
 impl HostData {
+    /// A host without data.
+    pub(super) fn new(keeps_departed: bool) -> Self {
+        HostData {
+            components: Components::default(),
+            series: SeriesTable::default(),
+            lanes: Vec::new(),
+            ticks: Vec::new(),
+            newest_secs: 0,
+            keeps_departed,
+            watch_secs: i64::MIN,
+            late_writes: 0,
+            bytes: Bytes::default(),
+            published: Bytes::default(),
+        }
+    }
+
     /// Finds a component by its path of joined names.
     pub(super) fn component<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Option<ComponentId> {
         names.into_iter().try_fold(ComponentId::HOST, |parent, name| self.components.child(parent, name))
@@ -94,10 +116,11 @@ impl HostData {
         let mut applied = Applied::default();
         for sample in samples {
             let component = self.series.get(sample.series).component;
-            if sample.secs < self.components.horizon(component) {
+            if !self.keeps_departed && sample.secs < self.components.horizon(component) {
                 applied.before_horizon += 1;
                 continue;
             }
+            self.late_writes += u64::from(sample.secs < self.watch_secs);
             self.newest_secs = self.newest_secs.max(sample.secs);
             self.write(metrics, sample.series, sample.secs, sample.value, now_secs);
             applied.stored += 1;

@@ -1,7 +1,9 @@
 //! Memory: the tree of clusters, hosts and components with their series. No I/O, no async.
 
 mod aggregate;
+mod archived;
 mod components;
+mod depart;
 mod host;
 mod host_data;
 mod image;
@@ -19,6 +21,8 @@ mod tests;
 mod tree;
 mod view;
 
+pub use archived::ArchivedRows;
+pub use depart::{Departing, DepartingRows, Stamp};
 pub use host::{Host, Restored, SeriesDescription};
 pub use host_data::{Applied, SeriesPath};
 pub use keys::KeyCache;

@@ -153,7 +153,7 @@ fn select(data: &HostData, at: ComponentId, below: &[Element], id: MetricId, fou
 
 /// The component's own series, or those of its children that hold the metric.
 fn collect(data: &HostData, at: ComponentId, id: MetricId, found: &mut Vec<SeriesId>) {
-    match data.series.find(at, id).filter(|&series| data.holds_data(series)) {
+    match data.series.find(at, id).filter(|&series| data.holds_visible(series)) {
         Some(series) => found.push(series),
         None => data.components.children(at).iter().for_each(|&child| collect(data, child, id, found)),
     }

@@ -1,7 +1,7 @@
 //! Leaving memory: horizons and what lies before them.
 //!
-//! A horizon only moves forward. Reads stop at it at once, whatever is still held; what lies wholly before it is
-//! dropped here.
+//! A horizon only moves forward. Reads stop at it at once, whatever is still held. What lies wholly before it is dropped
+//! here, or stays until the archive has it (see `depart`).
 
 use crate::model::{ComponentId, EMPTY, SeriesId, is_empty};
 
@@ -11,8 +11,12 @@ use super::memory::Use;
 use super::slots::WINDOW;
 
 impl HostData {
-    /// Moves the horizon of a component and all below it to `to_secs`; answers how many blocks and open columns went.
+    /// Moves the horizon of a component and all below it to `to_secs`; answers how many blocks and open columns went
+    /// out of reach.
     pub(super) fn move_horizon(&mut self, component: ComponentId, to_secs: i64) -> u64 {
+        if self.keeps_departed {
+            return self.hide(component, to_secs);
+        }
         let node = self.components.node_mut(component);
         node.horizon_secs = node.horizon_secs.max(to_secs);
         let HostData { components, series, lanes, bytes, .. } = self;
@@ -42,15 +46,61 @@ impl HostData {
             }
         }
         if component == ComponentId::HOST {
-            let mut freed = 0;
-            self.ticks.retain(|ticks| {
-                let is_kept = ticks.end_secs() > to_secs;
-                freed += if is_kept { 0 } else { ticks.memory_bytes() };
-                is_kept
-            });
-            self.bytes.add(Use::Ticks, -(freed as i64));
+            self.drop_ticks(to_secs);
         }
         dropped
+    }
+
+    /// As [`move_horizon`](Self::move_horizon), where everything stays.
+    fn hide(&mut self, component: ComponentId, to_secs: i64) -> u64 {
+        let mut hidden = 0;
+        for (_, series) in
+            self.series.iter().filter(|(_, series)| self.components.is_below(series.component, component))
+        {
+            let from_secs = self.components.horizon(series.component);
+            let last = |block: &crate::block::Block| block.end_secs() - i64::from(block.frequency_secs());
+            hidden += series.blocks.iter().filter(|block| (from_secs..to_secs).contains(&last(block))).count() as u64;
+            if let Some(lane) = self.lanes.get(series.lane as usize).and_then(Option::as_ref) {
+                let last = (0..WINDOW).rfind(|&row| !is_empty(lane.get(row, series.column)));
+                hidden += u64::from(last.is_some_and(|row| (from_secs..to_secs).contains(&lane.centre(row as i64))));
+            }
+        }
+        let node = self.components.node_mut(component);
+        node.horizon_secs = node.horizon_secs.max(to_secs);
+        if component == ComponentId::HOST {
+            self.drop_ticks(to_secs);
+        }
+        hidden
+    }
+
+    fn drop_ticks(&mut self, to_secs: i64) {
+        let mut freed = 0;
+        self.ticks.retain(|ticks| {
+            let is_kept = ticks.end_secs() > to_secs;
+            freed += if is_kept { 0 } else { ticks.memory_bytes() };
+            is_kept
+        });
+        self.bytes.add(Use::Ticks, -(freed as i64));
+    }
+
+    /// Adds the days in which rows that are to depart may lie.
+    pub(super) fn departing_days(&self, limit_secs: i64, days: &mut std::collections::BTreeSet<i64>) {
+        const DAY_SECS: i64 = 86_400;
+        for (_, series) in self.series.iter() {
+            let limit = limit_secs.max(self.components.horizon(series.component));
+            let mut add = |begin_secs: i64, end_secs: i64| {
+                if begin_secs < end_secs.min(limit) {
+                    days.extend(begin_secs.div_euclid(DAY_SECS)..=(end_secs.min(limit) - 1).div_euclid(DAY_SECS));
+                }
+            };
+            series.blocks.iter().for_each(|block| add(block.start_secs(), block.end_secs()));
+            series.overlay().iter().for_each(|late| add(late.centre_secs, late.centre_secs + 1));
+            if let Some(lane) = self.lanes.get(series.lane as usize).and_then(Option::as_ref)
+                && let Some(first) = lane.first_secs()
+            {
+                add(first, lane.end_secs());
+            }
+        }
     }
 
     /// The centre of the first slot that holds a value.
@@ -59,6 +109,22 @@ impl HostData {
         let late = self.series.iter().filter_map(|(_, series)| Some(series.overlay().first()?.centre_secs));
         let open = self.lanes.iter().flatten().filter_map(Lane::first_secs);
         sealed.chain(late).chain(open).min()
+    }
+
+    /// Whether a series holds a value that reads may see.
+    pub(super) fn holds_visible(&self, id: SeriesId) -> bool {
+        if !self.keeps_departed {
+            return self.holds_data(id);
+        }
+        let series = self.series.get(id);
+        let horizon = self.components.horizon(series.component);
+        let last = |block: &crate::block::Block| block.end_secs() - i64::from(block.frequency_secs());
+        let lane = self.lanes.get(series.lane as usize).and_then(Option::as_ref);
+        series.blocks.iter().rev().any(|block| last(block) >= horizon)
+            || series.overlay().last().is_some_and(|late| late.centre_secs >= horizon)
+            || lane.is_some_and(|lane| {
+                (0..WINDOW).any(|row| lane.centre(row as i64) >= horizon && !is_empty(lane.get(row, series.column)))
+            })
     }
 
     /// Whether a series holds any value.

@@ -23,6 +23,8 @@ type Names<T> = HashMap<Arc<str>, T, foldhash::fast::RandomState>;
 pub struct Store {
     metrics: ArcSwap<MetricTable>,
     limits: Limits,
+    /// Whether hosts keep what lies before a horizon.
+    keeps_departed: bool,
     /// One lock for both levels: hosts are created once and looked up by name once a body.
     clusters: RwLock<Names<Names<Arc<Host>>>>,
     hosts: AtomicUsize,
@@ -35,10 +37,19 @@ impl Store {
         Store {
             metrics: ArcSwap::from_pointee(metrics),
             limits,
+            keeps_departed: false,
             clusters: RwLock::default(),
             hosts: AtomicUsize::new(0),
             bytes: Arc::default(),
         }
+    }
+
+    /// The store of an engine with an archive: what lies before a horizon is out of reach, but stays until the archive
+    /// has it.
+    #[must_use]
+    pub fn keeping_departed(mut self) -> Self {
+        self.keeps_departed = true;
+        self
     }
 
     /// The metrics that are configured now.
@@ -87,7 +98,12 @@ impl Store {
         self.hosts.fetch_add(1, Ordering::Relaxed);
         let cluster_name =
             clusters.get_key_value(cluster).map_or_else(|| Arc::from(cluster), |(name, _)| Arc::clone(name));
-        let created = Arc::new(Host::new(Arc::clone(&cluster_name), Arc::from(host), Arc::clone(&self.bytes)));
+        let created = Arc::new(Host::new(
+            Arc::clone(&cluster_name),
+            Arc::from(host),
+            Arc::clone(&self.bytes),
+            self.keeps_departed,
+        ));
         clusters.entry(cluster_name).or_default().insert(Arc::clone(created.name()), Arc::clone(&created));
         Ok(created)
     }

@@ -34,8 +34,25 @@ struct Open {
 impl SeriesView {
     /// Takes a series over `[from, to)` with a block more on either side; `None` when it holds nothing at all.
     pub(super) fn take(data: &HostData, id: SeriesId, from_secs: i64, to_secs: i64) -> Option<SeriesView> {
+        let horizon_secs = data.components.horizon(data.series.get(id).component);
+        Self::take_behind(data, id, from_secs, to_secs, horizon_secs)
+    }
+
+    /// Takes a series over all time, with what is kept for the archive.
+    pub(super) fn take_whole(data: &HostData, id: SeriesId) -> Option<SeriesView> {
+        let is_all = data.keeps_departed;
+        let horizon_secs = if is_all { i64::MIN } else { data.components.horizon(data.series.get(id).component) };
+        Self::take_behind(data, id, i64::MIN / 4, i64::MAX / 4, horizon_secs)
+    }
+
+    fn take_behind(
+        data: &HostData,
+        id: SeriesId,
+        from_secs: i64,
+        to_secs: i64,
+        horizon_secs: i64,
+    ) -> Option<SeriesView> {
         let series = data.series.get(id);
-        let horizon_secs = data.components.horizon(series.component);
         let open = data.lanes.get(series.lane as usize).and_then(Option::as_ref).and_then(|lane| {
             let filled =
                 |row: &usize| !is_empty(lane.get(*row, series.column)) && lane.centre(*row as i64) >= horizon_secs;

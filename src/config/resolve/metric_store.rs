@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::file::{CleanupSetting, LimitsSection, MetricStoreSection};
-use crate::engine::{CheckpointFormat, CleanupMode, Options, WalSync};
+use crate::engine::{ArchiveOptions, CheckpointFormat, CleanupMode, Options, WalSync};
 use crate::store::Limits;
 
 use super::{Notes, path_of, text_of};
@@ -79,7 +79,7 @@ fn cleanup(section: &MetricStoreSection, checkpoints: &Path, notes: &mut Notes) 
         let expected = "a folder outside of /metric-store/checkpoints/directory";
         notes.wrong(POINTER, &directory.to_string_lossy(), expected);
     }
-    CleanupMode::Archive(directory)
+    CleanupMode::Archive(ArchiveOptions::new(directory))
 }
 
 /// A path without `.`, so that `./var` and `var` are the same.

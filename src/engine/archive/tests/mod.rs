@@ -1,0 +1,6 @@
+//! The archive as a whole, on real files: what is written, what stays, and what a crash at any step leaves.
+
+mod bench;
+mod crashes;
+mod online;
+mod retention;
