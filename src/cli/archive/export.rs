@@ -94,7 +94,7 @@ fn archive_of(arguments: &ExportArguments) -> Result<PathBuf, ExportError> {
         return Ok(archive.clone());
     }
     match config::load(&arguments.config, &Environment::of_process())?.engine_options().cleanup {
-        CleanupMode::Archive(folder) => Ok(folder),
+        CleanupMode::Archive(options) => Ok(options.directory),
         CleanupMode::Delete => Err(ExportError::NoArchive(arguments.config.clone())),
     }
 }
