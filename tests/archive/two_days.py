@@ -21,7 +21,7 @@ def ask_duckdb():
         f"SELECT timestamp, value::DOUBLE FROM {SOURCE} WHERE hostname = 'a0011' AND metric = 'thread_0'"
         " AND scope = 'hwthread' AND scope_id = '77' AND frequency = 60 ORDER BY timestamp"
     ).fetchall()
-    times = duckdb.sql(f"SELECT min(timestamp), max(timestamp) FROM {SOURCE}").fetchone()
+    times = duckdb.sql(f"SELECT min(timestamp), max(timestamp) FROM {SOURCE}").fetchall()[0]
     return {"groups": groups, "rows": sum(group[2] for group in groups), "series": series, "times": times}
 
 

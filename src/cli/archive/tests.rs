@@ -6,7 +6,6 @@ use std::path::Path;
 use clap::Parser;
 
 use super::export::{Exported, export};
-use super::*;
 use crate::cli::command::{ArchiveCommand, Command, ExportArguments};
 use crate::formats::line;
 use crate::formats::parquet::{ArchiveReader, ArchiveWriter, Batch, Filter, Rows, ValueType, WriterOptions};
@@ -182,7 +181,8 @@ fn a_bad_file_is_named_and_the_others_go_on() {
 fn files_that_are_not_sorted_are_sorted() {
     use arrow::array::{ArrayRef, Float32Array, Int64Array, RecordBatch, StringArray};
     use std::sync::Arc;
-    let rows: [(&str, &str, &str, &str, i64, f32); 6] = [
+    type Row = (&'static str, &'static str, &'static str, &'static str, i64, f32);
+    let rows: [Row; 6] = [
         ("b", "load", "node", "", 60, 1.0),
         ("b", "load", "node", "", 120, 2.0),
         ("b", "flops", "core", "1", 60, 3.0),
@@ -190,15 +190,14 @@ fn files_that_are_not_sorted_are_sorted() {
         ("a", "load", "node", "", 60, 5.0),
         ("b", "load", "node", "", 0, 6.0),
     ];
-    let text = |name: &dyn Fn(&(&'static str, &'static str, &'static str, &'static str, i64, f32)) -> &'static str| -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(rows.iter().map(name)))
-    };
+    let text =
+        |name: fn(&Row) -> &'static str| -> ArrayRef { Arc::new(StringArray::from_iter_values(rows.iter().map(name))) };
     let columns: [(&str, ArrayRef); 8] = [
-        ("cluster", text(&|_| "alex")),
-        ("hostname", text(&|row| row.0)),
-        ("metric", text(&|row| row.1)),
-        ("scope", text(&|row| row.2)),
-        ("scope_id", text(&|row| row.3)),
+        ("cluster", text(|_| "alex")),
+        ("hostname", text(|row| row.0)),
+        ("metric", text(|row| row.1)),
+        ("scope", text(|row| row.2)),
+        ("scope_id", text(|row| row.3)),
         ("timestamp", Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| T0 + row.4)))),
         ("frequency", Arc::new(Int64Array::from_iter_values(rows.iter().map(|_| 60)))),
         ("value", Arc::new(Float32Array::from_iter_values(rows.iter().map(|row| row.5)))),

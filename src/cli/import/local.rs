@@ -4,14 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::cli::process::drop_privileges;
+use crate::cli::stop::Stop;
 use crate::config::{self, Environment};
 use crate::disk::SystemDisk;
 use crate::engine::{Background, Engine, IngestError, IngestReport};
 use crate::model::Metric;
 use crate::telemetry::Telemetry;
 use crate::time::SystemClock;
-
-use crate::cli::stop::Stop;
 
 use super::error::ImportError;
 use super::target::Stored;
@@ -32,6 +32,9 @@ impl Local {
     /// Opens the checkpoint directory of a config and reads what is in it.
     pub(super) fn open(config: &Path, stop: Stop) -> Result<Self, ImportError> {
         let config = config::load(config, &Environment::of_process())?;
+        // As the server does: what root leaves there, the server could not write.
+        drop_privileges(config.main.user.as_deref(), config.main.group.as_deref())
+            .map_err(|error| ImportError::Setup(error.to_string()))?;
         let (disk, clock) = (Arc::new(SystemDisk), Arc::new(SystemClock));
         let telemetry = Arc::new(Telemetry::default());
         let engine = Engine::open(config.engine_options(), config.metric_table(), disk, clock, telemetry)?;
@@ -70,9 +73,12 @@ impl Local {
     pub(super) fn finish(self) -> Result<Vec<(String, u64)>, ImportError> {
         self.background.stop();
         let report = self.engine.checkpoint();
-        let reasons = skipped_by_reason(&self.engine.telemetry().encode());
-        self.engine.close();
-        if report.failed > 0 { Err(ImportError::Checkpoint(report.failed)) } else { Ok(reasons) }
+        if report.failed > 0 {
+            // Flushes the logs, and tries again.
+            self.engine.close();
+            return Err(ImportError::Checkpoint(report.failed));
+        }
+        Ok(skipped_by_reason(&self.engine.telemetry().encode()))
     }
 }
 
