@@ -30,11 +30,6 @@ impl Distinct {
         }
     }
 
-    /// The values by number.
-    pub(super) fn values(&self) -> &[u64] {
-        &self.values
-    }
-
     /// Forgets the values and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.values.clear();

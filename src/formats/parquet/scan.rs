@@ -99,10 +99,11 @@ impl Batches {
         indexed.read_page_indexes(&self.source)?;
         let metadata = Arc::new(indexed.finish()?);
         let Some(selection) = prune::select(&metadata, &self.columns, &self.filter) else { return Ok(None) };
+        let source = self.source.of_pages(self.page_starts(&metadata));
         let options = ArrowReaderOptions::new().with_schema(self.arrow_schema(&metadata)?);
         let metadata = ArrowReaderMetadata::try_new(metadata, options)?;
         let mask = ProjectionMask::leaves(metadata.parquet_schema(), self.columns.all());
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.source.clone(), metadata)
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(source, metadata)
             .with_projection(mask)
             .with_batch_size(RECORD_BATCH_ROWS);
         let builder = match selection {
@@ -110,6 +111,19 @@ impl Batches {
             prune::Selection::Some(selection) => builder.with_row_selection(selection),
         };
         Ok(Some(builder.build()?))
+    }
+
+    /// Where pages begin in a file's only row group, as far as its page index tells.
+    fn page_starts(&self, metadata: &ParquetMetaData) -> Vec<u64> {
+        let mut starts = Vec::new();
+        for column in self.columns.all() {
+            starts.push(metadata.row_group(0).column(column).byte_range().0);
+            let offsets = metadata.page_index().and_then(|index| index.offset_index(0, column));
+            let pages = offsets.into_iter().flat_map(|offsets| offsets.page_locations());
+            starts.extend(pages.filter_map(|page| u64::try_from(page.offset).ok()));
+        }
+        starts.sort_unstable();
+        starts
     }
 
     /// The file's schema with strings as dictionaries: they repeat, and a string that is stored once must not grow to

@@ -14,16 +14,27 @@ const READ_AHEAD_BYTES: usize = 4 << 10;
 /// Bytes that one piece may have: no page and no index of ours comes near it.
 const PIECE_BYTES_MAX: usize = 1 << 28;
 
+/// Bytes that a page may have, decompressed. Ours have 512 KiB, those of cc-metric-store 256 KiB.
+const PAGE_BYTES_MAX: u64 = 16 << 20;
+
 /// A file that the Parquet library reads from.
 #[derive(Clone)]
 pub(super) struct Source {
     file: Arc<dyn RandomRead>,
+    pages: Option<Arc<[u64]>>,
 }
 
 impl Source {
     /// Reads from `file`.
     pub(super) fn new(file: Arc<dyn RandomRead>) -> Self {
-        Source { file }
+        Source { file, pages: None }
+    }
+
+    /// The same file for reading pages alone: refuses those that claim to be large once they are decompressed, for the
+    /// library allocates what they claim. `starts` are the known places of pages, ascending; it reads these in one
+    /// piece, and all others as a stream first.
+    pub(super) fn of_pages(&self, starts: Vec<u64>) -> Self {
+        Source { file: self.file.clone(), pages: Some(starts.into()) }
     }
 }
 
@@ -37,7 +48,8 @@ impl ChunkReader for Source {
     type T = Stream;
 
     fn get_read(&self, start: u64) -> LibraryResult<Stream> {
-        Ok(Stream { file: self.file.clone(), at: start, ahead: Vec::new(), used: 0 })
+        let is_page = self.pages.is_some();
+        Ok(Stream { file: self.file.clone(), at: start, ahead: Vec::new(), used: 0, is_page })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> LibraryResult<Bytes> {
@@ -50,6 +62,9 @@ impl ChunkReader for Source {
         }
         let mut buffer = vec![0; length];
         self.file.read_at(start, &mut buffer).map_err(|error| LibraryError::External(Box::new(error)))?;
+        if self.pages.as_ref().is_some_and(|starts| starts.binary_search(&start).is_ok()) {
+            check_page(&buffer).map_err(|reason| LibraryError::General(format!("page at {start}: {reason}")))?;
+        }
         Ok(buffer.into())
     }
 }
@@ -60,6 +75,8 @@ pub(super) struct Stream {
     at: u64,
     ahead: Vec<u8>,
     used: usize,
+    /// Whether the next byte begins a page.
+    is_page: bool,
 }
 
 impl Read for Stream {
@@ -70,6 +87,9 @@ impl Read for Stream {
             let len = left.min(buffer.len().clamp(READ_AHEAD_BYTES, PIECE_BYTES_MAX) as u64) as usize;
             self.ahead.resize(len, 0);
             self.file.read_at(self.at, &mut self.ahead)?;
+            if std::mem::take(&mut self.is_page) {
+                check_page(&self.ahead).map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, reason))?;
+            }
             self.at += len as u64;
             self.used = 0;
         }
@@ -78,4 +98,29 @@ impl Read for Stream {
         self.used += len;
         Ok(len)
     }
+}
+
+/// Reads as much of a page's header as it takes to know its size: the fields 1 (type) and 2 (decompressed bytes) of a
+/// structure in Thrift's compact protocol, which every writer puts in this order.
+fn check_page(header: &[u8]) -> Result<(), String> {
+    let mut bytes = header.iter().copied();
+    for name in ["type", "size"] {
+        // The next field, a 32-bit integer.
+        if bytes.next() != Some(0x15) {
+            return Err(format!("a header without its {name}"));
+        }
+        let mut number = 0;
+        for shift in (0..35).step_by(7) {
+            let byte = bytes.next().ok_or("a header that is cut off")?;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                break;
+            }
+        }
+        // Zigzag: even numbers are the positive ones, doubled.
+        if number % 2 != 0 || number / 2 > PAGE_BYTES_MAX {
+            return Err(format!("a {name} of {}: expected {PAGE_BYTES_MAX} bytes at most", number / 2));
+        }
+    }
+    Ok(())
 }

@@ -66,11 +66,14 @@ impl<W: Write + Send> ArchiveWriter<W> {
     /// When there is no such compression level, the cluster's name is too long, or the target fails.
     pub fn begin(out: W, cluster: &str, options: &WriterOptions) -> Result<Self, ParquetError> {
         check_name("cluster name, bytes", cluster)?;
-        let level = ZstdLevel::try_new(options.compression_level).map_err(|_| ParquetError::DoesNotFit {
+        let no_level = || ParquetError::DoesNotFit {
             what: "compression level",
             size: options.compression_level.into(),
             expected: "1 to 22".to_owned(),
-        })?;
+        };
+        // The library takes 0 for its default and negative ones for speed; neither is offered.
+        let level = Some(options.compression_level).filter(|level| *level > 0).ok_or_else(no_level)?;
+        let level = ZstdLevel::try_new(level).map_err(|_| no_level())?;
         let parquet_schema = schema::schema(options.value, options.has_parents).map_err(ParquetError::writing)?;
         let own = [(FORMAT_KEY, FORMAT_VERSION), (CLUSTER_KEY, cluster)];
         let own = own.map(|(key, value)| KeyValue::new(key.to_owned(), value.to_owned()));
