@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 
 use crate::config::{self, Config, Environment, Errors};
 use crate::disk::SystemDisk;
-use crate::engine::{Background, Engine, OpenError};
+use crate::engine::{ArchiveError, Background, CleanupMode, CleanupProgress, CleanupReport, Engine, OpenError};
 use crate::server::{self, BackendError, BackendNodes, PublicKeyError, Tls, TlsError, nats};
 use crate::telemetry::Telemetry;
 use crate::time::SystemClock;
@@ -27,6 +27,9 @@ use super::signals::{Request, Signals};
 
 /// How long the port waits for the first attempt to reach a NATS server.
 const NATS_FIRST_TRY: Duration = Duration::from_secs(1);
+
+/// Between two lines of progress of a cleanup.
+const CLEANUP_TELLS: Duration = Duration::from_secs(2);
 
 /// Why the server ended, or never began.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +58,9 @@ pub enum RunError {
     /// The checkpoint directory can't be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The cleanup failed; the next one goes on from there.
+    #[error("cleanup: {0}")]
+    Cleanup(#[from] ArchiveError),
     /// The certificates can't be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -106,7 +112,8 @@ fn run(arguments: &Arguments) -> Result<(), RunError> {
     outcome
 }
 
-/// Drops what is older than the retention from the checkpoint directory, offline: recover, clean up, checkpoint.
+/// Takes what is older than the retention out of the checkpoint directory of a store that is not running, and puts it
+/// into the archive if there is one.
 fn cleanup_checkpoints(config: &Config) -> Result<(), RunError> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     // The node provider asks on it.
@@ -115,10 +122,19 @@ fn cleanup_checkpoints(config: &Config) -> Result<(), RunError> {
     if let Some(backend) = &config.main.backend {
         engine.set_node_provider(Arc::new(BackendNodes::new(backend_options(backend), runtime.handle().clone())?));
     }
-    engine.recover()?;
-    let dropped = engine.retain().blocks;
-    engine.close();
-    super::print(&format!("Cleanup done: {dropped} blocks dropped.\n"));
+    let told = std::cell::Cell::new(std::time::Instant::now());
+    let report = engine.cleanup_offline(&|progress| {
+        let CleanupProgress { hosts, of_hosts, rows } = progress;
+        if told.get().elapsed() >= CLEANUP_TELLS || hosts == of_hosts {
+            told.set(std::time::Instant::now());
+            eprintln!("cleanup: {hosts} of {of_hosts} hosts, {rows} rows for the archive");
+        }
+    })?;
+    let CleanupReport { blocks, files, rows, bytes, .. } = report;
+    super::print(&match config.engine_options().cleanup {
+        CleanupMode::Archive(_) => format!("Cleanup done: {rows} rows archived in {files} files, {bytes} bytes.\n"),
+        CleanupMode::Delete => format!("Cleanup done: {blocks} blocks dropped.\n"),
+    });
     Ok(())
 }
 

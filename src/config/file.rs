@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use crate::engine::{CheckpointFormat, WalSync};
+use crate::engine::{CheckpointFormat, Partition, ValueType, WalSync};
 
 use super::settings::{ClientCerts, Compression};
 
@@ -200,13 +200,31 @@ pub(super) struct CheckpointsSection {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[schemars(inline)]
 pub(super) struct CleanupSection {
-    /// Delete the data, or keep it for the archive, which is not written yet.
+    /// Delete the data, or move it to the archive.
     #[serde(default)]
     #[schemars(with = "CleanupWord", extend("default" = "delete"))]
     pub mode: Option<CleanupSetting>,
     /// The folder of the archive, needed by the mode archive.
     #[schemars(extend("default" = ""))]
     pub directory: Option<String>,
+    /// The Zstandard level of the archive's files.
+    #[schemars(range(min = 1, max = 22), extend("default" = 3))]
+    pub compression_level: Option<i32>,
+    /// What a file of the archive holds: a whole cleanup, or one day of it.
+    #[serde(default)]
+    #[schemars(with = "PartitionWord", extend("default" = "cleanup"))]
+    pub partition_by: Option<PartitionSetting>,
+    /// The type of the values in the archive's files.
+    #[serde(default)]
+    #[schemars(with = "ValueTypeWord", extend("default" = "float32"))]
+    pub value_type: Option<ValueTypeSetting>,
+    /// Files of the archive whose newest row is older are removed, as a Go duration; empty: none are.
+    #[schemars(extend("default" = ""))]
+    pub max_age: Option<String>,
+    /// The oldest files are removed while the archive is larger: bytes, or a text with a unit; 0: none are.
+    #[serde(default)]
+    #[schemars(with = "Quantity", extend("default" = 0))]
+    pub max_size: Option<Quantity>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -332,6 +350,40 @@ impl From<WalSyncSetting> for WalSync {
     }
 }
 
+/// How the file spells [`Partition`].
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum PartitionSetting {
+    Cleanup,
+    Day,
+}
+
+impl From<PartitionSetting> for Partition {
+    fn from(setting: PartitionSetting) -> Self {
+        match setting {
+            PartitionSetting::Cleanup => Partition::Cleanup,
+            PartitionSetting::Day => Partition::Day,
+        }
+    }
+}
+
+/// How the file spells [`ValueType`].
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ValueTypeSetting {
+    Float32,
+    Float64,
+}
+
+impl From<ValueTypeSetting> for ValueType {
+    fn from(setting: ValueTypeSetting) -> Self {
+        match setting {
+            ValueTypeSetting::Float32 => ValueType::Float32,
+            ValueTypeSetting::Float64 => ValueType::Float64,
+        }
+    }
+}
+
 /// The mode of cleanups, still without its folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -371,6 +423,8 @@ schema_only! {
     FileFormatWord = { "enum": ["native", "wal", "json"] };
     WalSyncWord = { "enum": ["interval", "always", "never"] };
     CleanupWord = { "enum": ["delete", "archive"] };
+    PartitionWord = { "enum": ["cleanup", "day"] };
+    ValueTypeWord = { "enum": ["float32", "float64"] };
     CompressionWord = { "enum": ["auto", "on", "off"] };
     ClientCertsWord = { "enum": ["off", "optional", "required"] };
     AggregationWord = { "enum": ["sum", "avg", "", null] };

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::environment::OVERRIDES;
 use super::schema::SCHEMA;
 use super::*;
-use crate::engine::{ArchiveOptions, CheckpointFormat, CleanupMode, WalSync};
+use crate::engine::{ArchiveOptions, CheckpointFormat, CleanupMode, Partition, ValueType, WalSync};
 use crate::model::Aggregation;
 
 /// A folder with a config file.
@@ -141,7 +141,9 @@ fn every_key_of_our_own_is_understood() {
         },
         "metric-store": {
             "future-tolerance": "5m", "wal-sync": "always", "memory-cap": "512MB",
-            "limits": { "hosts": 1, "components-per-host": 2, "series-per-host": 3, "name-bytes": 4 }
+            "limits": { "hosts": 1, "components-per-host": 2, "series-per-host": 3, "name-bytes": 4 },
+            "cleanup": { "mode": "archive", "directory": "/a", "compression-level": 19, "partition-by": "day",
+                         "value-type": "float64", "max-age": "8760h", "max-size": "1.5TB" }
         },
         "nats": { "address": ["nats://a:4222, b", "tls://c:1"], "nkey-seed-file": "seed",
                   "tls": { "ca-file": "ca", "cert-file": "c", "key-file": "k" } }
@@ -159,6 +161,15 @@ fn every_key_of_our_own_is_understood() {
     assert_eq!(options.wal_sync, WalSync::Always);
     assert_eq!(options.memory_bytes_max, 512_000_000);
     assert_eq!((options.limits.hosts_max, options.limits.name_bytes_max), (1, 4));
+    let archive = ArchiveOptions {
+        compression_level: 19,
+        value: ValueType::Float64,
+        partition: Partition::Day,
+        max_age: Some(Duration::from_secs(8760 * 3600)),
+        bytes_max: 1_500_000_000_000,
+        ..ArchiveOptions::new("/a")
+    };
+    assert_eq!(options.cleanup, CleanupMode::Archive(archive));
     let nats = config.nats.clone().unwrap();
     assert_eq!(nats.addresses, ["nats://a:4222", "b", "tls://c:1"]);
     assert_eq!(nats.tls.client, Some(TlsFiles { cert_file: "c".into(), key_file: "k".into() }));

@@ -30,6 +30,21 @@ const BATCH_SAMPLES: usize = 10_000;
 
 /// Reads all hosts' folders in the checkpoint directory.
 pub(super) fn adopt(engine: &Engine) -> Result<(), OpenError> {
+    let folders = host_folders(engine)?;
+    let done = AtomicU64::new(0);
+    engine.in_parallel(folders.len(), |at| {
+        let (cluster, host, folder) = &folders[at];
+        adopt_host(engine, cluster, host, folder);
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        if done.is_multiple_of(PROGRESS_HOSTS) {
+            tracing::info!("recovery: {done} of {} hosts read", folders.len());
+        }
+    });
+    Ok(())
+}
+
+/// The folders of hosts in the checkpoint directory, with the names of cluster and host.
+pub(super) fn host_folders(engine: &Engine) -> Result<Vec<(String, String, PathBuf)>, OpenError> {
     let root = &engine.options.checkpoints;
     let clusters = list(engine, root)?;
     let mut folders: Vec<(String, String, PathBuf)> = Vec::new();
@@ -44,23 +59,15 @@ pub(super) fn adopt(engine: &Engine) -> Result<(), OpenError> {
             folders.push((names.0, names.1, path.join(&host.name)));
         }
     }
-    let done = AtomicU64::new(0);
-    engine.in_parallel(folders.len(), |at| {
-        let (cluster, host, folder) = &folders[at];
-        adopt_host(engine, cluster, host, folder);
-        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-        if done.is_multiple_of(PROGRESS_HOSTS) {
-            tracing::info!("recovery: {done} of {} hosts read", folders.len());
-        }
-    });
-    Ok(())
+    Ok(folders)
 }
 
 fn list(engine: &Engine, path: &Path) -> Result<Vec<Entry>, OpenError> {
     engine.disk.list(path).map_err(|error| OpenError::Disk { path: path.to_owned(), error })
 }
 
-fn adopt_host(engine: &Engine, cluster: &str, name: &str, folder: &Path) {
+/// Reads one host's folder into memory.
+pub(super) fn adopt_host(engine: &Engine, cluster: &str, name: &str, folder: &Path) {
     let host = match engine.store.host_or_create(cluster, name) {
         Ok(host) => host,
         Err(limit) => return damage::note(&engine.telemetry, "limit", folder, &limit),

@@ -191,6 +191,31 @@ impl Engine {
         Ok(Some(Written { snapshot, state, horizon_moves, folder, name, covered_bytes }))
     }
 
+    /// Writes a host's snapshot beside its place; `false` when the host holds nothing.
+    pub(super) fn write_rest_beside(
+        &self,
+        host: &Arc<Host>,
+        path: &Path,
+        form: SnapshotForm,
+        span: Span,
+    ) -> io::Result<bool> {
+        let level = HostLevel::of(host, &self.store);
+        if level.metrics.is_empty() && level.children.is_empty() {
+            return Ok(false);
+        }
+        self.disk.write_temporary(path, &mut |mut out| {
+            let written = match form {
+                SnapshotForm::Bin => ccms::write_bin(&mut out, span, &level),
+                SnapshotForm::Json => ccms::write_json(&mut out, span, &level),
+            };
+            written.map_err(io::Error::other)
+        })?;
+        match level.has_unwritten() {
+            true => Err(io::Error::other("a series spans more slots than a snapshot of this form can hold")),
+            false => Ok(true),
+        }
+    }
+
     /// Puts a host's files in their places.
     fn publish(&self, host: &Arc<Host>, written: &Written) -> io::Result<()> {
         // The snapshot first: a state that is newer than it would name rows that no file has.
@@ -227,7 +252,7 @@ impl Engine {
     }
 
     /// Moves the files of other forms out of the way, once a checkpoint in the current form holds what they held.
-    fn move_foreign_files(&self) {
+    pub(super) fn move_foreign_files(&self) {
         let own = self.options.checkpoints.join(OWN_FOLDER);
         let (folder, is_foreign): (&Path, fn(&str) -> bool) = match self.options.format {
             CheckpointFormat::Native => (&self.options.checkpoints, |name| name != OWN_FOLDER),

@@ -22,6 +22,7 @@ mod tests;
 mod work;
 
 pub use self::core::Engine;
+pub use archive::{ArchiveError, CleanupProgress};
 pub use options::{ArchiveOptions, CheckpointFormat, CleanupMode, Options, Partition, ValueType, WalSync};
 pub use outcome::{BadLine, CheckpointReport, CleanupReport, IngestError, IngestReport, OpenError};
 pub use retain::{NodeProvider, UsedNodes};

@@ -66,6 +66,11 @@ pub(super) fn recover(engine: &Engine) -> Result<Vec<NativeStart>, OpenError> {
     Ok(starts.into_inner())
 }
 
+/// Reads one shard alone; answers where its log goes on.
+pub(super) fn recover_one(engine: &Engine, shard: usize) -> Result<NativeStart, OpenError> {
+    recover_shard(engine, shard, &Recovered::default())
+}
+
 fn recover_shard(engine: &Engine, shard: usize, counts: &Recovered) -> Result<NativeStart, OpenError> {
     let folder = engine.shard_folder(shard);
     let entries = match engine.disk.list(&folder) {

@@ -171,7 +171,7 @@ impl Engine {
         report
     }
 
-    fn used_nodes(&self, before_secs: i64) -> Result<UsedNodes, String> {
+    pub(super) fn used_nodes(&self, before_secs: i64) -> Result<UsedNodes, String> {
         match self.nodes.read().clone() {
             Some(provider) => provider.used_nodes(before_secs),
             None => Ok(UsedNodes::new()),

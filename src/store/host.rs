@@ -13,7 +13,7 @@ use super::host_data::{Applied, HostData, SeriesPath};
 use super::keys::KeyCache;
 use super::lane::Lane;
 use super::limits::{LimitReached, Limits};
-use super::memory::{SharedBytes, Use};
+use super::memory::{Bytes, SharedBytes, Use};
 use super::view::SeriesView;
 
 /// A host of a cluster.
@@ -254,6 +254,13 @@ impl Host {
         counts[1] += data.series.len() as u64;
         counts[2] += data.lanes.iter().flatten().count() as u64;
         counts[3] += data.series.iter().map(|(_, series)| series.blocks.len() as u64).sum::<u64>();
+    }
+
+    /// Takes the host's bytes out of those of all hosts.
+    pub(super) fn stop_counting(&self) {
+        let mut data = self.data.write();
+        data.bytes = Bytes::default();
+        self.publish(&mut data);
     }
 
     fn publish(&self, data: &mut HostData) {

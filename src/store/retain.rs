@@ -1,7 +1,7 @@
 //! Leaving memory: horizons and what lies before them.
 //!
-//! A horizon only moves forward. Reads stop at it at once, whatever is still held. What lies wholly before it is dropped
-//! here, or stays until the archive has it (see `depart`).
+//! A horizon only moves forward. Reads stop at it at once, whatever is still held. What lies wholly before it is
+//! dropped here, or stays until the archive has it (see `depart`).
 
 use crate::model::{ComponentId, EMPTY, SeriesId, is_empty};
 

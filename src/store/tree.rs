@@ -108,6 +108,17 @@ impl Store {
         Ok(created)
     }
 
+    /// Takes a host out of the tree. For those who work on one host after the other: whoever writes to it refers to it
+    /// for as long as the process lives.
+    pub fn forget(&self, host: &Host) {
+        let mut clusters = self.clusters.write();
+        let gone = clusters.get_mut(&**host.cluster()).and_then(|hosts| hosts.remove(&**host.name()));
+        if let Some(gone) = gone {
+            self.hosts.fetch_sub(1, Ordering::Relaxed);
+            gone.stop_counting();
+        }
+    }
+
     /// The clusters' names, sorted.
     pub fn cluster_names(&self) -> Vec<Arc<str>> {
         let mut names: Vec<Arc<str>> = self.clusters.read().keys().cloned().collect();

@@ -79,7 +79,17 @@ fn cleanup(section: &MetricStoreSection, checkpoints: &Path, notes: &mut Notes) 
         let expected = "a folder outside of /metric-store/checkpoints/directory";
         notes.wrong(POINTER, &directory.to_string_lossy(), expected);
     }
-    CleanupMode::Archive(ArchiveOptions::new(directory))
+    const MAX_AGE: &str = "/metric-store/cleanup/max-age";
+    let default = ArchiveOptions::new(directory);
+    let max_age = notes.duration(MAX_AGE, &section.cleanup.max_age, Duration::ZERO, Duration::from_secs(1));
+    CleanupMode::Archive(ArchiveOptions {
+        compression_level: section.cleanup.compression_level.unwrap_or(default.compression_level),
+        value: section.cleanup.value_type.map_or(default.value, Into::into),
+        partition: section.cleanup.partition_by.map_or(default.partition, Into::into),
+        max_age: (max_age > Duration::ZERO).then_some(max_age),
+        bytes_max: notes.bytes("/metric-store/cleanup/max-size", &section.cleanup.max_size, 1.0, 0),
+        ..default
+    })
 }
 
 /// A path without `.`, so that `./var` and `var` are the same.

@@ -1,14 +1,15 @@
-//! Why an archive could not be written or read.
+//! Why a cleanup failed.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::super::outcome::OpenError;
 use crate::formats::parquet::ParquetError;
 
-/// What went wrong; all data is still in memory.
+/// What went wrong. All data is still where it was, or in the archive.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(in crate::engine) enum ArchiveError {
+pub enum ArchiveError {
     /// A file or folder.
     #[error("{path}: {error}")]
     Disk {
@@ -43,6 +44,12 @@ pub(in crate::engine) enum ArchiveError {
         /// Why.
         reason: String,
     },
+    /// The checkpoint directory.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Nobody knows which hosts are in use.
+    #[error("nobody knows which nodes are in use, all data is kept: {0}")]
+    UsedNodes(String),
     /// The store is shutting down.
     #[error("stopped: the store is shutting down")]
     Stopped,

@@ -8,6 +8,8 @@
 mod error;
 mod expire;
 mod manifest;
+mod offline;
+mod output;
 mod pass;
 mod plan;
 mod settle;
@@ -15,6 +17,8 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use error::ArchiveError;
+pub use offline::CleanupProgress;
 pub(super) use pass::Archived;
 pub(super) use plan::Plan;
 pub(super) use state::ArchiveState;

@@ -25,6 +25,11 @@ impl Plan {
         self.cutoff_secs.filter(|_| is_meant && !is_used(&self.spared, host))
     }
 
+    /// As [`exceptions`](Self::exceptions), for all spared hosts of a cluster.
+    pub(super) fn exceptions_of(&self, cluster: &str) -> BTreeMap<String, Option<i64>> {
+        self.spared.get(cluster).into_iter().flatten().map(|host| (host.clone(), None)).collect()
+    }
+
     /// As the manifest holds it: the hosts among these whose cutoff is not the general one.
     pub(super) fn exceptions<'h>(&self, hosts: impl Iterator<Item = &'h Host>) -> BTreeMap<String, Option<i64>> {
         hosts

@@ -7,7 +7,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::disk::RandomRead;
 use crate::formats::parquet::{ArchiveReader, Batch, Filter, ValueType};
+use crate::model::MetricTable;
 use crate::store::{ArchivedRows, Host, Stamp};
 
 use super::super::core::Engine;
@@ -42,26 +44,7 @@ impl Engine {
 
     fn settle_file(&self, options: &ArchiveOptions, cluster: &str, entry: &FileEntry) -> Result<(), ArchiveError> {
         let path = cluster_folder(&options.directory, cluster).join(&entry.file);
-        if let Some(folder) = path.parent() {
-            // Whoever dropped rows before the name is durable could lose them.
-            match self.disk.sync_dir(folder) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                other => other.map_err(disk(folder))?,
-            }
-        }
-        let file = match self.disk.open_random(&path) {
-            Ok(file) => file,
-            Err(error)
-                if error.kind() == std::io::ErrorKind::NotFound
-                    && self.archive.is_in_place(&*self.disk, options, cluster) =>
-            {
-                tracing::info!("{}: was never finished, its rows are still in memory", path.display());
-                return self.archive.change(&*self.disk, options, cluster, |manifest| {
-                    manifest.files.retain(|other| other.file != entry.file);
-                });
-            }
-            Err(error) => return Err(disk(&path)(error)),
-        };
+        let Some(file) = self.open_pending(options, cluster, entry, &path)? else { return Ok(()) };
         let reader = ArchiveReader::open(file).map_err(parquet(&path))?;
         let mut removed = 0;
         let mut current: Option<OfHost> = None;
@@ -81,6 +64,37 @@ impl Engine {
         tracing::info!("{}: {removed} of its {} rows were still in memory and are dropped", path.display(), entry.rows);
         self.note_dropped(cluster, entry);
         Ok(())
+    }
+
+    /// Opens a pending file, once its name is durable; one that was never finished is forgotten.
+    pub(super) fn open_pending(
+        &self,
+        options: &ArchiveOptions,
+        cluster: &str,
+        entry: &FileEntry,
+        path: &Path,
+    ) -> Result<Option<Arc<dyn RandomRead>>, ArchiveError> {
+        if let Some(folder) = path.parent() {
+            // Whoever dropped rows before the name is durable could lose them.
+            match self.disk.sync_dir(folder) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                other => other.map_err(disk(folder))?,
+            }
+        }
+        match self.disk.open_random(path) {
+            Ok(file) => Ok(Some(file)),
+            Err(error)
+                if error.kind() == std::io::ErrorKind::NotFound
+                    && self.archive.is_in_place(&*self.disk, options, cluster) =>
+            {
+                tracing::info!("{}: was never finished, its rows are where they were", path.display());
+                self.archive.change(&*self.disk, options, cluster, |manifest| {
+                    manifest.files.retain(|other| other.file != entry.file);
+                })?;
+                Ok(None)
+            }
+            Err(error) => Err(disk(path)(error)),
+        }
     }
 
     /// Drops rows that were read back, and moves the horizon; answers how many were there.
@@ -144,23 +158,28 @@ impl Engine {
     }
 
     /// Whether values in memory may have lost what a float32 has no room for, in the archive or at a restart.
-    fn is_single(&self, options: &ArchiveOptions) -> bool {
+    pub(super) fn is_single(&self, options: &ArchiveOptions) -> bool {
         options.value == ValueType::Float32 || self.options.format != CheckpointFormat::Native
     }
 }
 
 /// Rows of a file that belong to one host.
-struct OfHost {
+pub(super) struct OfHost {
     hostname: String,
     rows: ArchivedRows,
 }
 
 impl OfHost {
-    fn new(is_single: bool, hostname: &str) -> Self {
+    pub(super) fn new(is_single: bool, hostname: &str) -> Self {
         OfHost { hostname: hostname.to_owned(), rows: ArchivedRows::new(is_single) }
     }
 
-    fn add(&mut self, batch: &Batch) {
+    /// Drops them from a host; answers how many were there.
+    pub(super) fn remove_from(&self, host: &Host, metrics: &MetricTable) -> u64 {
+        host.remove_archived(&self.rows, metrics)
+    }
+
+    pub(super) fn add(&mut self, batch: &Batch) {
         let names = [&*batch.metric, &*batch.scope, &*batch.scope_id, &*batch.parent];
         self.rows.insert(names, batch.frequency_secs, &batch.timestamps, &batch.values);
     }

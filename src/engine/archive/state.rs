@@ -1,6 +1,6 @@
 //! What a running engine knows of its archive.
 //!
-//! Invariant: the manifests here are those on disk, or ahead of them by a change whose writing failed and is tried again.
+//! Invariant: the manifests here are those on disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -72,10 +72,13 @@ impl Bench {
     }
 
     pub fn open_on(&self, disk: SharedDisk) -> Option<Engine> {
+        self.open_with(disk, MetricTable::new(self.metrics()))
+    }
+
+    pub fn metrics(&self) -> [Metric; 2] {
         let metric =
             |name: &str, frequency_secs, aggregation| Metric { name: name.into(), frequency_secs, aggregation };
-        let metrics = [metric("load", 60, Aggregation::Sum), metric("power", 30, Aggregation::Avg)];
-        self.open_with(disk, MetricTable::new(metrics))
+        [metric("load", 60, Aggregation::Sum), metric("power", 30, Aggregation::Avg)]
     }
 
     pub fn open_with(&self, disk: SharedDisk, metrics: MetricTable) -> Option<Engine> {

@@ -2,5 +2,6 @@
 
 mod bench;
 mod crashes;
+mod offline;
 mod online;
 mod retention;
