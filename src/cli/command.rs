@@ -106,7 +106,7 @@ pub enum ArchiveCommand {
 #[command(after_long_help = "\
 Examples:
   treering archive export --from 2026-11-01 --to 2026-12-01 --format csv --output november.csv
-  treering archive export --from 1795190400 --to 1795276800 --host a0101 --metric flops_any --format parquet -o job.parquet
+  treering archive export --from 1795190400 --to 1795276800 --host a0101 --format parquet -o job.parquet
   treering archive export --archive /data/archive --from 2026-11-21T08:00:00Z --to 2026-11-21T09:00:00Z --format lp \\
       | treering import --url http://localhost:8082 -
 
@@ -161,14 +161,14 @@ Examples:
   treering import -config config.json /var/lib/cc-metric-store/checkpoints
   zcat old.lp.gz | treering import --cluster alex --url http://localhost:8082 -
 
-Samples older than retention-in-memory are accepted; they stay in memory until the server's next cleanup, which deletes
-or archives them. In cleanup mode archive, samples of a time that the archive holds already are not shown by queries, and \
-go into its next file. Samples of metrics that the config does not name are skipped and counted, as are those too far in \
-the future. Importing twice changes nothing.
+Samples older than retention-in-memory are accepted; they stay in memory until the server's next cleanup, which \
+deletes or archives them. In cleanup mode archive, samples of a time that the archive holds already are not shown by \
+queries, and go into its next file. Samples of metrics that the config does not name are skipped and counted, as are \
+those too far in the future. Importing twice changes nothing.
 
 Ctrl-C ends an import behind the piece at hand; what the summary counts as stored is stored.")]
 pub struct ImportArguments {
-    /// Files of lines (plain, .gz, .zst), Parquet files, checkpoint directories, folders of these; `-` is standard input
+    /// Files of lines (plain, .gz, .zst), Parquet files, checkpoint directories, folders; `-` is standard input
     #[arg(value_name = "PATH", required = true, value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
     /// What the PATHs are; auto looks at each

@@ -1,4 +1,5 @@
-//! DuckDB and pyarrow read two days of 16 hosts with 860 series each: rows, sums and order are those of the checkpoints.
+//! DuckDB and pyarrow read two days of 16 hosts with 860 series each: rows, sums and order are those of the
+//! checkpoints.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! `treering archive export`: the archive's rows of a time as Parquet, CSV or line protocol.
 //!
-//! Files are listed (`files`), left out by their statistics (`question`), read in order (`sorted`), merged (`merge`) and
-//! written (`sink`, `output`). A file that can't be read is named, and the others go on.
+//! Files are listed (`files`), left out by their statistics (`question`), read in order (`sorted`), merged (`merge`)
+//! and written (`sink`, `output`). A file that can't be read is named, and the others go on.
 
 mod error;
 mod export;
