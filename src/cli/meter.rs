@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
 /// A bar on standard error; hidden when that is no terminal, or when nobody shall see it.
 pub(super) struct Meter {
@@ -19,7 +19,7 @@ impl Meter {
 
     /// A bar of about `total` rows.
     pub(super) fn of_rows(total: u64) -> Self {
-        Meter::with("{spinner} {wide_bar} {human_pos} rows, {per_sec} {msg}", total)
+        Meter::with("{spinner} {wide_bar} {human_pos} rows, {rate}/s {msg}", total)
     }
 
     fn with(template: &str, total: u64) -> Self {
@@ -28,7 +28,10 @@ impl Meter {
         let template = if total > 0 { template } else { "{spinner} {binary_bytes} {msg}" };
         // A template that indicatif does not understand would only cost the bar.
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
+            let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                let _ = write!(out, "{}", HumanCount(state.per_sec() as u64));
+            };
+            bar.set_style(style.with_key("rate", rate));
         }
         bar.enable_steady_tick(Duration::from_millis(120));
         Meter { bar, rows: 0 }
