@@ -9,7 +9,7 @@ use super::remote::Remote;
 pub(super) struct Stored {
     /// Samples stored.
     pub(super) stored: u64,
-    /// Samples that the store did not want: of unknown metrics, too far in the future, beyond limits.
+    /// Samples that the store did not want: of unknown metrics, too far in the future.
     pub(super) skipped: u64,
     /// Bad lines.
     pub(super) bad: u64,
