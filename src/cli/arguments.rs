@@ -82,6 +82,8 @@ Examples:
   treering demo --hosts 16                     a store with a simulated cluster
   treering inspect var/checkpoints/alex/a0101/current.wal
   treering convert --to wal var/checkpoints /tmp/for-cc-metric-store
+  treering archive export --from 2026-11-01 --to 2026-12-01 --format csv > november.csv
+  treering import --url http://localhost:8082 yesterday.lp.zst
   treering schema > treering.schema.json
   treering completions bash > /etc/bash_completion.d/treering
 
@@ -100,7 +102,7 @@ Files and variables:
   TREERING_JWT_PUBLIC_KEY, TREERING_BACKEND_TOKEN, TREERING_NATS_USERNAME, TREERING_NATS_PASSWORD,
   TREERING_NATS_CREDS_FILE_PATH
                            override the config; with _FILE behind the name, the value is read from a file
-  TREERING_TOKEN           the token that demo sends
+  TREERING_TOKEN           the token that demo and import send
   NOTIFY_SOCKET            set by systemd: told when the port is open, when the store reloads and stops";
 
 #[cfg(test)]
@@ -108,6 +110,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::cli::command::{ArchiveCommand, ImportFormat};
     use crate::cli::flags::with_two_dashes;
 
     fn parse(line: &str) -> Result<Arguments, clap::Error> {
@@ -149,12 +152,20 @@ mod tests {
             ("nonsense", "nonsense"),
             ("demo -interval 1d", "1d"),
             ("inspect", "FILE"),
+            ("import", "PATH"),
+            ("import -format tar a", "possible values: auto, lp, parquet, checkpoints"),
+            ("import -url http://a -config b c", "--config"),
+            ("archive", "export"),
+            ("archive export -to 5 -format csv", "--from"),
+            ("archive export -from 2026-02-30 -to 5 -format csv", "expected 2026-11-21T16:13:39Z"),
+            ("archive export -from 1 -to 5 -format xls", "possible values: parquet, csv, lp"),
+            ("archive export -from 1 -to 5 -format csv -archive a -config b", "--config"),
         ] {
             let error = parse(line).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");
             assert!(error.to_string().contains(part), "{line}: {error}");
         }
-        for line in ["-help", "--help", "-h", "help", "help demo", "demo -help"] {
+        for line in ["-help", "--help", "-h", "help", "help demo", "demo -help", "archive export -help"] {
             assert_eq!(parse(line).expect_err(line).exit_code(), 0, "{line}");
         }
     }
@@ -173,5 +184,13 @@ mod tests {
         let Some(Command::Convert(convert)) = parse("convert -to wal a b").unwrap().command else { panic!() };
         assert_eq!(convert.to, crate::engine::CheckpointFormat::Wal);
         assert_eq!((convert.source, convert.target), ("a".into(), "b".into()));
+        let line = "archive export -from 2026-11-21 -to=1795277619 -host a1 -host a2 -format lp -archive /data";
+        let Some(Command::Archive(ArchiveCommand::Export(export))) = parse(line).unwrap().command else { panic!() };
+        assert_eq!((export.from, export.to, export.hosts.len()), (1_795_219_200, 1_795_277_619, 2));
+        assert_eq!((export.output, export.archive), ("-".into(), Some("/data".into())));
+        let Some(Command::Import(import)) = parse("import -url http://a -cluster x - b").unwrap().command else {
+            panic!()
+        };
+        assert_eq!((import.paths, import.format), (vec!["-".into(), "b".into()], ImportFormat::Auto));
     }
 }

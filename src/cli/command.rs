@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueHint};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
 use crate::engine::CheckpointFormat;
 use crate::time::{DurationError, parse_duration};
+
+use super::instant::{InstantError, parse_instant};
 
 /// What to do instead of running the server.
 #[derive(Debug, Subcommand)]
@@ -18,6 +20,11 @@ pub enum Command {
     Inspect(InspectArguments),
     /// Write the content of a checkpoint directory to another one in another form; no server may use them meanwhile
     Convert(ConvertArguments),
+    /// Ask the archive: `treering archive export` writes rows of it as Parquet, CSV or line protocol
+    #[command(subcommand)]
+    Archive(ArchiveCommand),
+    /// Store line protocol, Parquet files and checkpoints, in a running server or in its checkpoint directory
+    Import(ImportArguments),
     /// Print the JSON schema of the config file
     Schema,
     /// Print a script that completes commands and flags in a shell
@@ -87,6 +94,113 @@ pub struct ConvertArguments {
     pub target: PathBuf,
 }
 
+/// What to do with the archive.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ArchiveCommand {
+    /// Write the archive's rows of a time range, sorted by cluster, host, metric, component and time
+    Export(ExportArguments),
+}
+
+/// The arguments of `archive export`.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "\
+Examples:
+  treering archive export --from 2026-11-01 --to 2026-12-01 --format csv --output november.csv
+  treering archive export --from 1795190400 --to 1795276800 --host a0101 --format parquet -o job.parquet
+  treering archive export --archive /data/archive --from 2026-11-21T08:00:00Z --to 2026-11-21T09:00:00Z --format lp \\
+      | treering import --url http://localhost:8082 -
+
+Where two files of the archive hold the same row, a late correction, the later file counts.")]
+pub struct ExportArguments {
+    /// The first time: 2026-11-21T16:13:39Z, 2026-11-21 (midnight UTC), or seconds since 1970
+    #[arg(long, value_name = "TIME", value_parser = instant, allow_hyphen_values = true)]
+    pub from: i64,
+    /// The time before which rows lie, in the same forms
+    #[arg(long, value_name = "TIME", value_parser = instant, allow_hyphen_values = true)]
+    pub to: i64,
+    /// Rows of this cluster only; needed for Parquet if the archive holds several: a file is one cluster's
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// Rows of this host only; may be given several times
+    #[arg(long = "host", value_name = "NAME")]
+    pub hosts: Vec<String>,
+    /// Rows of this metric only; may be given several times
+    #[arg(long = "metric", value_name = "NAME")]
+    pub metrics: Vec<String>,
+    /// What to write: parquet as the archive's own files, csv with a header, lp as `/api/write` takes it
+    #[arg(long, value_name = "FORMAT")]
+    pub format: ExportFormat,
+    /// Where to; `-` is standard output. A file is complete or not there
+    #[arg(long, short, value_name = "FILE", default_value = "-", value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
+    /// The archive's directory; otherwise the one of the config
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "config")]
+    pub archive: Option<PathBuf>,
+    /// The server's config file
+    #[arg(long, value_name = "FILE", default_value = "./config.json", value_hint = ValueHint::FilePath)]
+    pub config: PathBuf,
+}
+
+/// What an export writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// Parquet.
+    Parquet,
+    /// Comma-separated values.
+    Csv,
+    /// Line protocol.
+    Lp,
+}
+
+/// The arguments of `import`.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "\
+Examples:
+  treering import --url http://localhost:8082 --token $TOKEN yesterday.lp.zst
+  treering import -config config.json /data/archive/alex        the server must not run meanwhile
+  treering import -config config.json /var/lib/cc-metric-store/checkpoints
+  zcat old.lp.gz | treering import --cluster alex --url http://localhost:8082 -
+
+Samples older than retention-in-memory are accepted; they stay in memory until the server's next cleanup, which \
+deletes or archives them. In cleanup mode archive, samples of a time that the archive holds already are not shown by \
+queries, and go into its next file. Samples of metrics that the config does not name are skipped and counted, as are \
+those too far in the future. Importing twice changes nothing.
+
+Ctrl-C ends an import behind the piece at hand; what the summary counts as stored is stored.")]
+pub struct ImportArguments {
+    /// Files of lines (plain, .gz, .zst), Parquet files, checkpoint directories, folders; `-` is standard input
+    #[arg(value_name = "PATH", required = true, value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// What the PATHs are; auto looks at each
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    pub format: ImportFormat,
+    /// The cluster of lines that name none
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub cluster: String,
+    /// Send to the server at this URL; otherwise write to the checkpoint directory of the config
+    #[arg(long, value_hint = ValueHint::Url, conflicts_with = "config")]
+    pub url: Option<String>,
+    /// Token for the server; otherwise the variable TREERING_TOKEN
+    #[arg(long, requires = "url")]
+    pub token: Option<String>,
+    /// The config of the server whose checkpoint directory to write; the server must not run
+    #[arg(long, value_name = "FILE", default_value = "./config.json", value_hint = ValueHint::FilePath)]
+    pub config: PathBuf,
+}
+
+/// What there is to import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ImportFormat {
+    /// What it looks like.
+    Auto,
+    /// Line protocol.
+    Lp,
+    /// Parquet files, Treering's or cc-metric-store's.
+    Parquet,
+    /// A checkpoint directory, Treering's or cc-metric-store's.
+    Checkpoints,
+}
+
 /// The arguments of `completions`.
 #[derive(Debug, Clone, Args)]
 pub struct CompletionsArguments {
@@ -97,6 +211,10 @@ pub struct CompletionsArguments {
 
 fn duration(text: &str) -> Result<Duration, DurationError> {
     parse_duration(text)
+}
+
+fn instant(text: &str) -> Result<i64, InstantError> {
+    parse_instant(text)
 }
 
 /// Reads the three names of [`CheckpointFormat`], and lists them in errors and completions.

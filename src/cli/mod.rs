@@ -2,6 +2,7 @@
 //!
 //! Invariant: whatever cc-metric-store's command line accepts is accepted here, with the same meaning.
 
+mod archive;
 mod arguments;
 mod command;
 mod completions;
@@ -9,17 +10,24 @@ mod connect;
 mod convert;
 mod demo;
 mod flags;
+mod import;
 mod inspect;
+mod instant;
 mod listen;
 mod logging;
+mod meter;
 mod process;
 mod run;
 mod signals;
+mod stop;
 mod text;
 mod version;
 
 pub use arguments::{Arguments, LogLevel};
-pub use command::{Command, CompletionsArguments, ConvertArguments, DemoArguments, InspectArguments};
+pub use command::{
+    ArchiveCommand, Command, CompletionsArguments, ConvertArguments, DemoArguments, ExportArguments, ExportFormat,
+    ImportArguments, ImportFormat, InspectArguments,
+};
 pub use logging::CRITICAL;
 pub use run::RunError;
 
@@ -42,6 +50,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Demo(demo)) => demo::main(demo, arguments.loglevel),
         Some(Command::Inspect(arguments)) => inspect::main(arguments),
         Some(Command::Convert(arguments)) => convert::main(arguments),
+        Some(Command::Archive(ArchiveCommand::Export(arguments))) => archive::main(arguments),
+        Some(Command::Import(arguments)) => import::main(arguments),
         Some(Command::Schema) => {
             print(&format!("{}\n", crate::config::schema_text()));
             ExitCode::SUCCESS

@@ -10,7 +10,7 @@ use crate::store::LimitReached;
 /// Why a directory could not be converted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(super) enum ConvertError {
+pub(in crate::cli) enum ConvertError {
     /// A directory can't be read.
     #[error("{}: {error}", path.display())]
     Disk {

@@ -13,6 +13,7 @@ mod scan;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -30,10 +31,12 @@ use crate::time::SystemClock;
 use super::CRITICAL;
 use super::command::ConvertArguments;
 use compare::Comparison;
-use error::ConvertError;
-use progress::Progress;
 use read_only::ReadOnlyDisk;
 use summary::Summary;
+
+pub(super) use error::ConvertError;
+pub(super) use progress::Progress;
+pub(super) use values::values;
 
 /// Converts; the exit code is 1 when the target does not hold what the source does.
 pub(super) fn main(arguments: &ConvertArguments) -> ExitCode {
@@ -65,26 +68,9 @@ fn configured_metrics(config: Option<&Path>) -> Result<Vec<Metric>, ConvertError
 fn convert(arguments: &ConvertArguments, configured: &[Metric], progress: &Progress) -> Result<Summary, ConvertError> {
     let ConvertArguments { source, target, to, .. } = arguments;
     check_paths(source, target)?;
-    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let found = scan::scan(source, workers, progress)?;
-    let forms = found.forms();
-    if forms.is_empty() {
-        return Err(ConvertError::Nothing(source.clone()));
-    }
-    if let Some(expected) = arguments.from
-        && forms != [expected]
-    {
-        return Err(ConvertError::OtherForm { path: source.clone(), found: names(&forms), expected: name(expected) });
-    }
-    let (metrics, guessed) = found.metrics(configured);
-    for (metric, frequency_secs) in &guessed {
-        tracing::warn!(
-            "{metric} lies in logs alone: taking its frequency for {frequency_secs} s; --config FILE says it"
-        );
-    }
-
-    progress.stage("reading the source");
-    let read = open(source, CheckpointFormat::Native, &metrics, Arc::new(ReadOnlyDisk), workers)?;
+    let workers = workers();
+    let Content { found, forms, metrics, guessed, engine: read } =
+        read(source, configured, arguments.from, workers, progress)?;
     let damages = damages(read.telemetry());
 
     progress.stage("writing the target");
@@ -114,6 +100,54 @@ fn convert(arguments: &ConvertArguments, configured: &[Metric], progress: &Progr
         guessed: guessed.len(),
         comparison,
     })
+}
+
+/// What lies in a checkpoint directory.
+pub(super) struct Content {
+    found: scan::Found,
+    forms: Vec<CheckpointFormat>,
+    metrics: MetricTable,
+    guessed: Vec<(String, u32)>,
+    /// The engine that holds it.
+    pub(super) engine: Engine,
+}
+
+/// Reads whatever a server reads from a directory; nothing in it changes.
+pub(super) fn read(
+    source: &Path,
+    configured: &[Metric],
+    expected: Option<CheckpointFormat>,
+    workers: usize,
+    progress: &Progress,
+) -> Result<Content, ConvertError> {
+    let found = scan::scan(source, workers, progress)?;
+    let forms = found.forms();
+    if forms.is_empty() {
+        return Err(ConvertError::Nothing(source.to_owned()));
+    }
+    if let Some(expected) = expected
+        && forms != [expected]
+    {
+        return Err(ConvertError::OtherForm {
+            path: source.to_owned(),
+            found: names(&forms),
+            expected: name(expected),
+        });
+    }
+    let (metrics, guessed) = found.metrics(configured);
+    for (metric, frequency_secs) in &guessed {
+        tracing::warn!(
+            "{metric} lies in logs alone: taking its frequency for {frequency_secs} s; --config FILE says it"
+        );
+    }
+    progress.stage("reading the source");
+    let engine = open(source, CheckpointFormat::Native, &metrics, Arc::new(ReadOnlyDisk), workers)?;
+    Ok(Content { found, forms, metrics, guessed, engine })
+}
+
+/// The processors.
+pub(super) fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// An engine that has recovered what lies in a directory.

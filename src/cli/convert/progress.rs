@@ -5,13 +5,13 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// One line on standard error: the stage at hand, and how far it is where that is known.
-pub(super) struct Progress {
+pub(in crate::cli) struct Progress {
     bar: ProgressBar,
 }
 
 impl Progress {
     /// Shown on a terminal, hidden elsewhere.
-    pub(super) fn on_terminal() -> Self {
+    pub(in crate::cli) fn on_terminal() -> Self {
         let bar = ProgressBar::new_spinner();
         bar.enable_steady_tick(Duration::from_millis(120));
         Progress { bar }

@@ -82,4 +82,4 @@ pub(super) enum DemoError {
 }
 
 /// Where a token may stand that should not show in the list of processes.
-pub(super) const TOKEN_VARIABLE: &str = "TREERING_TOKEN";
+pub(in crate::cli) const TOKEN_VARIABLE: &str = "TREERING_TOKEN";

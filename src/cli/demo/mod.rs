@@ -21,4 +21,5 @@ mod tests;
 mod topology;
 mod values;
 
+pub(super) use error::TOKEN_VARIABLE;
 pub(super) use run::main;

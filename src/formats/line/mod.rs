@@ -15,6 +15,7 @@ mod lines;
 mod number;
 mod split;
 mod time;
+mod write;
 
 pub use error::{Excerpt, LineError};
 #[cfg(any(test, feature = "testing"))]
@@ -23,3 +24,4 @@ pub use key::{Key, metric_of, parse_key};
 pub use lines::{Lines, lines, whole_lines_len};
 pub use split::{LINE_BYTES_MAX, Split, split};
 pub use time::seconds;
+pub use write::{Unwritable, write_key, write_line, write_narrow_number, write_number};

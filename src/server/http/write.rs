@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -59,9 +59,20 @@ pub(super) async fn write(State(app): State<Arc<App>>, request: Request) -> Resu
     if let Err(Stop::Body(refusal)) = outcome {
         return Err(upload.refuse(refusal));
     }
-    match upload.report.complaint() {
-        Some(complaint) => Err(Refusal::json(StatusCode::BAD_REQUEST, complaint)),
-        None => Ok([(header::CONTENT_TYPE, "application/json")].into_response()),
+    let mut response = match upload.report.complaint() {
+        Some(complaint) => Refusal::json(StatusCode::BAD_REQUEST, complaint).into_response(),
+        None => [(header::CONTENT_TYPE, "application/json")].into_response(),
+    };
+    count(&upload.report, response.headers_mut());
+    Ok(response)
+}
+
+/// Says what became of a whole body. cc-metric-store's answer has no room for it but in headers.
+fn count(report: &IngestReport, headers: &mut HeaderMap) {
+    let counts =
+        [("treering-stored", report.stored), ("treering-skipped", report.skipped), ("treering-bad", report.bad)];
+    for (name, count) in counts {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from(count));
     }
 }
 
