@@ -251,6 +251,10 @@ pub(super) struct CleanupSection {
     #[serde(default)]
     #[schemars(with = "ValueTypeWord", extend("default" = "float32"))]
     pub value_type: Option<ValueTypeSetting>,
+    /// Whether the bytes of values that hardly repeat are stored apart, which makes files smaller; false for a Spark
+    /// whose vectorised reader does not know that.
+    #[schemars(extend("default" = true))]
+    pub split_bytes: Option<bool>,
     /// Files of the archive whose newest row is older are removed, as a Go duration; empty: none are.
     #[schemars(extend("default" = ""))]
     pub max_age: Option<String>,

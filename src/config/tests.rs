@@ -152,7 +152,7 @@ fn every_key_of_our_own_is_understood() {
             ],
             "limits": { "hosts": 1, "components-per-host": 2, "series-per-host": 3, "name-bytes": 4 },
             "cleanup": { "mode": "archive", "directory": "/a", "compression-level": 19, "partition-by": "day",
-                         "value-type": "float64", "max-age": "8760h", "max-size": "1.5TB" }
+                         "value-type": "float64", "split-bytes": false, "max-age": "8760h", "max-size": "1.5TB" }
         },
         "nats": { "address": ["nats://a:4222, b", "tls://c:1"], "nkey-seed-file": "seed",
                   "tls": { "ca-file": "ca", "cert-file": "c", "key-file": "k" } }
@@ -177,6 +177,7 @@ fn every_key_of_our_own_is_understood() {
     let archive = ArchiveOptions {
         compression_level: 19,
         value: ValueType::Float64,
+        split_bytes: false,
         partition: Partition::Day,
         max_age: Some(Duration::from_secs(8760 * 3600)),
         bytes_max: 1_500_000_000_000,

@@ -77,6 +77,9 @@ pub struct ArchiveOptions {
     pub compression_level: i32,
     /// The type of the values in the files.
     pub value: ValueType,
+    /// Whether the bytes of values that hardly repeat are stored apart
+    /// ([`WriterOptions::split_bytes`](crate::formats::parquet::WriterOptions::split_bytes)).
+    pub split_bytes: bool,
     /// What one file holds.
     pub partition: Partition,
     /// Files whose newest row is older than this are removed; `None`: never.
@@ -92,6 +95,7 @@ impl ArchiveOptions {
             directory: directory.into(),
             compression_level: COMPRESSION_LEVEL,
             value: ValueType::default(),
+            split_bytes: true,
             partition: Partition::default(),
             max_age: None,
             bytes_max: 0,

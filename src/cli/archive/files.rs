@@ -95,7 +95,7 @@ mod tests {
             "alex/1770000000-1.parquet",
             "alex/1770000000.samples.parquet",
             "alex/1770000001.parquet.tmp",
-            "alex/manifest.json",
+            "alex/_manifest.json",
             "alex/date=2026-02-01/1769999999.parquet",
             "alex/other/1.parquet",
             "a%2Fb/5.parquet",

@@ -85,6 +85,7 @@ fn cleanup(section: &MetricStoreSection, checkpoints: &Path, notes: &mut Notes) 
     CleanupMode::Archive(ArchiveOptions {
         compression_level: section.cleanup.compression_level.unwrap_or(default.compression_level),
         value: section.cleanup.value_type.map_or(default.value, Into::into),
+        split_bytes: section.cleanup.split_bytes.unwrap_or(default.split_bytes),
         partition: section.cleanup.partition_by.map_or(default.partition, Into::into),
         max_age: (max_age > Duration::ZERO).then_some(max_age),
         bytes_max: notes.bytes("/metric-store/cleanup/max-size", &section.cleanup.max_size, 1.0, 0),

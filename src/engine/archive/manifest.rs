@@ -1,4 +1,4 @@
-//! `<archive>/<cluster>/manifest.json`: which files there are, and which of them memory may still hold.
+//! `<archive>/<cluster>/_manifest.json`: which files there are, and which of them memory may still hold.
 //!
 //! Invariant: a file is in the manifest, as pending, before it gets its name; and it becomes settled only when no
 //! checkpoint and no log can bring its rows back.
@@ -14,8 +14,8 @@ use crate::formats::ccms::directory_name;
 
 use super::error::{ArchiveError, disk};
 
-/// The manifest's name in a cluster's folder.
-pub(super) const MANIFEST: &str = "manifest.json";
+/// The manifest's name in a cluster's folder. Readers of whole folders (Arrow, Spark) leave names with an underscore out.
+pub(super) const MANIFEST: &str = "_manifest.json";
 /// The version that this program writes.
 const VERSION: u32 = 1;
 /// The end of the name of a file with rows.
@@ -98,7 +98,7 @@ impl Manifest {
             Err(error) => {
                 tracing::error!("{}: {error}; it is set aside and made anew", path.display());
                 let manifest = Manifest::of_files(files, folder, now_secs)?;
-                manifest.save(files, &folder.join("manifest.json.corrupt"), &bytes)?;
+                manifest.save(files, &folder.join("_manifest.json.corrupt"), &bytes)?;
                 manifest.store(files, folder)?;
                 Ok(manifest)
             }

@@ -200,6 +200,7 @@ impl<'e> Output<'e> {
         let options = WriterOptions {
             compression_level: self.options.compression_level,
             value: self.options.value,
+            split_bytes: self.options.split_bytes,
             has_parents: self.has_parents,
             workers: self.engine.options.workers,
             ..WriterOptions::default()

@@ -167,7 +167,7 @@ fn a_damaged_manifest_doubles_nothing() {
     late(&engine);
     clean(&engine);
     drop(engine);
-    let manifest = bench.path("archive/alex/manifest.json");
+    let manifest = bench.path("archive/alex/_manifest.json");
     let text = std::fs::read_to_string(&manifest).unwrap();
     assert!(text.contains("\"pending\""), "{text}");
     std::fs::write(&manifest, &text[..text.len() / 2]).unwrap();
@@ -175,7 +175,7 @@ fn a_damaged_manifest_doubles_nothing() {
     clean(&engine);
     archive_all(&engine);
     assert_eq!(all_rows(&bench), expected(true));
-    assert!(bench.path("archive/alex/manifest.json.corrupt").exists());
+    assert!(bench.path("archive/alex/_manifest.json.corrupt").exists());
     engine.close();
     let text = std::fs::read_to_string(&manifest).unwrap();
     assert!(!text.contains("\"pending\""), "{text}");
