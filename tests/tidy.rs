@@ -14,6 +14,8 @@ use source::Source;
 
 #[path = "tidy/layers.rs"]
 mod layers;
+#[path = "tidy/links.rs"]
+mod links;
 #[path = "tidy/named.rs"]
 mod named;
 #[path = "tidy/rules.rs"]
