@@ -5,7 +5,7 @@
 #![expect(dead_code, reason = "descriptions only")]
 
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi, ToSchema};
+use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
 
 /// The description of the API, as JSON with a newline at its end.
 pub fn openapi_json() -> String {
@@ -46,6 +46,37 @@ struct ErrorBody {
     status: String,
     /// What is wrong.
     error: String,
+}
+
+/// What every path of the API may answer.
+#[derive(IntoResponses)]
+enum Unserved {
+    /// The token is missing or no good.
+    #[response(status = 401)]
+    NoToken,
+    /// The token has no role that allows it.
+    #[response(status = 403)]
+    NoRole(ErrorBody),
+    /// Too much is under way, or the memory cap is full: the error names the limit.
+    #[response(status = 429, headers(("Retry-After" = u32, description = "Seconds after which to come again.")))]
+    Overloaded(ErrorBody),
+    /// A defect of the server, whose log says more.
+    #[response(status = 500)]
+    Defect(ErrorBody),
+    /// Not ready yet, shutting down, or the disk refuses writes: the error says which.
+    #[response(status = 503, headers(("Retry-After" = u32, description = "Seconds after which to come again.")))]
+    Unavailable(ErrorBody),
+}
+
+/// What paths that take a body may answer, too.
+#[derive(IntoResponses)]
+enum BadBody {
+    /// The body came too slowly.
+    #[response(status = 408)]
+    TooSlow(ErrorBody),
+    /// The body is too large.
+    #[response(status = 413)]
+    TooLarge(ErrorBody),
 }
 
 /// What is asked.
@@ -147,20 +178,27 @@ struct Health {
     health_metrics: String,
 }
 
-/// Store lines of the line protocol. Every good line is stored, whatever the others are.
+/// Store lines of the line protocol. Every good line is stored, whatever the others are. An error says how many
+/// lines were stored before it; sending the whole body again does no harm.
 #[utoipa::path(post, path = "/api/write/", tag = "api", security(("token" = [])),
     params(("cluster" = Option<String>, Query, description = "The cluster of lines without one.")),
     request_body(content = String, content_type = "text/plain",
         example = "cpu_load,cluster=fritz,hostname=f0201,type=node value=1.5 1770245220"),
     responses(
-        (status = 200, description = "All lines are stored."),
-        (status = 400, description = "Some lines are bad: which, and how many were stored.", body = ErrorBody),
-        (status = 401, description = "The token is missing or no good."),
-        (status = 403, description = "The token has no role that allows it.", body = ErrorBody),
-        (status = 413, description = "The body is too large: how many lines were stored.", body = ErrorBody),
+        (status = 200, description = "Every line is stored, or skipped as the headers count.",
+            headers(
+                ("Treering-Stored" = u64, description = "Samples that are stored."),
+                ("Treering-Skipped" = u64, description = "Samples left out: of metrics that the config does not name, \
+                    of refused names, too far in the future, or before a horizon."),
+                ("Treering-Bad" = u64, description = "Lines that are no samples, or beyond a limit."))),
+        (status = 400, description = "Some lines are bad or beyond a limit (the error names the first ten by number \
+                and reason, the others are stored), or the compressed data is damaged.", body = ErrorBody,
+            headers(
+                ("Treering-Stored" = u64, description = "As with 200; only when the whole body was read."),
+                ("Treering-Skipped" = u64, description = "As with 200."),
+                ("Treering-Bad" = u64, description = "As with 200."))),
         (status = 415, description = "The content encoding is not supported.", body = ErrorBody),
-        (status = 429, description = "Overloaded: try again later.", body = ErrorBody),
-        (status = 503, description = "Not ready, or the disk refuses writes.", body = ErrorBody)))]
+        Unserved, BadBody))]
 fn write() {}
 
 /// Read metrics. The same as POST; cc-backend sends a body with GET.
@@ -169,8 +207,7 @@ fn write() {}
     responses(
         (status = 200, description = "OK", body = QueryResponse),
         (status = 400, description = "Something in the request is wrong.", body = ErrorBody),
-        (status = 401, description = "The token is missing or no good."),
-        (status = 403, description = "The token has no role that allows it.")))]
+        Unserved, BadBody))]
 fn query_get() {}
 
 /// Read metrics.
@@ -179,8 +216,7 @@ fn query_get() {}
     responses(
         (status = 200, description = "OK", body = QueryResponse),
         (status = 400, description = "Something in the request is wrong.", body = ErrorBody),
-        (status = 401, description = "The token is missing or no good."),
-        (status = 403, description = "The token has no role that allows it.")))]
+        Unserved, BadBody))]
 fn query_post() {}
 
 /// Free what is older than a time below each of the selectors.
@@ -190,8 +226,7 @@ fn query_post() {}
     responses(
         (status = 200, description = "buffers freed: N", body = String, content_type = "text/plain"),
         (status = 400, description = "Something in the request is wrong.", body = ErrorBody),
-        (status = 401, description = "The token is missing or no good."),
-        (status = 403, description = "The token has no role that allows it.")))]
+        Unserved, BadBody))]
 fn free() {}
 
 /// Show the tree with the runs of every series.
@@ -200,8 +235,7 @@ fn free() {}
     responses(
         (status = 200, description = "OK", body = Object),
         (status = 400, description = "Something in the request is wrong.", body = ErrorBody),
-        (status = 401, description = "The token is missing or no good."),
-        (status = 403, description = "The token has no role that allows it.")))]
+        Unserved))]
 fn debug() {}
 
 /// Judge nodes by the metrics that they should send. The same as POST.
@@ -209,8 +243,7 @@ fn debug() {}
     responses(
         (status = 200, description = "OK", body = BTreeMap<String, Health>),
         (status = 400, description = "Something in the request is wrong.", body = ErrorBody),
-        (status = 401, description = "The token is missing or no good."),
-        (status = 403, description = "The token has no role that allows it.")))]
+        Unserved, BadBody))]
 fn healthcheck_get() {}
 
 /// Judge nodes by the metrics that they should send.
@@ -218,8 +251,7 @@ fn healthcheck_get() {}
     responses(
         (status = 200, description = "OK", body = BTreeMap<String, Health>),
         (status = 400, description = "Something in the request is wrong.", body = ErrorBody),
-        (status = 401, description = "The token is missing or no good."),
-        (status = 403, description = "The token has no role that allows it.")))]
+        Unserved, BadBody))]
 fn healthcheck_post() {}
 
 /// Whether the process lives.
