@@ -101,8 +101,7 @@ impl Engine {
     /// A cleanup pass: what is older than the retention leaves memory, but for hosts in use. When nobody can say which
     /// are, everything is kept, but for what was freed. Blocks.
     pub fn retain(&self) -> CleanupReport {
-        let retention = i64::try_from(self.options.retention.as_secs()).unwrap_or(i64::MAX);
-        let to_secs = self.clock.now_secs().saturating_sub(retention);
+        let to_secs = self.cutoff_secs();
         let used = match self.used_nodes(to_secs) {
             Ok(used) => used,
             Err(error) => {
@@ -142,7 +141,7 @@ impl Engine {
         let (pass, relief) = self.archive.take_wanted();
         let mut report = CleanupReport::default();
         if pass {
-            report = self.archive_now(options, &Plan::default(), self.clock.now_secs());
+            report = self.archive_now(options, &Plan::default(), self.cutoff_secs());
         }
         if relief && !report.is_failed {
             report = self.archive_oldest(options);
@@ -151,6 +150,12 @@ impl Engine {
             self.archive.want_pass();
         }
         report
+    }
+
+    /// What a cleanup at this moment has as its cutoff; passes for other reasons take it for the names of their files.
+    fn cutoff_secs(&self) -> i64 {
+        let retention = i64::try_from(self.options.retention.as_secs()).unwrap_or(i64::MAX);
+        self.clock.now_secs().saturating_sub(retention)
     }
 
     fn archive_now(&self, options: &ArchiveOptions, plan: &Plan, name_secs: i64) -> CleanupReport {
@@ -179,7 +184,7 @@ impl Engine {
             let only = hosts.iter().map(|host| (host.cluster().to_string(), host.name().to_string())).collect();
             let to_secs = oldest_bytes_end(&hosts, excess);
             let plan = Plan { cutoff_secs: Some(to_secs), spared: UsedNodes::new(), only: Some(only) };
-            let done = self.archive_now(options, &plan, self.clock.now_secs());
+            let done = self.archive_now(options, &plan, self.cutoff_secs());
             report.files += done.files;
             report.rows += done.rows;
             report.bytes += done.bytes;

@@ -13,7 +13,7 @@ use crate::store::DepartingRows;
 use super::super::core::Engine;
 use super::super::options::ArchiveOptions;
 use super::error::{ArchiveError, disk, parquet};
-use super::manifest::{DAY_PREFIX, FILE_ENDING, FileEntry, FileState, cluster_folder};
+use super::manifest::{DAY_PREFIX, FILE_ENDING, FileEntry, FileState, cluster_folder, file_secs};
 use super::pass::Archived;
 
 /// Seconds of a day.
@@ -62,7 +62,8 @@ pub(super) struct Whole {
 }
 
 impl Engine {
-    /// A place with a name that no file has or is to have.
+    /// A place with a name that no file has or is to have, and behind those of all files that the cluster has: of two
+    /// files that hold a row, the one with the later name is to be believed.
     pub(super) fn free_place(
         &self,
         options: &ArchiveOptions,
@@ -76,7 +77,9 @@ impl Engine {
             _ => Err(disk(&folder)(error)),
         })?;
         let manifest = self.archive.manifest(cluster);
-        let mut secs = name_secs;
+        let names = manifest.files.iter().map(|entry| entry.file.as_str());
+        let newest = names.chain(entries.iter().map(|entry| entry.name.as_str())).filter_map(file_secs).max();
+        let mut secs = newest.map_or(name_secs, |newest| name_secs.max(newest.saturating_add(1)));
         loop {
             let name = format!("{secs}{FILE_ENDING}");
             let file = if range.below.is_empty() { name.clone() } else { format!("{}/{name}", range.below) };

@@ -105,8 +105,17 @@ impl Inflow {
     pub(super) async fn arrival(&mut self) -> Option<End> {
         loop {
             self.absorb();
-            if !self.waiting.is_empty() {
-                return None;
+            if let Some(last) = self.waiting.back() {
+                let more_comes_again = last.attempt > 1 && self.end.is_none();
+                if !more_comes_again {
+                    return None;
+                }
+                match tokio::time::timeout(AGAIN_WAIT, self.subscriber.next()).await {
+                    Ok(Some(message)) => self.note(message),
+                    Ok(None) => self.end = Some(End::Closed),
+                    Err(_) => return None,
+                }
+                continue;
             }
             if let Some(end) = &self.end {
                 return Some(end.clone());
@@ -184,7 +193,12 @@ impl Inflow {
         self.heard = Instant::now();
         let Some(status) = message.status else {
             if let Some(delivery) = Delivery::of(message) {
-                self.waiting.push_back(delivery);
+                // The server gives back first what it waited for longest, whatever its place in the stream.
+                let is_later = |other: &&Delivery| {
+                    delivery.attempt > 1 && other.attempt > 1 && other.place.sequence > delivery.place.sequence
+                };
+                let behind = self.waiting.iter().rev().take_while(is_later).count();
+                self.waiting.insert(self.waiting.len() - behind, delivery);
                 self.has_brought = true;
                 self.left = self.left.saturating_sub(1);
                 if self.left == 0 {
@@ -215,6 +229,9 @@ fn end_of(status: u16, description: Option<&str>, has_brought: bool) -> Option<E
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
+
+/// How long to wait for one more message that comes again, so that all of them can be put in their order.
+const AGAIN_WAIT: Duration = Duration::from_millis(50);
 
 /// Heartbeats may be late on a busy machine.
 const SLACK: Duration = Duration::from_secs(1);
