@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Aggregation, Component, Element, Metric, MetricTable, Sample, Selector, SeriesId, is_empty};
+use crate::model::{
+    Aggregation, Component, EMPTY, Element, HostImage, LaneImage, Metric, MetricTable, NO_PARENT, Sample, Selector,
+    SeriesId, SeriesImage, is_empty,
+};
 use crate::testing::ModelSeries;
 
 const NOW: i64 = 1_770_244_800;
@@ -470,4 +473,45 @@ fn the_horizon_of_an_empty_component_survives() {
     let host = next.host("alex", "a1").unwrap();
     let sample = |secs| Sample { series: id, secs, value: 1.0 };
     assert_eq!(host.apply(&next.metrics(), &[sample(NOW), sample(NOW + 60)], NOW).before_horizon, 1);
+}
+
+/// Of a host that was started again from files of the reference's form, the open rows lay in a block, too. When
+/// another block in another phase lay behind them, for a late sample had come there, the two were taken for grids that
+/// meet, and a value without a neighbour was answered in its slot and in the one before: by reads and by the next
+/// checkpoint.
+#[test]
+fn open_rows_that_lie_in_a_block_too_are_answered_once() {
+    let store = store(60);
+    let id = series(&store, "none", &[], false);
+    let host = store.host_or_create("alex", "a1").unwrap();
+    let start = NOW - NOW.rem_euclid(64 * 60);
+    host.merge_run(id, start + 70 * 60 + 8, 60, &[8.0], true);
+    let run = [1.0, EMPTY, EMPTY, 4.0, EMPTY, 6.0];
+    host.merge_run(id, start, 60, &run, true);
+    let image = HostImage {
+        cluster: "alex".into(),
+        host: "a1".into(),
+        horizon_secs: i64::MIN,
+        components: Vec::new(),
+        series: vec![SeriesImage {
+            component: NO_PARENT,
+            metric: "none".into(),
+            blocks: Vec::new(),
+            overlay: Vec::new(),
+        }],
+        lanes: vec![LaneImage {
+            frequency_secs: 60,
+            start_secs: start,
+            seconds: vec![0; run.len()],
+            recent: vec![0],
+            columns: vec![(0, Vec::new())],
+        }],
+        ticks: Vec::new(),
+    };
+    host.restore(&image, &store.metrics(), store.limits());
+    let answer = ask(&store, &[], "none", start, start + 10 * 60).unwrap();
+    assert_eq!(values(&answer)[..6], [Some(1.0), None, None, Some(4.0), None, Some(6.0)]);
+    let mut slots = Vec::new();
+    assert_eq!(host.slots(id, 60, &mut slots), Some(start));
+    assert_eq!(slots.iter().filter(|value| !is_empty(**value)).copied().collect::<Vec<_>>(), [1.0, 4.0, 6.0, 8.0]);
 }
