@@ -94,6 +94,26 @@ fn a_broken_disk_refuses_writes_and_heals_by_itself() {
     }
 }
 
+/// While the checkpoint directory was away a checkpoint looked for a host's log, found none, and noted that it was empty:
+/// when the directory was back, the next write cut the log off at its beginning, with all that was acknowledged.
+#[test]
+fn a_log_that_was_away_is_not_an_empty_one() {
+    for format in [CheckpointFormat::Wal, CheckpointFormat::Json] {
+        let disk = FaultyDisk::new(7);
+        let engine = open(&disk, format, WalSync::Interval);
+        write(&engine, "a1", 1.0, NOW).unwrap();
+        write(&engine, "a1", 2.0, NOW + 60).unwrap();
+        disk.take_away(Path::new(CHECKPOINTS));
+        engine.flush().unwrap_err();
+        assert!(engine.checkpoint().failed > 0);
+        disk.heal();
+        write(&engine, "a1", 3.0, NOW + 120).unwrap();
+        drop(engine);
+        disk.crash_process();
+        assert_eq!(values(&open(&disk, format, WalSync::Interval), "a1"), [1.0, 2.0, 3.0], "{format:?}");
+    }
+}
+
 /// Memory dropped what the log could not hold yet: the answer was an error, and the next start brought the data back.
 #[test]
 fn a_refused_free_has_not_happened() {
