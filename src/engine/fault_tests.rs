@@ -114,6 +114,31 @@ fn a_log_that_was_away_is_not_an_empty_one() {
     }
 }
 
+/// The power failed after a free and before the host's folder was durable: its state file was all that was left of the
+/// host, and no start looked at it. So a sample before the horizon was taken and acknowledged, and the start after
+/// that, which saw the folder again, dropped it as freed.
+#[test]
+fn a_horizon_without_a_folder_counts() {
+    for format in [CheckpointFormat::Wal, CheckpointFormat::Json] {
+        let disk = FaultyDisk::new(3);
+        let engine = open(&disk, format, WalSync::Never);
+        write(&engine, "a1", 1.0, NOW).unwrap();
+        engine.free(&[vec!["alex".into(), "a1".into()]], i64::MAX).unwrap();
+        drop(engine);
+        disk.crash_process();
+        let folder = host_folder(Path::new(CHECKPOINTS), "alex", "a1");
+        disk.remove(&folder.join(WAL_FILE)).unwrap();
+        disk.remove_dir(&folder).unwrap();
+        let engine = open(&disk, format, WalSync::Never);
+        write(&engine, "a1", 2.0, NOW - 60).unwrap();
+        write(&engine, "a1", 3.0, NOW + 60).unwrap();
+        assert_eq!(values(&engine, "a1"), [3.0], "{format:?}");
+        drop(engine);
+        disk.crash_process();
+        assert_eq!(values(&open(&disk, format, WalSync::Never), "a1"), [3.0], "{format:?}");
+    }
+}
+
 /// Memory dropped what the log could not hold yet: the answer was an error, and the next start brought the data back.
 #[test]
 fn a_refused_free_has_not_happened() {
