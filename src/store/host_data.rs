@@ -187,7 +187,8 @@ impl HostData {
                 true => _ = series.add_late(late, bytes),
                 false => lane.set(row as usize, column, value),
             }
-        } else if is_empty(lane.get(aside as usize, column)) {
+        } else if is_empty(lane.get(aside as usize, column)) || lane.is_of_second(aside as usize, secs) {
+            // What is there of this very second is the same sample: it was sent again, or is in a log and a snapshot.
             lane.set(aside as usize, column, value);
             lane.note_displaced(aside as usize, secs);
         } else {

@@ -515,3 +515,20 @@ fn open_rows_that_lie_in_a_block_too_are_answered_once() {
     assert_eq!(host.slots(id, 60, &mut slots), Some(start));
     assert_eq!(slots.iter().filter(|value| !is_empty(**value)).copied().collect::<Vec<_>>(), [1.0, 4.0, 6.0, 8.0]);
 }
+
+/// Samples that had stepped aside came again, for their sender had got no answer, or for they were in a log that a
+/// snapshot covers: each found its place taken, by itself, and replaced the one that it had made way for.
+#[test]
+fn what_stepped_aside_and_comes_again_keeps_its_place() {
+    let store = store(60);
+    let id = series(&store, "none", &[], false);
+    // The first sample sets the phase; the others come 20 s later, and number 9 so late that it falls into the next row.
+    let offsets = [0, 20, 20, 20, 20, 20, 20, 20, 20, 30, 20, 20, 20];
+    let send = |tick: usize| write(&store, id, NOW + tick as i64 * 60 + offsets[tick], tick as f64);
+    (0..13).for_each(send);
+    let before = values(&ask(&store, &[], "none", NOW, NOW + 20 * 60).unwrap());
+    let filled: Vec<f64> = before.iter().flatten().copied().collect();
+    assert_eq!(filled, (0..13).map(f64::from).collect::<Vec<_>>());
+    (9..13).for_each(send);
+    assert_eq!(values(&ask(&store, &[], "none", NOW, NOW + 20 * 60).unwrap()), before);
+}
