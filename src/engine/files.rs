@@ -347,6 +347,14 @@ impl Log for FilesLog {
         self.open.clear();
     }
 
+    fn close_files(&mut self) -> bool {
+        let was_open = !self.open.is_empty();
+        while let Some(&address) = self.open.last() {
+            self.close(address);
+        }
+        was_open
+    }
+
     fn has_lost(&self) -> bool {
         self.has_lost
     }
