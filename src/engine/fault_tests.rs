@@ -220,6 +220,7 @@ fn a_series_over_decades_does_not_stop_checkpoints() {
         write(&engine, "a", 2.0, NOW).unwrap();
         write(&engine, "a", 3.0, NOW + 60).unwrap();
         assert_eq!(engine.checkpoint().failed, 0);
+        assert_eq!(engine.telemetry().checkpoint_series_cut.get(), 1);
         let log = host_folder(Path::new(CHECKPOINTS), "alex", "a").join(WAL_FILE);
         assert!(disk.peek(&log).is_none(), "the log is covered");
         drop(engine);

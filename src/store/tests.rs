@@ -512,7 +512,7 @@ fn open_rows_that_lie_in_a_block_too_are_answered_once() {
     let answer = ask(&store, &[], "none", start, start + 10 * 60).unwrap();
     assert_eq!(values(&answer)[..6], [Some(1.0), None, None, Some(4.0), None, Some(6.0)]);
     let mut slots = Vec::new();
-    assert_eq!(host.slots(id, 60, &mut slots), Some(start));
+    assert_eq!(host.slots(id, 60, &mut slots), Some((start, 0)));
     assert_eq!(slots.iter().filter(|value| !is_empty(**value)).copied().collect::<Vec<_>>(), [1.0, 4.0, 6.0, 8.0]);
 }
 
