@@ -446,9 +446,11 @@ impl HostData {
 /// before the series had open rows. Reads take late samples over sealed ones, so none may stay behind where a newer
 /// write of the same slot goes into a row.
 fn take_late_rows(series: &mut Series, lane: &mut Lane, column: u32, bytes: &mut Bytes) {
-    let (begin, end) = (lane.start_secs, lane.end_secs());
-    for late in series.take_late(|late| (begin..end).contains(&late.centre_secs), bytes) {
-        let row = lane.row_at(late.centre_secs).clamp(0, WINDOW as i64 - 1) as usize;
-        lane.set(row, column, late.value);
+    let row_of =
+        |lane: &Lane, late: &Late| usize::try_from(lane.row_at(late.centre_secs)).ok().filter(|&row| row < WINDOW);
+    for late in series.take_late(|late| row_of(lane, late).is_some(), bytes) {
+        if let Some(row) = row_of(lane, &late) {
+            lane.set(row, column, late.value);
+        }
     }
 }

@@ -532,3 +532,27 @@ fn what_stepped_aside_and_comes_again_keeps_its_place() {
     (9..13).for_each(send);
     assert_eq!(values(&ask(&store, &[], "none", NOW, NOW + 20 * 60).unwrap()), before);
 }
+
+/// A late sample came in a gap between two grids, and came again, for its sender had got no answer. The open rows behind
+/// the gap had been sealed meanwhile, so that now the grid before it was the nearer one: the value was in two slots, and
+/// the next snapshot had it twice.
+#[test]
+fn a_late_sample_that_comes_again_has_one_slot() {
+    let store = store(60);
+    let id = series(&store, "none", &[], false);
+    let start = super::slots::window_start(NOW, 60, 64);
+    (0..70).for_each(|tick| write(&store, id, start + tick * 60, 1.0));
+    let sealed_end = start + 70 * 60;
+    // Beyond the gap a window begins half a window before its first sample, and two seconds off the old grid.
+    let (window, first) = (start + 10 * 64 * 60 + 2, start + (10 * 64 + 32) * 60 + 2);
+    write(&store, id, first, 2.0);
+    let late = (window + sealed_end) / 2 / 60 * 60 + 5 * 60 + 1;
+    write(&store, id, late, 3.0);
+    (1..60).for_each(|tick| write(&store, id, first + tick * 60, 2.0));
+    write(&store, id, late, 3.0);
+    let answer = ask(&store, &[], "none", start, first + 60 * 60).unwrap();
+    assert_eq!(answer.data.iter().filter(|&&value| value == 3.0).count(), 1);
+    let restarted = restarted(&store, 60);
+    let answer = ask(&restarted, &[], "none", start, first + 60 * 60).unwrap();
+    assert_eq!(answer.data.iter().filter(|&&value| value == 3.0).count(), 1);
+}
