@@ -556,3 +556,26 @@ fn a_late_sample_that_comes_again_has_one_slot() {
     let answer = ask(&restarted, &[], "none", start, first + 60 * 60).unwrap();
     assert_eq!(answer.data.iter().filter(|&&value| value == 3.0).count(), 1);
 }
+
+/// A process was killed when it had written a host's snapshot in a new form and not yet moved the old form's files away.
+/// The start read both, and answered twice what the old ones had in open rows or late and the new one in another phase.
+#[test]
+fn what_is_open_goes_over_to_the_grid_of_a_snapshot() {
+    let store = store(60);
+    let id = series(&store, "none", &[], false);
+    let host = store.host_or_create("alex", "a1").unwrap();
+    let start = super::slots::window_start(NOW, 60, 64);
+    (1..4).for_each(|tick| write(&store, id, start + tick * 4 * 60, tick as f64));
+    write(&store, id, start - 7 * 60, 7.0);
+    let mut run = vec![EMPTY; 20];
+    (1..4).for_each(|tick| run[7 + tick * 4] = tick as f64);
+    run[0] = 7.0;
+    host.merge_run(id, start - 7 * 60 + 1, 60, &run, true);
+    write(&store, id, start + 16 * 60, 4.0);
+    let answer = ask(&store, &[], "none", start - 3600, start + 3600).unwrap();
+    let found: Vec<f64> = values(&answer).into_iter().flatten().collect();
+    assert_eq!(found, [7.0, 1.0, 2.0, 3.0, 4.0]);
+    let (mut slots, is_filled) = (Vec::new(), |value: &f64| !is_empty(*value));
+    host.slots(id, 60, &mut slots);
+    assert_eq!(slots.into_iter().filter(is_filled).collect::<Vec<_>>(), [7.0, 1.0, 2.0, 3.0, 4.0]);
+}
