@@ -94,8 +94,8 @@ fn a_broken_disk_refuses_writes_and_heals_by_itself() {
     }
 }
 
-/// While the checkpoint directory was away a checkpoint looked for a host's log, found none, and noted that it was empty:
-/// when the directory was back, the next write cut the log off at its beginning, with all that was acknowledged.
+/// While the checkpoint directory was away a checkpoint looked for a host's log, found none, and noted that it was
+/// empty: when the directory was back, the next write cut the log off at its beginning, with all that was acknowledged.
 #[test]
 fn a_log_that_was_away_is_not_an_empty_one() {
     for format in [CheckpointFormat::Wal, CheckpointFormat::Json] {

@@ -211,8 +211,8 @@ impl Series {
 
     /// The centre of the slot in which a second falls that no open row covers, and the slot's frequency: on the grid
     /// of the block that covers it, else on the nearer one of the two neighbouring grids. `open` is the grid of the
-    /// open rows: a centre and a frequency. A sample that comes again finds the slot that it has, be it late, too, or the
-    /// first of a block, though the grids around it may be others by now.
+    /// open rows: a centre and a frequency. A sample that comes again finds the slot that it has, be it late,
+    /// too, or the first of a block, though the grids around it may be others by now.
     pub(super) fn late_slot(&self, secs: i64, open: Option<(i64, u32)>) -> Option<(i64, u32)> {
         // With a jitter of up to a sixth around any phase, samples of other ticks are farther away than a third.
         let is_of_one_tick = |centre: i64, frequency: u32| 3 * (centre - secs).abs() < i64::from(frequency);

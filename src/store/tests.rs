@@ -522,7 +522,7 @@ fn open_rows_that_lie_in_a_block_too_are_answered_once() {
 fn what_stepped_aside_and_comes_again_keeps_its_place() {
     let store = store(60);
     let id = series(&store, "none", &[], false);
-    // The first sample sets the phase; the others come 20 s later, and number 9 so late that it falls into the next row.
+    // The first sample sets the phase; the others come 20 s later, and number 9 so late that it is in the next row.
     let offsets = [0, 20, 20, 20, 20, 20, 20, 20, 20, 30, 20, 20, 20];
     let send = |tick: usize| write(&store, id, NOW + tick as i64 * 60 + offsets[tick], tick as f64);
     (0..13).for_each(send);
@@ -533,9 +533,9 @@ fn what_stepped_aside_and_comes_again_keeps_its_place() {
     assert_eq!(values(&ask(&store, &[], "none", NOW, NOW + 20 * 60).unwrap()), before);
 }
 
-/// A late sample came in a gap between two grids, and came again, for its sender had got no answer. The open rows behind
-/// the gap had been sealed meanwhile, so that now the grid before it was the nearer one: the value was in two slots, and
-/// the next snapshot had it twice.
+/// A late sample came in a gap between two grids, and came again, for its sender had got no answer. The open rows
+/// behind the gap had been sealed meanwhile, so that now the grid before it was the nearer one: the value was in two
+/// slots, and the next snapshot had it twice.
 #[test]
 fn a_late_sample_that_comes_again_has_one_slot() {
     let store = store(60);
@@ -557,7 +557,7 @@ fn a_late_sample_that_comes_again_has_one_slot() {
     assert_eq!(answer.data.iter().filter(|&&value| value == 3.0).count(), 1);
 }
 
-/// A process was killed when it had written a host's snapshot in a new form and not yet moved the old form's files away.
+/// A process was killed when it had written a host's snapshot in a new form, and not moved the old form's files away.
 /// The start read both, and answered twice what the old ones had in open rows or late and the new one in another phase.
 #[test]
 fn what_is_open_goes_over_to_the_grid_of_a_snapshot() {

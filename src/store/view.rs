@@ -247,10 +247,10 @@ impl Extent {
         if let Some(first) = late.next() {
             extent.note(first, late.next_back().unwrap_or(first));
         }
-        if let Some(lane) = data.lanes.get(series.lane as usize).and_then(Option::as_ref) {
-            if let Some((first, last)) = open_rows(lane, series.column, horizon_secs) {
-                extent.note(lane.centre(first as i64), lane.centre(last as i64));
-            }
+        if let Some(lane) = data.lanes.get(series.lane as usize).and_then(Option::as_ref)
+            && let Some((first, last)) = open_rows(lane, series.column, horizon_secs)
+        {
+            extent.note(lane.centre(first as i64), lane.centre(last as i64));
         }
         (extent.first_secs != i64::MAX).then_some(extent)
     }

@@ -32,7 +32,7 @@ impl Content {
         !self.unsynced.is_empty()
     }
 
-    /// Whether a power failure leaves the file as it is: after a flush that failed it need not, though nothing is dirty.
+    /// Whether a power failure leaves the file as it is: after a failed flush it need not, though nothing is dirty.
     pub(super) fn is_durable(&self) -> bool {
         !self.is_dirty() && self.bytes == self.durable
     }
