@@ -2,8 +2,8 @@
 //!
 //! A lane is a row-major matrix, one row a slot and one column a series, so that a host's tick is written front to
 //! back. Rows get their memory a few at a time, for at any moment half of the windows are half empty. Invariants: the
-//! window begins where [`window_start`](super::slots::window_start) says; a row has a second as soon as one of its cells
-//! was written; a column belongs to exactly one series.
+//! window begins where [`window_start`](super::slots::window_start) says; a row has a second as soon as one of its
+//! cells was written; a column belongs to exactly one series.
 
 use crate::model::EMPTY;
 
