@@ -89,6 +89,8 @@ pub struct Telemetry {
     pub checkpoint_timestamp_seconds: Gauge,
     /// Seconds that checkpoints took.
     pub checkpoint_seconds: Histogram,
+    /// Series of which a checkpoint of the forms `wal` and `json` left the oldest part out: too many slots for a file.
+    pub checkpoint_series_cut: Counter,
     /// Blocks dropped from memory, by reason (`retention`, `free`, `memory_cap`).
     pub blocks_dropped: Family<Reason, Counter>,
     /// Records and files that recovery could not use, by reason.
@@ -144,6 +146,7 @@ impl Default for Telemetry {
             checkpoints: Family::default(),
             checkpoint_timestamp_seconds: Gauge::default(),
             checkpoint_seconds: Histogram::new(exponential_buckets(0.01, 4.0, 10)),
+            checkpoint_series_cut: Counter::default(),
             blocks_dropped: Family::default(),
             recovery_damage: Family::default(),
             archive_rows: Counter::default(),
@@ -179,6 +182,11 @@ impl Default for Telemetry {
             t.checkpoint_timestamp_seconds.clone(),
         );
         registry.register("checkpoint_seconds", "Seconds that checkpoints took", t.checkpoint_seconds.clone());
+        registry.register(
+            "checkpoint_series_cut",
+            "Series whose oldest part was too long ago for a file of the reference's form",
+            t.checkpoint_series_cut.clone(),
+        );
         registry.register("blocks_dropped", "Blocks dropped from memory", t.blocks_dropped.clone());
         registry.register("recovery_damage", "What recovery could not use", t.recovery_damage.clone());
         registry.register("archive_rows", "Rows written to the archive", t.archive_rows.clone());

@@ -48,7 +48,9 @@ pub(super) fn adopt(engine: &Engine) -> Result<(), OpenError> {
             tracing::info!("recovery: {done} of {} hosts read", folders.len());
         }
     });
-    failure.into_inner().map_or(Ok(()), Err)
+    failure.into_inner().map_or(Ok(()), Err)?;
+    let known = folders.into_iter().map(|(cluster, host, _)| (cluster, host)).collect();
+    super::states::adopt_horizons(engine, &known)
 }
 
 /// The folders of hosts in the checkpoint directory, with the names of cluster and host.

@@ -15,7 +15,7 @@ use crate::formats::ccms::{self, Head, Level, SnapshotForm, Span};
 use crate::formats::native::{self, FileHeader, FileName, SnapshotWriter};
 use crate::model::SeriesId;
 use crate::store::{Host, Store};
-use crate::telemetry::Kind;
+use crate::telemetry::{Kind, Telemetry};
 
 use super::core::{Engine, OWN_FOLDER};
 use super::files::{host_folder, state_path, write_state_beside};
@@ -196,7 +196,7 @@ impl Engine {
             }
             ShardLog::Native(_) => return Ok(None),
         };
-        let level = HostLevel::of(host, &self.store);
+        let level = HostLevel::of(host, &self.store, &self.telemetry);
         let folder = host_folder(&self.options.checkpoints, host.cluster(), host.name());
         folders::make(&*self.disk, &self.options.checkpoints, &folder)?;
         // Before the state is taken: a horizon that moves from here on is newer than it.
@@ -366,6 +366,7 @@ struct Written {
 /// A level of a host as the reference's files show it: one run of slots a series.
 struct HostLevel<'h> {
     host: &'h Host,
+    telemetry: &'h Telemetry,
     metrics: Vec<LevelSeries>,
     /// By joined name, sorted.
     children: Vec<(String, HostLevel<'h>)>,
@@ -378,12 +379,12 @@ struct LevelSeries {
 }
 
 impl<'h> HostLevel<'h> {
-    fn empty(host: &'h Host) -> Self {
-        HostLevel { host, metrics: Vec::new(), children: Vec::new() }
+    fn empty(host: &'h Host, telemetry: &'h Telemetry) -> Self {
+        HostLevel { host, telemetry, metrics: Vec::new(), children: Vec::new() }
     }
 
     /// The host's level, with those below it. Series of metrics that are not configured any more are left out.
-    fn of(host: &'h Host, store: &Store) -> Self {
+    fn of(host: &'h Host, store: &Store, telemetry: &'h Telemetry) -> Self {
         let metrics = store.metrics();
         let mut series: Vec<(Vec<String>, LevelSeries)> = Vec::new();
         for id in host.series_with_data() {
@@ -395,12 +396,12 @@ impl<'h> HostLevel<'h> {
         }
         // Sorted by path, the levels come one behind the other, and the last child is the one at hand.
         series.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let mut root = HostLevel::empty(host);
+        let mut root = HostLevel::empty(host, telemetry);
         for (path, series) in series {
             let mut level = &mut root;
             for name in path {
                 if level.children.last().is_none_or(|(last, _)| *last != name) {
-                    level.children.push((name, HostLevel::empty(host)));
+                    level.children.push((name, HostLevel::empty(host, telemetry)));
                 }
                 let last = level.children.len() - 1;
                 level = &mut level.children[last].1;
@@ -419,7 +420,16 @@ impl Level for HostLevel<'_> {
     fn metric<'a>(&'a self, index: usize, slots: &mut Vec<f64>) -> Head<'a> {
         let LevelSeries { metric, id, frequency_secs } = &self.metrics[index];
         // A series that was freed a moment ago has no slots any more, and any start is right.
-        let start_secs = self.host.slots(*id, *frequency_secs, slots).unwrap_or(0);
+        let (start_secs, left_out) = self.host.slots(*id, *frequency_secs, slots).unwrap_or((0, 0));
+        if left_out > 0 {
+            self.telemetry.checkpoint_series_cut.inc();
+            tracing::warn!(
+                "checkpoint of {}/{}: a series of {metric} is too long for a file: what lies before second {start_secs} \
+                 is left out",
+                self.host.cluster(),
+                self.host.name()
+            );
+        }
         Head { name: metric, frequency_secs: *frequency_secs, start_secs }
     }
 

@@ -94,6 +94,51 @@ fn a_broken_disk_refuses_writes_and_heals_by_itself() {
     }
 }
 
+/// While the checkpoint directory was away a checkpoint looked for a host's log, found none, and noted that it was
+/// empty: when the directory was back, the next write cut the log off at its beginning, with all that was acknowledged.
+#[test]
+fn a_log_that_was_away_is_not_an_empty_one() {
+    for format in [CheckpointFormat::Wal, CheckpointFormat::Json] {
+        let disk = FaultyDisk::new(7);
+        let engine = open(&disk, format, WalSync::Interval);
+        write(&engine, "a1", 1.0, NOW).unwrap();
+        write(&engine, "a1", 2.0, NOW + 60).unwrap();
+        disk.take_away(Path::new(CHECKPOINTS));
+        engine.flush().unwrap_err();
+        assert!(engine.checkpoint().failed > 0);
+        disk.heal();
+        write(&engine, "a1", 3.0, NOW + 120).unwrap();
+        drop(engine);
+        disk.crash_process();
+        assert_eq!(values(&open(&disk, format, WalSync::Interval), "a1"), [1.0, 2.0, 3.0], "{format:?}");
+    }
+}
+
+/// The power failed after a free and before the host's folder was durable: its state file was all that was left of the
+/// host, and no start looked at it. So a sample before the horizon was taken and acknowledged, and the start after
+/// that, which saw the folder again, dropped it as freed.
+#[test]
+fn a_horizon_without_a_folder_counts() {
+    for format in [CheckpointFormat::Wal, CheckpointFormat::Json] {
+        let disk = FaultyDisk::new(3);
+        let engine = open(&disk, format, WalSync::Never);
+        write(&engine, "a1", 1.0, NOW).unwrap();
+        engine.free(&[vec!["alex".into(), "a1".into()]], i64::MAX).unwrap();
+        drop(engine);
+        disk.crash_process();
+        let folder = host_folder(Path::new(CHECKPOINTS), "alex", "a1");
+        disk.remove(&folder.join(WAL_FILE)).unwrap();
+        disk.remove_dir(&folder).unwrap();
+        let engine = open(&disk, format, WalSync::Never);
+        write(&engine, "a1", 2.0, NOW - 60).unwrap();
+        write(&engine, "a1", 3.0, NOW + 60).unwrap();
+        assert_eq!(values(&engine, "a1"), [3.0], "{format:?}");
+        drop(engine);
+        disk.crash_process();
+        assert_eq!(values(&open(&disk, format, WalSync::Never), "a1"), [3.0], "{format:?}");
+    }
+}
+
 /// Memory dropped what the log could not hold yet: the answer was an error, and the next start brought the data back.
 #[test]
 fn a_refused_free_has_not_happened() {
@@ -175,6 +220,7 @@ fn a_series_over_decades_does_not_stop_checkpoints() {
         write(&engine, "a", 2.0, NOW).unwrap();
         write(&engine, "a", 3.0, NOW + 60).unwrap();
         assert_eq!(engine.checkpoint().failed, 0);
+        assert_eq!(engine.telemetry().checkpoint_series_cut.get(), 1);
         let log = host_folder(Path::new(CHECKPOINTS), "alex", "a").join(WAL_FILE);
         assert!(disk.peek(&log).is_none(), "the log is covered");
         drop(engine);

@@ -126,7 +126,10 @@ impl FilesLog {
         }
         let len = match self.disk.open(&path) {
             Ok(_) => self.disk.append(&path)?.file_bytes()?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                folders::check_there(&*self.disk, &self.checkpoints)?;
+                0
+            }
             Err(error) => return Err(error),
         };
         let len = entry.good_len.map_or(len, |good_len| good_len.min(len));
@@ -178,8 +181,10 @@ impl FilesLog {
         }
         if len <= covered {
             match self.disk.remove(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    folders::check_there(&*self.disk, &self.checkpoints)?;
+                }
+                other => other?,
             }
         } else {
             let log = self.disk.read(&path)?;
@@ -340,6 +345,14 @@ impl Log for FilesLog {
             entry.may_be_shorter = entry.good_len.is_some();
         }
         self.open.clear();
+    }
+
+    fn close_files(&mut self) -> bool {
+        let was_open = !self.open.is_empty();
+        while let Some(&address) = self.open.last() {
+            self.close(address);
+        }
+        was_open
     }
 
     fn has_lost(&self) -> bool {

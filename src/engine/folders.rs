@@ -22,15 +22,21 @@ pub(super) fn make_root(disk: &dyn Disk, checkpoints: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a folder and those between it and the checkpoint directory.
-pub(super) fn make(disk: &dyn Disk, checkpoints: &Path, folder: &Path) -> io::Result<()> {
+/// Fails when the checkpoint directory was taken away: then a file that is not found there may come back with it.
+pub(super) fn check_there(disk: &dyn Disk, checkpoints: &Path) -> io::Result<()> {
     match disk.list(&checkpoints.join(OWN_FOLDER)) {
-        Ok(_) => disk.create_dir_all(folder),
+        Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(io::Error::new(error.kind(), format!("{} was taken away: {error}", checkpoints.display())))
         }
         Err(error) => Err(error),
     }
+}
+
+/// Makes a folder and those between it and the checkpoint directory.
+pub(super) fn make(disk: &dyn Disk, checkpoints: &Path, folder: &Path) -> io::Result<()> {
+    check_there(disk, checkpoints)?;
+    disk.create_dir_all(folder)
 }
 
 /// As [`make`], and what was made has durable names.

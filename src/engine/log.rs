@@ -45,6 +45,9 @@ pub(super) trait Log: Send {
     /// Says that a flush failed: nothing may be appended to the files concerned any more.
     fn flush_failed(&mut self, reason: &io::Error);
 
+    /// Closes what is open for writing: the next write looks for its place again. Answers whether anything was open.
+    fn close_files(&mut self) -> bool;
+
     /// Whether something was lost outside of a flush: the next one has failed before it begins.
     fn has_lost(&self) -> bool {
         false

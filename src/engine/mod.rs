@@ -24,6 +24,7 @@ mod options;
 mod outcome;
 mod recover;
 mod retain;
+mod states;
 #[cfg(test)]
 mod tests;
 mod work;

@@ -265,6 +265,13 @@ impl Log for NativeLog {
         }
     }
 
+    fn close_files(&mut self) -> bool {
+        let was_open = self.segment.is_some();
+        self.end_segment();
+        self.has_folder = false;
+        was_open
+    }
+
     fn bytes(&self) -> u64 {
         let older: u64 = self.older.iter().map(|(_, bytes)| bytes).sum();
         older + self.segment.as_ref().map_or(0, |segment| segment.good_len)

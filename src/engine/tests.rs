@@ -289,3 +289,28 @@ fn two_snapshots_of_different_phases_hold_each_value_once() {
         assert_eq!(found, [0.0, 1.0, 3.0, 7.0, 90.0], "{format:?}");
     }
 }
+
+/// The checkpoint directory was moved away under a running store. Its open logs went with it, and what was written to
+/// them was acknowledged for as long as a segment lasts.
+#[test]
+fn a_directory_that_was_moved_away_is_noticed() {
+    for format in FORMS {
+        let folder = tempfile::tempdir().unwrap();
+        let options = options(folder.path(), format);
+        let (place, away) = (options.checkpoints.clone(), folder.path().join("away"));
+        let (engine, _) = open(options.clone());
+        write(&engine, &format!("load,hostname=a1 value=1 {NOW}\n"));
+        std::fs::rename(&place, &away).unwrap();
+        engine.check_place();
+        let line = format!("load,hostname=a1 value=2 {}\n", NOW + 60);
+        let refused = engine.ingest("http", "alex", line.as_bytes(), &mut IngestReport::default()).unwrap_err();
+        assert!(refused.to_string().contains("was taken away"), "{format:?}: {refused}");
+        assert!(!place.exists(), "{format:?}: nothing is made in its place");
+        assert_eq!(values(&engine, "a1", &[]), [1.0], "{format:?}");
+        std::fs::rename(&away, &place).unwrap();
+        engine.check_place();
+        write(&engine, &format!("load,hostname=a1 value=3 {}\n", NOW + 60));
+        drop(engine);
+        assert_eq!(values(&open(options).0, "a1", &[]), [1.0, 3.0], "{format:?}");
+    }
+}

@@ -14,6 +14,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::telemetry::Kind;
 
 use super::core::Engine;
+use super::folders;
 use super::log::{FilesFlushed, SHARDS, Shard};
 use super::options::{CheckpointFormat, WalSync};
 
@@ -90,6 +91,7 @@ impl Drop for Background {
 
 fn flush_loop(engine: &Engine, stop: &Stop) {
     while !stop.wait(LOOK) {
+        engine.check_place();
         if engine.options.wal_sync != WalSync::Never
             && let Err(error) = engine.flush()
         {
@@ -171,6 +173,20 @@ impl Engine {
     /// Asks for a checkpoint out of turn.
     pub(super) fn want_checkpoint(&self) {
         self.wants_checkpoint.store(true, Ordering::Relaxed);
+    }
+
+    /// Looks whether the checkpoint directory is still there. One that was moved away takes what is written to open
+    /// files with it: they are closed, and writes are refused until it is back.
+    pub(super) fn check_place(&self) {
+        let Err(error) = folders::check_there(&*self.disk, &self.options.checkpoints) else { return };
+        if error.kind() != io::ErrorKind::NotFound {
+            // A disk that fails refuses writes by itself.
+            return;
+        }
+        let closed = self.shards.read().iter().filter(|shard| shard.lock().common().close_files()).count();
+        if closed > 0 {
+            tracing::error!("{error}: writes are refused until it is back");
+        }
     }
 
     /// Makes everything written so far durable.

@@ -90,9 +90,10 @@ impl Host {
         data.series.iter().map(|(id, _)| id).filter(|&id| data.holds_data(id)).collect()
     }
 
-    /// Puts all slots of a series behind each other on the grid of its newest run; answers the centre of the first,
-    /// or `None` when there is none. Of a series that spans more than an answer may have, the newest only.
-    pub fn slots(&self, id: SeriesId, frequency_secs: u32, slots: &mut Vec<f64>) -> Option<i64> {
+    /// Puts all slots of a series behind each other on the grid of its newest run; answers the centre of the first
+    /// and how many older ones were left out, or `None` when there is none. Of a series that spans more than an answer
+    /// may have, the newest only.
+    pub fn slots(&self, id: SeriesId, frequency_secs: u32, slots: &mut Vec<f64>) -> Option<(i64, u64)> {
         let (view, grid_secs) = {
             let data = self.data.read();
             (SeriesView::take_whole(&data, id)?, data.newest_grid(id)?)

@@ -211,7 +211,8 @@ impl HostData {
                 true => _ = series.add_late(late, bytes),
                 false => lane.set(row as usize, column, value),
             }
-        } else if is_empty(lane.get(aside as usize, column)) {
+        } else if is_empty(lane.get(aside as usize, column)) || lane.is_of_second(aside as usize, secs) {
+            // What is there of this very second is the same sample: it was sent again, or is in a log and a snapshot.
             lane.set(aside as usize, column, value);
             lane.note_displaced(aside as usize, secs);
         } else {
@@ -469,9 +470,11 @@ impl HostData {
 /// before the series had open rows. Reads take late samples over sealed ones, so none may stay behind where a newer
 /// write of the same slot goes into a row.
 fn take_late_rows(series: &mut Series, lane: &mut Lane, column: u32, bytes: &mut Bytes) {
-    let (begin, end) = (lane.start_secs, lane.end_secs());
-    for late in series.take_late(|late| (begin..end).contains(&late.centre_secs), bytes) {
-        let row = lane.row_at(late.centre_secs).clamp(0, WINDOW as i64 - 1) as usize;
-        lane.set(row, column, late.value);
+    let row_of =
+        |lane: &Lane, late: &Late| usize::try_from(lane.row_at(late.centre_secs)).ok().filter(|&row| row < WINDOW);
+    for late in series.take_late(|late| row_of(lane, late).is_some(), bytes) {
+        if let Some(row) = row_of(lane, &late) {
+            lane.set(row, column, late.value);
+        }
     }
 }

@@ -13,6 +13,7 @@ use super::host_data::{HostData, SeriesPath};
 use super::lane::{Lane, NO_SECOND};
 use super::limits::Limits;
 use super::memory::Use;
+use super::series::NO_LANE;
 use super::slots::{GROUP, WINDOW, centre_at, phase, slot_at, window_start};
 
 impl HostData {
@@ -191,7 +192,7 @@ impl HostData {
             let series = self.series.get_mut(id);
             let is_configured = metrics.get(series.metric).frequency_secs == image.frequency_secs;
             match &mut lane {
-                Some(lane) if is_configured && series.lane == super::series::NO_LANE => {
+                Some(lane) if is_configured && series.lane == NO_LANE => {
                     let column = lane.add_column(id.0);
                     values.iter().take(rows).enumerate().for_each(|(row, &value)| lane.set(row, column, value));
                     series.lane = place;
@@ -225,6 +226,28 @@ impl HostData {
         values
     }
 
+    /// Moves what is open or late of a series into its blocks, where a run of another phase can take it over. Files of
+    /// two forms lie side by side when a change of form was interrupted.
+    fn close_rows(&mut self, id: SeriesId) {
+        let HostData { series: all, lanes, bytes, .. } = self;
+        let series = all.get_mut(id);
+        let place = std::mem::replace(&mut series.lane, NO_LANE) as usize;
+        if let Some(lane) = lanes.get_mut(place).and_then(Option::as_mut) {
+            let values: Vec<f64> = lane.column(series.column).collect();
+            let own = series.column as usize;
+            series.merge(lane.start_secs, lane.frequency_secs, &values, bytes);
+            let keep: Vec<bool> = (0..lane.columns.len()).map(|column| column != own).collect();
+            lane.retain_columns(&keep, |id, column| all.get_mut(SeriesId(id)).column = column);
+            if lane.columns.is_empty() {
+                lanes[place] = None;
+            }
+        }
+        if self.series.get(id).overlay.is_some() {
+            self.fold(id);
+        }
+        self.count_lanes();
+    }
+
     /// Merges a run of slots of another store's file. `start_is_centre` says that the run's first second is that of a
     /// sample; otherwise it is just where the file begins, and the phase is the one of what is there already.
     pub(super) fn merge_run(
@@ -238,6 +261,7 @@ impl HostData {
         // What is merged may lie in the window of any lane, and where a roll-up says otherwise.
         self.rollups.clear(&mut self.bytes);
         self.lanes.iter_mut().flatten().for_each(|lane| lane.settled = 0);
+        self.close_rows(id);
         let series = self.series.get_mut(id);
         let grid = series.blocks.iter().rev().find(|block| block.frequency_secs() == frequency_secs);
         let centre = match grid {

@@ -207,6 +207,11 @@ impl Lane {
         }
     }
 
+    /// Whether a row's first sample was one of this second.
+    pub(super) fn is_of_second(&self, row: usize, secs: i64) -> bool {
+        self.seconds[row] != NO_SECOND && i64::from(self.seconds[row]) == secs - self.centre(row as i64)
+    }
+
     /// How far the newest ticks lie from their centres on average, if that is far enough for a new phase: beyond 3/8
     /// of the frequency over eight ticks.
     pub(super) fn drift(&self) -> Option<i64> {

@@ -180,24 +180,26 @@ pub(super) fn answer(children: &[SeriesView], metric: &Metric, asked: i64, to: i
     Ok(Answer { to_secs: from + data.len() as i64 * frequency, data, from_secs: from, frequency_secs: frequency })
 }
 
-/// All slots of a series on the grid through `grid_secs`; answers the centre of the first. Of a series that spans too
-/// many slots, for a sender's clock was decades off, the newest [`SLOTS_KEPT`] are all.
+/// All slots of a series on the grid through `grid_secs`; answers the centre of the first, and how many older ones were
+/// left out. Of a series that spans too many slots, for a sender's clock was decades off, the newest [`SLOTS_KEPT`] are
+/// all.
 pub(super) fn whole_series(
     view: &SeriesView,
     grid_secs: i64,
     frequency_secs: u32,
     slots: &mut Vec<f64>,
-) -> Option<i64> {
+) -> Option<(i64, u64)> {
     let start_secs = centre_at(grid_secs, frequency_secs, view.first_secs);
     let count = slot_at(start_secs, frequency_secs, view.last_secs) + 1;
-    let (start_secs, count) = match count {
+    let left_out = match count {
         ..1 => return None,
-        count if count > SLOTS_MAX => (start_secs + (count - SLOTS_KEPT) * i64::from(frequency_secs), SLOTS_KEPT),
-        count => (start_secs, count),
+        count if count > SLOTS_MAX => count - SLOTS_KEPT,
+        _ => 0,
     };
-    slots.resize(count as usize, EMPTY);
+    let start_secs = start_secs + left_out * i64::from(frequency_secs);
+    slots.resize((count - left_out) as usize, EMPTY);
     view.fill(start_secs, frequency_secs, slots);
-    Some(start_secs)
+    Some((start_secs, left_out as u64))
 }
 
 /// Collects the series that answer for a selector below a component.

@@ -211,8 +211,14 @@ impl Series {
 
     /// The centre of the slot in which a second falls that no open row covers, and the slot's frequency: on the grid
     /// of the block that covers it, else on the nearer one of the two neighbouring grids. `open` is the grid of the
-    /// open rows: a centre and a frequency.
+    /// open rows: a centre and a frequency. A sample that comes again finds the slot that it has, be it late,
+    /// too, or the first of a block, though the grids around it may be others by now.
     pub(super) fn late_slot(&self, secs: i64, open: Option<(i64, u32)>) -> Option<(i64, u32)> {
+        // With a jitter of up to a sixth around any phase, samples of other ticks are farther away than a third.
+        let is_of_one_tick = |centre: i64, frequency: u32| 3 * (centre - secs).abs() < i64::from(frequency);
+        if let Some(late) = self.overlay().iter().find(|late| is_of_one_tick(late.centre_secs, late.frequency_secs)) {
+            return Some((late.centre_secs, late.frequency_secs));
+        }
         let behind = self.blocks.partition_point(|block| block.start_secs() <= secs);
         let grid = |block: &Block| (block.start_secs(), block.frequency_secs());
         let before = behind.checked_sub(1).map(|at| &self.blocks[at]);
@@ -221,7 +227,11 @@ impl Series {
         {
             return Some((centre_at(block.start_secs(), block.frequency_secs(), secs), block.frequency_secs()));
         }
-        let after = self.blocks.get(behind).map(grid).into_iter().chain(open).min_by_key(|&(start, _)| {
+        let first_behind = self.blocks.get(behind).map(grid);
+        if let Some((start, frequency)) = first_behind.filter(|&(start, frequency)| is_of_one_tick(start, frequency)) {
+            return Some((start, frequency));
+        }
+        let after = first_behind.into_iter().chain(open).min_by_key(|&(start, _)| {
             // An open grid is given by any of its centres: what lies before the second is no neighbour behind it.
             if start > secs { start } else { i64::MAX }
         });

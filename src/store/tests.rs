@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Aggregation, Component, Element, Metric, MetricTable, Sample, Selector, SeriesId, is_empty};
+use crate::model::{
+    Aggregation, Component, EMPTY, Element, HostImage, LaneImage, Metric, MetricTable, NO_PARENT, Sample, Selector,
+    SeriesId, SeriesImage, is_empty,
+};
 use crate::testing::ModelSeries;
 
 const NOW: i64 = 1_770_244_800;
@@ -470,4 +473,109 @@ fn the_horizon_of_an_empty_component_survives() {
     let host = next.host("alex", "a1").unwrap();
     let sample = |secs| Sample { series: id, secs, value: 1.0 };
     assert_eq!(host.apply(&next.metrics(), &[sample(NOW), sample(NOW + 60)], NOW).before_horizon, 1);
+}
+
+/// Of a host that was started again from files of the reference's form, the open rows lay in a block, too. When
+/// another block in another phase lay behind them, for a late sample had come there, the two were taken for grids that
+/// meet, and a value without a neighbour was answered in its slot and in the one before: by reads and by the next
+/// checkpoint.
+#[test]
+fn open_rows_that_lie_in_a_block_too_are_answered_once() {
+    let store = store(60);
+    let id = series(&store, "none", &[], false);
+    let host = store.host_or_create("alex", "a1").unwrap();
+    let start = NOW - NOW.rem_euclid(64 * 60);
+    host.merge_run(id, start + 70 * 60 + 8, 60, &[8.0], true);
+    let run = [1.0, EMPTY, EMPTY, 4.0, EMPTY, 6.0];
+    host.merge_run(id, start, 60, &run, true);
+    let image = HostImage {
+        cluster: "alex".into(),
+        host: "a1".into(),
+        horizon_secs: i64::MIN,
+        components: Vec::new(),
+        series: vec![SeriesImage {
+            component: NO_PARENT,
+            metric: "none".into(),
+            blocks: Vec::new(),
+            overlay: Vec::new(),
+        }],
+        lanes: vec![LaneImage {
+            frequency_secs: 60,
+            start_secs: start,
+            seconds: vec![0; run.len()],
+            recent: vec![0],
+            columns: vec![(0, Vec::new())],
+        }],
+        ticks: Vec::new(),
+    };
+    host.restore(&image, &store.metrics(), store.limits());
+    let answer = ask(&store, &[], "none", start, start + 10 * 60).unwrap();
+    assert_eq!(values(&answer)[..6], [Some(1.0), None, None, Some(4.0), None, Some(6.0)]);
+    let mut slots = Vec::new();
+    assert_eq!(host.slots(id, 60, &mut slots), Some((start, 0)));
+    assert_eq!(slots.iter().filter(|value| !is_empty(**value)).copied().collect::<Vec<_>>(), [1.0, 4.0, 6.0, 8.0]);
+}
+
+/// Samples that had stepped aside came again, for their sender had got no answer, or for they were in a log that a
+/// snapshot covers: each found its place taken, by itself, and replaced the one that it had made way for.
+#[test]
+fn what_stepped_aside_and_comes_again_keeps_its_place() {
+    let store = store(60);
+    let id = series(&store, "none", &[], false);
+    // The first sample sets the phase; the others come 20 s later, and number 9 so late that it is in the next row.
+    let offsets = [0, 20, 20, 20, 20, 20, 20, 20, 20, 30, 20, 20, 20];
+    let send = |tick: usize| write(&store, id, NOW + tick as i64 * 60 + offsets[tick], tick as f64);
+    (0..13).for_each(send);
+    let before = values(&ask(&store, &[], "none", NOW, NOW + 20 * 60).unwrap());
+    let filled: Vec<f64> = before.iter().flatten().copied().collect();
+    assert_eq!(filled, (0..13).map(f64::from).collect::<Vec<_>>());
+    (9..13).for_each(send);
+    assert_eq!(values(&ask(&store, &[], "none", NOW, NOW + 20 * 60).unwrap()), before);
+}
+
+/// A late sample came in a gap between two grids, and came again, for its sender had got no answer. The open rows
+/// behind the gap had been sealed meanwhile, so that now the grid before it was the nearer one: the value was in two
+/// slots, and the next snapshot had it twice.
+#[test]
+fn a_late_sample_that_comes_again_has_one_slot() {
+    let store = store(60);
+    let id = series(&store, "none", &[], false);
+    let start = super::slots::window_start(NOW, 60, 64);
+    (0..70).for_each(|tick| write(&store, id, start + tick * 60, 1.0));
+    let sealed_end = start + 70 * 60;
+    // Beyond the gap a window begins half a window before its first sample, and two seconds off the old grid.
+    let (window, first) = (start + 10 * 64 * 60 + 2, start + (10 * 64 + 32) * 60 + 2);
+    write(&store, id, first, 2.0);
+    let late = (window + sealed_end) / 2 / 60 * 60 + 5 * 60 + 1;
+    write(&store, id, late, 3.0);
+    (1..60).for_each(|tick| write(&store, id, first + tick * 60, 2.0));
+    write(&store, id, late, 3.0);
+    let answer = ask(&store, &[], "none", start, first + 60 * 60).unwrap();
+    assert_eq!(answer.data.iter().filter(|&&value| value == 3.0).count(), 1);
+    let restarted = restarted(&store, 60);
+    let answer = ask(&restarted, &[], "none", start, first + 60 * 60).unwrap();
+    assert_eq!(answer.data.iter().filter(|&&value| value == 3.0).count(), 1);
+}
+
+/// A process was killed when it had written a host's snapshot in a new form, and not moved the old form's files away.
+/// The start read both, and answered twice what the old ones had in open rows or late and the new one in another phase.
+#[test]
+fn what_is_open_goes_over_to_the_grid_of_a_snapshot() {
+    let store = store(60);
+    let id = series(&store, "none", &[], false);
+    let host = store.host_or_create("alex", "a1").unwrap();
+    let start = super::slots::window_start(NOW, 60, 64);
+    (1..4).for_each(|tick| write(&store, id, start + tick * 4 * 60, tick as f64));
+    write(&store, id, start - 7 * 60, 7.0);
+    let mut run = vec![EMPTY; 20];
+    (1..4).for_each(|tick| run[7 + tick * 4] = tick as f64);
+    run[0] = 7.0;
+    host.merge_run(id, start - 7 * 60 + 1, 60, &run, true);
+    write(&store, id, start + 16 * 60, 4.0);
+    let answer = ask(&store, &[], "none", start - 3600, start + 3600).unwrap();
+    let found: Vec<f64> = values(&answer).into_iter().flatten().collect();
+    assert_eq!(found, [7.0, 1.0, 2.0, 3.0, 4.0]);
+    let (mut slots, is_filled) = (Vec::new(), |value: &f64| !is_empty(*value));
+    host.slots(id, 60, &mut slots);
+    assert_eq!(slots.into_iter().filter(is_filled).collect::<Vec<_>>(), [7.0, 1.0, 2.0, 3.0, 4.0]);
 }

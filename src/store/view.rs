@@ -106,8 +106,8 @@ impl SeriesView {
                 Some((start, last_end)) if last_end > begin => {
                     let mut values = vec![EMPTY; end - begin];
                     block.decode(slots, &mut values);
-                    let meets = Meeting { from_secs, frequency_secs, old: start, new: block.start_secs() };
-                    meets.merge(begin, &values, out);
+                    let meets = Meeting { from_secs, frequency_secs, new: block.start_secs() };
+                    meets.merge(begin, &values, out, |_| start);
                 }
                 _ => block.decode(slots, &mut out[begin..end]),
             }
@@ -151,8 +151,28 @@ impl SeriesView {
         if begin >= out.len() || values.is_empty() {
             return;
         }
-        let old = previous.map_or(open.start_secs, |(start, _)| start);
-        Meeting { from_secs, frequency_secs, old, new: open.start_secs }.merge(begin, values, out);
+        let last = previous.map_or(open.start_secs, |(start, _)| start);
+        let meets = Meeting { from_secs, frequency_secs, new: open.start_secs };
+        meets.merge(begin, values, out, |at| self.sealed_grid(at, from_secs, frequency_secs).unwrap_or(last));
+    }
+
+    /// A centre on the grid of what an output took of late samples and blocks. The last block says nothing of it: one
+    /// may lie behind the open rows, and the open rows of a state file lie in a block, too.
+    fn sealed_grid(&self, at: usize, from_secs: i64, frequency_secs: u32) -> Option<i64> {
+        let mut late = self.overlay.iter().rev();
+        let late = late.find(|late| {
+            late.frequency_secs == frequency_secs
+                && output_at(from_secs, frequency_secs, late.centre_secs, frequency_secs) == Some(at)
+        });
+        let secs = from_secs + at as i64 * i64::from(frequency_secs);
+        let mut blocks = self.runs.iter().rev().filter(|block| block.frequency_secs() == frequency_secs);
+        let mut block = || {
+            blocks.find(|block| {
+                let slot = usize::try_from(slot_at(block.start_secs(), frequency_secs, secs));
+                slot.is_ok_and(|slot| slot < block.len() && !is_empty(block.get(slot)))
+            })
+        };
+        late.map(|late| late.centre_secs).or_else(|| block().map(Block::start_secs))
     }
 
     /// Slots of a run whose centres lie before the horizon.
@@ -291,38 +311,43 @@ fn first_value(block: &Block, horizon_secs: i64) -> Option<i64> {
     Some(block.start_secs() + slot * frequency)
 }
 
-/// Two runs of one frequency that meet: centres of slots of the older and the newer one.
+/// Two runs of one frequency that meet.
 struct Meeting {
     from_secs: i64,
     frequency_secs: u32,
-    old: i64,
+    /// The centre of a slot of the newer one.
     new: i64,
 }
 
 impl Meeting {
-    /// Writes the newer run's values, the first of which goes to output `begin`, over what the older left there.
-    fn merge(&self, begin: usize, values: &[f64], out: &mut [f64]) {
-        let one_phase = phase(self.old, self.frequency_secs) == phase(self.new, self.frequency_secs);
+    /// Writes the newer run's values, the first of which goes to output `begin`, over what the older left there. `old`
+    /// answers a centre on the grid of the value that an output has.
+    fn merge(&self, begin: usize, values: &[f64], out: &mut [f64], mut old: impl FnMut(usize) -> i64) {
         let last = values.len().min(out.len() - begin);
         for (i, &value) in values[..last].iter().enumerate() {
             let at = begin + i;
             if is_empty(value) {
                 continue;
             }
-            if is_empty(out[at]) || one_phase {
+            if is_empty(out[at]) {
+                out[at] = value;
+                continue;
+            }
+            let old = old(at);
+            if phase(old, self.frequency_secs) == phase(self.new, self.frequency_secs) {
                 out[at] = value;
             } else if at > 0 && is_empty(out[at - 1]) {
                 out[at - 1] = out[at];
                 out[at] = value;
-            } else if self.newer_is_nearer(at) {
+            } else if self.newer_is_nearer(at, old) {
                 out[at] = value;
             }
         }
     }
 
-    fn newer_is_nearer(&self, at: usize) -> bool {
+    fn newer_is_nearer(&self, at: usize, old: i64) -> bool {
         let secs = self.from_secs + at as i64 * i64::from(self.frequency_secs);
         let distance = |grid: i64| (centre_at(grid, self.frequency_secs, secs) - secs).abs();
-        distance(self.new) <= distance(self.old)
+        distance(self.new) <= distance(old)
     }
 }

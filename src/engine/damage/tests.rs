@@ -102,7 +102,7 @@ impl Start {
                 let path: Vec<String> = description.components.iter().map(ToString::to_string).collect();
                 let series = format!("{} {}", path.join("/"), description.metric);
                 let mut slots = Vec::new();
-                let Some(start) = host.slots(id, 60, &mut slots) else { continue };
+                let Some((start, _)) = host.slots(id, 60, &mut slots) else { continue };
                 let values = (0..).zip(&slots).filter(|(_, value)| !crate::model::is_empty(**value));
                 let name = format!("{}/{}", host.cluster(), host.name());
                 content

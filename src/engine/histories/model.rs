@@ -41,7 +41,10 @@ struct Write {
 pub(super) struct Cell {
     /// Oldest first.
     writes: Vec<Write>,
-    /// Too near to a horizon to be told.
+    /// All values that it ever had.
+    had: Vec<f64>,
+    /// Too near to a horizon to be told: whether it is there, and with which of its values. Of two samples of one slot
+    /// a horizon may leave the older alone, and the log of a reference's form holds both.
     pub(super) is_unsure: bool,
 }
 
@@ -49,6 +52,9 @@ impl Cell {
     pub(super) fn write(&mut self, value: Option<f64>, fate: Fate) {
         if fate == Fate::Durable {
             self.writes.clear();
+        }
+        if matches!(fate, Fate::Durable | Fate::AtRisk(_)) {
+            self.had.extend(value);
         }
         self.writes.push(Write { value, fate });
     }
@@ -62,7 +68,8 @@ impl Cell {
     /// Whether a recovery may answer this.
     pub(super) fn allows(&self, found: Option<f64>, crash: Crash, durable: u64) -> bool {
         if self.is_unsure {
-            return found.is_none() || self.writes.iter().any(|write| write.value == found);
+            let value_had = |value: f64| self.had.contains(&value) || self.writes.iter().any(|w| w.value == found);
+            return found.is_none_or(value_had);
         }
         for write in self.writes.iter().rev() {
             let (may_be, must_be) = match (write.fate, crash) {
@@ -94,6 +101,7 @@ impl Cell {
         let fate = if certain { Fate::Durable } else { fate };
         // Below what is at risk again lies what a power failure may leave in its place.
         let is_unsure = self.is_unsure;
+        self.had.extend(found);
         self.writes.retain(|write| is_unsure || (write.value != found && fate != Fate::Durable));
         self.writes.push(Write { value: found, fate });
     }

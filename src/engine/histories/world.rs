@@ -159,7 +159,7 @@ impl World {
     }
 
     /// What is not configured is in no checkpoint, and no recovery takes it.
-    fn doubt_extra(&mut self) {
+    pub(super) fn doubt_extra(&mut self) {
         let all = self.hosts.iter_mut().flat_map(|host| &mut host.series).filter(|series| series.metric == EXTRA);
         all.flat_map(|series| series.cells.values_mut()).for_each(|cell| cell.is_unsure = true);
     }

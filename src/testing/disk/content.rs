@@ -32,6 +32,11 @@ impl Content {
         !self.unsynced.is_empty()
     }
 
+    /// Whether a power failure leaves the file as it is: after a failed flush it need not, though nothing is dirty.
+    pub(super) fn is_durable(&self) -> bool {
+        !self.is_dirty() && self.bytes == self.durable
+    }
+
     pub(super) fn write(&mut self, offset: usize, data: &[u8]) {
         put(&mut self.bytes, offset, data);
         self.unsynced.push(Unsynced::Write { offset, data: data.to_vec() });

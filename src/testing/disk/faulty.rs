@@ -111,7 +111,7 @@ impl FaultyDisk {
         let mut state = self.state.lock();
         let id = state.tree.find(path).ok()?;
         let content = &state.tree.file(id).ok()?.content;
-        Some((content.bytes().to_vec(), !content.is_dirty()))
+        Some((content.bytes().to_vec(), content.is_durable()))
     }
 
     /// Operations so far.
