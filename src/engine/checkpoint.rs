@@ -236,7 +236,7 @@ impl Engine {
         form: SnapshotForm,
         span: Span,
     ) -> io::Result<bool> {
-        let level = HostLevel::of(host, &self.store);
+        let level = HostLevel::of(host, &self.store, &self.telemetry);
         if level.metrics.is_empty() && level.children.is_empty() {
             return Ok(false);
         }
