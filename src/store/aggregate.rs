@@ -7,7 +7,7 @@
 
 use crate::model::{Aggregation, EMPTY, is_empty};
 
-use super::view::{SeriesView, output_at};
+use super::view::{SeriesView, output_at, signed_output_at};
 
 /// Slots of a hole in which a child is awaited.
 pub(super) const AWAITED: usize = 5;
@@ -66,9 +66,9 @@ pub(super) fn cut_awaited(
     if !values.last().is_some_and(|&value| is_empty(value)) {
         return;
     }
-    let last: Vec<i64> = last_secs
-        .map(|last| output_at(from_secs, frequency_secs, last, frequency_secs).map_or(-1, |at| at as i64))
-        .collect();
+    // Negative for a child that ended before the range: one that did so long ago is not awaited any more.
+    let last: Vec<i64> =
+        last_secs.map(|last| signed_output_at(from_secs, frequency_secs, last, frequency_secs)).collect();
     let is_awaited = |output: usize| {
         let output = output as i64;
         last.iter().any(|&last| last < output && output <= last + AWAITED as i64)

@@ -579,3 +579,20 @@ fn what_is_open_goes_over_to_the_grid_of_a_snapshot() {
     host.slots(id, 60, &mut slots);
     assert_eq!(slots.into_iter().filter(is_filled).collect::<Vec<_>>(), [7.0, 1.0, 2.0, 3.0, 4.0]);
 }
+
+/// A thread that had ended long ago made the first slots of any range look unfinished: a hole there was cut off.
+#[test]
+fn a_hole_at_the_end_of_a_range_stays_though_a_thread_ended_before() {
+    let store = store(60);
+    let ids: Vec<SeriesId> = (0..3).map(|number| series(&store, "sum", &[thread(number)], false)).collect();
+    for tick in 0..300 {
+        let ends_early = if tick < 100 { 3 } else { 2 };
+        for (number, id) in ids.iter().enumerate().take(ends_early) {
+            if (number, tick) != (1, 203) {
+                write(&store, *id, NOW + tick * 60, 1.0);
+            }
+        }
+    }
+    let answer = ask(&store, &[], "sum", NOW + 200 * 60, NOW + 204 * 60).unwrap();
+    assert_eq!(values(&answer), [Some(2.0), Some(2.0), Some(2.0), None]);
+}

@@ -294,9 +294,14 @@ fn runs(blocks: &[Block], from_secs: i64, to_secs: i64) -> &[Block] {
 
 /// The output that takes the slot with this centre and frequency.
 pub(super) fn output_at(from_secs: i64, output_secs: u32, centre_secs: i64, frequency_secs: u32) -> Option<usize> {
+    usize::try_from(signed_output_at(from_secs, output_secs, centre_secs, frequency_secs)).ok()
+}
+
+/// As [`output_at`]; negative before the first output.
+pub(super) fn signed_output_at(from_secs: i64, output_secs: u32, centre_secs: i64, frequency_secs: u32) -> i64 {
     let begin = centre_secs - i64::from(frequency_secs) / 2;
     let output = i64::from(output_secs);
-    usize::try_from((begin - from_secs + output - 1).div_euclid(output)).ok()
+    (begin - from_secs + output - 1).div_euclid(output)
 }
 
 /// The centre of the first slot of a block that holds a value at or after the horizon.
