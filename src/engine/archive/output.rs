@@ -77,7 +77,12 @@ impl Engine {
             _ => Err(disk(&folder)(error)),
         })?;
         let manifest = self.archive.manifest(cluster);
-        let names = manifest.files.iter().map(|entry| entry.file.as_str());
+        // Of two days no row is the same.
+        let may_share = |file: &&str| {
+            let below = file.rsplit_once('/').map_or("", |(below, _)| below);
+            range.below.is_empty() || below.is_empty() || *below == *range.below
+        };
+        let names = manifest.files.iter().map(|entry| entry.file.as_str()).filter(may_share);
         let newest = names.chain(entries.iter().map(|entry| entry.name.as_str())).filter_map(file_secs).max();
         let mut secs = newest.map_or(name_secs, |newest| name_secs.max(newest.saturating_add(1)));
         loop {
