@@ -25,6 +25,11 @@ impl Engine {
         if let Err(error) = self.settle_pending(options) {
             tracing::error!("archive: {error}; nothing is archived until this is mended");
             self.telemetry.archive_failures.inc();
+            self.archive.want_pass();
+        }
+        // The last run may have ended before the pass that was due for these.
+        if self.store.hosts().iter().any(|host| host.has_hidden_rows()) {
+            self.archive.want_pass();
         }
     }
 
