@@ -276,6 +276,10 @@ impl ArchiveModel {
                 if !has_extra && series.metric == super::world::EXTRA {
                     continue;
                 }
+                if visible.is_empty() {
+                    // Those below it may answer.
+                    continue;
+                }
                 let answered = read(engine, host.cluster, &host.name, series)?;
                 if answered != visible {
                     let place = format!("{}/{} {:?} {}", host.cluster, host.name, series.below, series.metric);
