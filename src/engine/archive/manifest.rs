@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, temporary};
 use crate::formats::ccms::directory_name;
 
 use super::error::{ArchiveError, disk};
@@ -164,6 +164,15 @@ pub(super) fn remove_temporary(files: &dyn Disk, folder: &Path) -> Result<(), Ar
         }
     }
     Ok(())
+}
+
+/// Removes a manifest whose writing was interrupted. Not to be called while others may write one.
+pub(super) fn remove_temporary_manifest(files: &dyn Disk, folder: &Path) -> Result<(), ArchiveError> {
+    let path = temporary(&folder.join(MANIFEST));
+    match files.remove(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(disk(&path)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// The second in the name of a file with rows.

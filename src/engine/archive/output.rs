@@ -195,10 +195,11 @@ impl<'e> Output<'e> {
             for above in folder.ancestors().skip(1).take_while(|above| above.starts_with(root)) {
                 files.sync_dir(above).map_err(disk(above))?;
             }
-            match root.parent() {
+            let above = root.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            match files.sync_dir(above) {
                 // Somebody else's folder, which need not be readable.
-                Some(above) if !above.as_os_str().is_empty() => _ = files.sync_dir(above),
-                _ => _ = files.sync_dir(Path::new(".")),
+                Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+                other => other.map_err(disk(above))?,
             }
         }
         let beside = temporary(&self.place.path);

@@ -36,6 +36,7 @@ impl Engine {
     /// Drops from memory what pending files hold.
     pub(super) fn settle_pending(&self, options: &ArchiveOptions) -> Result<(), ArchiveError> {
         self.archive.load(&*self.disk, options, self.clock.now_secs())?;
+        self.archive.repair(&*self.disk, options)?;
         for cluster in self.archive.clusters() {
             let manifest = self.archive.manifest(&cluster);
             let is_open = |entry: &&FileEntry| {

@@ -143,7 +143,7 @@ impl ArchiveModel {
         self.look(disk, hosts)?;
         self.files.values_mut().for_each(|file| file.is_durable = true);
         for path in disk.files_below(Path::new(ARCHIVE)) {
-            if path.extension().is_some_and(|ending| ending == "tmp") {
+            if path.to_string_lossy().ends_with(".parquet.tmp") {
                 return Err(format!("{} is left after a pass", path.display()));
             }
         }

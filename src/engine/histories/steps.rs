@@ -237,8 +237,12 @@ impl World {
 
     /// Puts down what became of the samples of a body.
     fn judge(&mut self, sent: &[Sent], outcome: &Result<(), IngestError>, stored: u64) -> Result<(), String> {
+        let is_known = |world: &World, sample: &Sent| {
+            world.has_extra || world.hosts[sample.host].series[sample.series].metric != EXTRA
+        };
         let mut order: Vec<usize> = Vec::new();
-        sent.iter().for_each(|sample| {
+        // A line of a metric that is not configured is left out before anybody looks whose it is.
+        sent.iter().filter(|sample| is_known(self, sample)).for_each(|sample| {
             if !order.contains(&sample.host) {
                 order.push(sample.host);
             }
@@ -246,8 +250,7 @@ impl World {
         let is_kept = |world: &World, sample: &Sent| {
             let host = &world.hosts[sample.host];
             let series = &host.series[sample.series];
-            let is_known = world.has_extra || series.metric != EXTRA;
-            is_known && host.is_gone(&series.below, sample.secs) == Some(false)
+            is_known(world, sample) && host.is_gone(&series.below, sample.secs) == Some(false)
         };
         let kept: Vec<Sent> = sent.iter().filter(|sample| is_kept(self, sample)).copied().collect();
         // Hosts are written one after the other: what is stored are whole hosts, the first ones.
