@@ -69,9 +69,6 @@ fn nothing_leaves_but_through_the_archive() {
 }
 
 fn run(has_archive: bool, default_count: u64) {
-    if std::env::var("TREERING_LOG").is_ok() {
-        _ = tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_ansi(false).try_init();
-    }
     let first = number("TREERING_SEED", 1);
     let count = number("TREERING_HISTORIES", default_count);
     let next = AtomicU64::new(first);

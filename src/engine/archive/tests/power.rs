@@ -145,3 +145,21 @@ fn a_start_asks_for_the_pass_that_was_due() {
         assert_eq!(open(&bench, &disk).archive_wanted().files, 0);
     }
 }
+
+/// A pass for what was freed and one for the memory cap in one go: the report told of the second alone.
+#[test]
+fn a_report_counts_both_passes() {
+    let mut bench = Bench::new(CheckpointFormat::Native);
+    let disk = disk(&mut bench, 1);
+    let engine = open(&bench, &disk);
+    write(&engine, &format!("load,hostname=a value=1 {}\n", NOW - 600));
+    drop(engine);
+    disk.crash_process();
+    bench.options.memory_bytes_max = 1;
+    let engine = open(&bench, &disk);
+    engine.free(&[vec![]], i64::MAX).unwrap();
+    let refused = engine.ingest("http", "alex", b"load,hostname=a value=2", &mut Default::default());
+    assert!(matches!(refused, Err(crate::engine::IngestError::Busy(_))), "{refused:?}");
+    assert_eq!(engine.archive_wanted().rows, 1);
+    assert_eq!(archived(&disk), [(NOW - 600, 1.0)]);
+}
