@@ -14,7 +14,8 @@ use crate::formats::ccms::directory_name;
 
 use super::error::{ArchiveError, disk};
 
-/// The manifest's name in a cluster's folder. Readers of whole folders (Arrow, Spark) leave names with an underscore out.
+/// The manifest's name in a cluster's folder. Readers of whole folders (Arrow, Spark) leave out names with an
+/// underscore.
 pub(super) const MANIFEST: &str = "_manifest.json";
 /// The version that this program writes.
 const VERSION: u32 = 1;
