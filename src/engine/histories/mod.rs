@@ -26,7 +26,7 @@ use world::{Counts, World};
 /// As many as run in less than a minute in a debug build on two busy cores.
 const HISTORIES: u64 = 1200;
 /// As many with an archive as run in less than half a minute.
-const ARCHIVE_HISTORIES: u64 = 300;
+const ARCHIVE_HISTORIES: u64 = 600;
 const STEPS: usize = 60;
 const THREADS: usize = 2;
 
