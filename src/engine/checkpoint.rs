@@ -17,11 +17,12 @@ use crate::model::SeriesId;
 use crate::store::{Host, Store};
 use crate::telemetry::{Kind, Telemetry};
 
+use super::archive::ArchiveError;
 use super::core::{Engine, OWN_FOLDER};
 use super::files::{host_folder, state_path, write_state_beside};
 use super::folders;
 use super::log::{SHARDS, ShardLog, shard_of};
-use super::options::{CheckpointFormat, CleanupMode};
+use super::options::{ArchiveOptions, CheckpointFormat, CleanupMode};
 use super::outcome::CheckpointReport;
 
 /// Hosts whose files are made durable together, in the forms with files for each host.
@@ -51,7 +52,7 @@ impl Engine {
                 Err(error) => tracing::error!("moving files of another form to {OWN_FOLDER}/adopted: {error}"),
             }
             if let CleanupMode::Archive(options) = &self.options.cleanup
-                && let Err(error) = self.archive.settle(&*self.disk, options, &archived)
+                && let Err(error) = self.settle_archived(options, &archived)
             {
                 // The next checkpoint tries again; until then a start would look for rows in vain.
                 tracing::error!("archive: {error}");
@@ -63,6 +64,16 @@ impl Engine {
         self.telemetry.checkpoints.get_or_create(&Kind { kind }).inc();
         tracing::info!("checkpoint of {} hosts in {seconds:.1} s, {} failed", report.hosts, report.failed);
         report
+    }
+
+    /// Settles files of the archive whose rows no checkpoint has any more.
+    fn settle_archived(&self, options: &ArchiveOptions, archived: &[(String, String)]) -> Result<(), ArchiveError> {
+        if !archived.is_empty() && self.options.format != CheckpointFormat::Native {
+            // Logs and snapshots that were removed a moment ago have these rows, and a power failure brings them back.
+            let root = &self.options.checkpoints;
+            self.sync_files().map_err(|error| ArchiveError::Disk { path: root.clone(), error })?;
+        }
+        self.archive.settle(&*self.disk, options, archived)
     }
 
     fn checkpoint_native(&self) -> CheckpointReport {

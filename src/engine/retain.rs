@@ -144,7 +144,11 @@ impl Engine {
             report = self.archive_now(options, &Plan::default(), self.cutoff_secs());
         }
         if relief && !report.is_failed {
-            report = self.archive_oldest(options);
+            let relieved = self.archive_oldest(options);
+            report.files += relieved.files;
+            report.rows += relieved.rows;
+            report.bytes += relieved.bytes;
+            report.is_failed = relieved.is_failed;
         }
         if report.is_failed {
             self.archive.want_pass();

@@ -12,7 +12,23 @@ use super::depart::{Key, Rows};
 #[derive(Debug)]
 pub struct ArchivedRows {
     is_single: bool,
-    series: BTreeMap<Key, ArchivedSeries>,
+    series: BTreeMap<Joined, ArchivedSeries>,
+}
+
+/// A series by the joined name of its component. The reference's files have no other, so a restart can part kind and id
+/// elsewhere than the file does.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Joined {
+    metric: Box<str>,
+    component: Box<str>,
+    parent: Box<str>,
+}
+
+impl Joined {
+    fn of(key: &Key) -> Joined {
+        let component = [&*key.scope, &*key.scope_id].concat().into();
+        Joined { metric: key.metric.clone(), component, parent: key.parent.clone() }
+    }
 }
 
 /// Rows of one series in a file, by time.
@@ -36,9 +52,10 @@ impl ArchivedRows {
 
     /// Adds rows of one series: its names as [`DepartingRows`](super::DepartingRows) has them, seconds and values.
     pub fn insert(&mut self, names: [&str; 4], frequency_secs: u32, secs: &[i64], values: &[f64]) {
-        let [metric, scope, scope_id, parent] = names.map(Box::from);
+        let [metric, scope, scope_id, parent] = names;
+        let key = Joined { metric: metric.into(), component: [scope, scope_id].concat().into(), parent: parent.into() };
         let is_single = self.is_single;
-        let series = self.series.entry(Key { metric, scope, scope_id, parent }).or_insert_with(|| ArchivedSeries {
+        let series = self.series.entry(key).or_insert_with(|| ArchivedSeries {
             is_single,
             rows: Vec::new(),
             frequency_max_secs: 1,
@@ -48,7 +65,7 @@ impl ArchivedRows {
     }
 
     pub(super) fn of(&self, key: &Key) -> Option<&ArchivedSeries> {
-        self.series.get(key)
+        self.series.get(&Joined::of(key))
     }
 }
 

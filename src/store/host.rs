@@ -190,6 +190,13 @@ impl Host {
         self.data.read().departing_days(limit_secs, days);
     }
 
+    /// Whether rows may lie before their component's horizon: kept for the archive, and answered to nobody.
+    pub fn has_hidden_rows(&self) -> bool {
+        let mut days = std::collections::BTreeSet::new();
+        self.departing_days(i64::MIN, &mut days);
+        !days.is_empty()
+    }
+
     /// The second before which nothing of the host is answered; `i64::MIN` before anything was freed.
     pub fn horizon_secs(&self) -> i64 {
         self.data.read().components.node(ComponentId::HOST).horizon_secs

@@ -44,6 +44,9 @@ pub enum ArchiveError {
         /// Why.
         reason: String,
     },
+    /// The logs can't be flushed: a file must hold nothing that a power failure takes from them.
+    #[error("flushing the logs before anything is archived: {0}")]
+    Flush(#[source] io::Error),
     /// The checkpoint directory.
     #[error(transparent)]
     Open(#[from] OpenError),

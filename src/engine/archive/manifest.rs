@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, temporary};
 use crate::formats::ccms::directory_name;
 
 use super::error::{ArchiveError, disk};
 
-/// The manifest's name in a cluster's folder. Readers of whole folders (Arrow, Spark) leave names with an underscore
-/// out.
+/// The manifest's name in a cluster's folder. Readers of whole folders (Arrow, Spark) leave out names with an
+/// underscore.
 pub(super) const MANIFEST: &str = "_manifest.json";
 /// The version that this program writes.
 const VERSION: u32 = 1;
@@ -165,6 +165,15 @@ pub(super) fn remove_temporary(files: &dyn Disk, folder: &Path) -> Result<(), Ar
         }
     }
     Ok(())
+}
+
+/// Removes a manifest whose writing was interrupted. Not to be called while others may write one.
+pub(super) fn remove_temporary_manifest(files: &dyn Disk, folder: &Path) -> Result<(), ArchiveError> {
+    let path = temporary(&folder.join(MANIFEST));
+    match files.remove(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(disk(&path)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// The second in the name of a file with rows.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io::BufWriter;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::disk::{DiskFile, temporary};
 use crate::formats::parquet::{ArchiveWriter, Rows, WriterOptions, Written};
@@ -199,8 +199,15 @@ impl<'e> Output<'e> {
         if let Some(folder) = self.place.path.parent() {
             files.create_dir_all(folder).map_err(disk(folder))?;
             // New folders are as durable as what lies in them.
-            for above in folder.ancestors().skip(1).take_while(|above| above.starts_with(&self.options.directory)) {
+            let root = &self.options.directory;
+            for above in folder.ancestors().skip(1).take_while(|above| above.starts_with(root)) {
                 files.sync_dir(above).map_err(disk(above))?;
+            }
+            let above = root.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            match files.sync_dir(above) {
+                // Somebody else's folder, which need not be readable.
+                Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+                other => other.map_err(disk(above))?,
             }
         }
         let beside = temporary(&self.place.path);

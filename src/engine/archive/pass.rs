@@ -14,6 +14,7 @@ use crate::store::{Host, Stamp};
 use super::super::core::Engine;
 use super::super::options::{ArchiveOptions, Partition};
 use super::error::ArchiveError;
+use super::manifest::{cluster_folder, remove_temporary};
 use super::output::{Output, Place, Range, Whole};
 use super::plan::Plan;
 
@@ -81,6 +82,7 @@ impl Engine {
     ) -> Result<(), ArchiveError> {
         let names = self.store.host_names(cluster);
         let hosts: Vec<Arc<Host>> = names.iter().filter_map(|name| self.store.host(cluster, name)).collect();
+        remove_temporary(&*self.disk, &cluster_folder(&options.directory, cluster))?;
         let ranges = match options.partition {
             Partition::Cleanup => vec![Range::all_time()],
             Partition::Day => {
@@ -116,6 +118,11 @@ impl Engine {
                 return Err(error);
             }
         };
+        // Else a power failure could bring back what a row of the file has replaced, as if it had come later.
+        if let Err(error) = self.flush() {
+            _ = self.disk.remove(&temporary(&place.path));
+            return Err(ArchiveError::Flush(error));
+        }
         let exceptions = plan.exceptions(taken.iter().map(|(host, _)| &**host));
         let entry = self.entry(&place, &whole, plan.cutoff_secs, exceptions);
         self.commit_file(options, &place, &entry, archived)?;

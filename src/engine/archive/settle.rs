@@ -25,12 +25,18 @@ impl Engine {
         if let Err(error) = self.settle_pending(options) {
             tracing::error!("archive: {error}; nothing is archived until this is mended");
             self.telemetry.archive_failures.inc();
+            self.archive.want_pass();
+        }
+        // The last run may have ended before the pass that was due for these.
+        if self.store.hosts().iter().any(|host| host.has_hidden_rows()) {
+            self.archive.want_pass();
         }
     }
 
     /// Drops from memory what pending files hold.
     pub(super) fn settle_pending(&self, options: &ArchiveOptions) -> Result<(), ArchiveError> {
         self.archive.load(&*self.disk, options, self.clock.now_secs())?;
+        self.archive.repair(&*self.disk, options)?;
         for cluster in self.archive.clusters() {
             let manifest = self.archive.manifest(&cluster);
             let is_open = |entry: &&FileEntry| {

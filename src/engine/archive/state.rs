@@ -1,6 +1,6 @@
 //! What a running engine knows of its archive.
 //!
-//! Invariant: the manifests here are those on disk.
+//! Invariant: the manifests here are those on disk, or marked as unsure, and then the next pass writes them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use crate::engine::options::ArchiveOptions;
 use crate::formats::ccms::name_of_directory;
 
 use super::error::{ArchiveError, disk};
-use super::manifest::{FileState, MANIFEST, Manifest, cluster_folder, remove_temporary};
+use super::manifest::{FileState, MANIFEST, Manifest, cluster_folder, remove_temporary, remove_temporary_manifest};
 
 /// What is known of all clusters' archives.
 #[derive(Debug, Default)]
@@ -33,6 +33,8 @@ struct Cluster {
     manifest: Manifest,
     /// Pending files whose rows are in memory no more: the next whole checkpoint settles them.
     dropped: BTreeSet<String>,
+    /// The manifest on disk may be another one: writing it has failed.
+    is_unsure: bool,
 }
 
 impl ArchiveState {
@@ -65,8 +67,9 @@ impl ArchiveState {
         for entry in entries.iter().filter(|entry| entry.is_dir) {
             let folder = options.directory.join(&entry.name);
             remove_temporary(files, &folder)?;
+            remove_temporary_manifest(files, &folder)?;
             let manifest = Manifest::load(files, &folder, now_secs)?;
-            found.insert(name_of_directory(&entry.name), Cluster { manifest, dropped: BTreeSet::new() });
+            found.insert(name_of_directory(&entry.name), Cluster { manifest, ..Cluster::default() });
         }
         *clusters = Some(found);
         Ok(())
@@ -109,9 +112,21 @@ impl ArchiveState {
         let known = clusters.get_or_insert_default().entry(cluster.to_owned()).or_default();
         let mut manifest = known.manifest.clone();
         change(&mut manifest);
+        // Whoever fails here may have replaced the file, though not durably.
+        known.is_unsure = true;
         manifest.store(files, &cluster_folder(&options.directory, cluster))?;
+        known.is_unsure = false;
         known.manifest = manifest;
         Ok(())
+    }
+
+    /// Writes the manifests whose writing has failed.
+    pub(super) fn repair(&self, files: &dyn Disk, options: &ArchiveOptions) -> Result<(), ArchiveError> {
+        let unsure = |clusters: &BTreeMap<String, Cluster>| -> Vec<String> {
+            clusters.iter().filter(|(_, cluster)| cluster.is_unsure).map(|(name, _)| name.clone()).collect()
+        };
+        let names = self.clusters.lock().as_ref().map(unsure).unwrap_or_default();
+        names.iter().try_for_each(|name| self.change(files, options, name, |_| {}))
     }
 
     /// The files that a checkpoint which begins now settles.

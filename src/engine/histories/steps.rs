@@ -99,6 +99,9 @@ impl World {
     }
 
     fn retain(&mut self) -> Result<(), String> {
+        if self.archive.is_some() {
+            return self.clean();
+        }
         let retention = i64::try_from(self.options.retention.as_secs()).map_err(|error| error.to_string())?;
         let to = self.now() - retention;
         let is_old = |world: &World, at: usize| {
@@ -118,11 +121,11 @@ impl World {
         Ok(())
     }
 
-    fn now(&self) -> i64 {
+    pub(super) fn now(&self) -> i64 {
         crate::time::Clock::now_secs(&*self.clock)
     }
 
-    fn free(&mut self) -> Result<(), String> {
+    pub(super) fn free(&mut self) -> Result<(), String> {
         let at = self.random.below(self.hosts.len());
         let to = match self.random.below(4) {
             0 => i64::MAX,
@@ -167,6 +170,12 @@ impl World {
 
     /// Notes a horizon that moved, or may have.
     fn moved(&mut self, at: usize, path: &[String], to: i64, has_moved: bool, is_acknowledged: bool) {
+        if let Some(archive) = &mut self.archive {
+            // Nothing goes by it but into the archive.
+            archive.allow(at, path, to);
+            self.is_poisoned |= !is_acknowledged;
+            return;
+        }
         let fate = match (self.disk.is_halted(), has_moved, is_acknowledged) {
             (true, ..) => Fate::InFlight,
             (false, true, true) if self.options.wal_sync == WalSync::Always => Fate::Durable,
@@ -222,10 +231,12 @@ impl World {
         let list: Vec<String> =
             sent.iter().map(|s| format!("{}.{}@{}={}", s.host, s.series, s.tick, s.value)).collect();
         self.note(format!("{} samples: {outcome:?}, {} stored of {}", sent.len(), report.stored, list.join(" ")));
-        if report.bad != bad {
+        let is_full = matches!(outcome, Err(IngestError::Busy(_)));
+        if report.bad != bad && !is_full {
             return Err(format!("{} bad lines were sent and {} found", bad, report.bad));
         }
-        self.judge(&sent, &outcome, report.stored)
+        self.judge(&sent, &outcome, report.stored)?;
+        if is_full && self.random.percent(50) { self.make_room() } else { Ok(()) }
     }
 
     /// Puts down what became of the samples of a body.
@@ -264,7 +275,8 @@ impl World {
             Ok(()) if self.options.wal_sync == WalSync::Always => Fate::Durable,
             _ => self.at_risk(),
         };
-        if outcome.is_err() && self.options.wal_sync == WalSync::Always {
+        let is_full = matches!(outcome, Err(IngestError::Busy(_)));
+        if outcome.is_err() && !is_full && self.options.wal_sync == WalSync::Always {
             // Perhaps a flush failed. Then what is at risk from earlier is not helped by the next one.
             self.is_poisoned = true;
         }
@@ -378,7 +390,11 @@ impl World {
             return;
         }
         self.next_value += 1;
-        sent.push(Sent { host, series, tick, secs, value: f64::from(self.next_value) * 0.25 });
+        let value = f64::from(self.next_value) * 0.25;
+        if let Some(archive) = &mut self.archive {
+            archive.send(host, series, tick, value);
+        }
+        sent.push(Sent { host, series, tick, secs, value });
     }
 
     fn break_disk(&mut self) {
@@ -427,7 +443,10 @@ impl World {
             let mut report = IngestReport::default();
             let outcome = self.engine().ingest("http", "alex", line.as_bytes(), &mut report);
             self.note(format!("after healing {sample:?}: {outcome:?}"));
-            if outcome.is_err() && !self.disk.is_halted() {
+            let is_full = matches!(outcome, Err(IngestError::Busy(_)));
+            if is_full {
+                self.make_room()?;
+            } else if outcome.is_err() && !self.disk.is_halted() {
                 return Err(format!("the disk is well, and writes are refused: {outcome:?}"));
             }
             self.judge(&[sample], &outcome, report.stored)?;

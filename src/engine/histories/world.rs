@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::archive::{ArchiveModel, Found};
 use super::model::{Crash, Fate, HostModel, SeriesModel};
 use crate::engine::{CheckpointFormat, CleanupMode, Engine, Options, WalSync};
 use crate::model::{Aggregation, Element, Metric, MetricTable, NO_PARENT, Selector};
@@ -40,6 +41,9 @@ pub(super) struct Counts {
     pub(super) refused: u64,
     pub(super) checkpoints: u64,
     pub(super) compared: u64,
+    /// Passes that archive, and rows in the archives of the ends.
+    pub(super) passes: u64,
+    pub(super) archived: u64,
 }
 
 pub(super) struct World {
@@ -60,15 +64,19 @@ pub(super) struct World {
     /// The form changed and no checkpoint has taken everything over.
     pub(super) is_converting: bool,
     pub(super) next_value: u32,
+    /// In the mode that archives.
+    pub(super) archive: Option<ArchiveModel>,
+    /// What memory held when it was last looked at.
+    pub(super) held_bytes: u64,
     pub(super) counts: Counts,
     /// What happened, for the reader of a failure.
     pub(super) trace: Vec<String>,
 }
 
 impl World {
-    pub(super) fn new(seed: u64) -> World {
+    pub(super) fn new(seed: u64, has_archive: bool) -> World {
         let mut random = Random::new(seed);
-        let options = Options {
+        let mut options = Options {
             format: *random.pick(&FORMS),
             checkpoints: PathBuf::from(CHECKPOINTS),
             checkpoint_interval: Duration::from_secs(3600),
@@ -88,6 +96,10 @@ impl World {
             }
         }
         let disk = FaultyDisk::new(random.bits());
+        if has_archive {
+            options.cleanup = ArchiveModel::mode(&mut random);
+        }
+        let archive = has_archive.then(|| ArchiveModel::new(hosts.len()));
         let mut world = World {
             random,
             disk,
@@ -102,10 +114,12 @@ impl World {
             is_broken: false,
             is_converting: false,
             next_value: 0,
+            archive,
+            held_bytes: 0,
             counts: Counts { histories: 1, ..Counts::default() },
             trace: Vec::new(),
         };
-        world.note(format!("{:?} {:?}", world.options.format, world.options.wal_sync));
+        world.note(format!("{:?} {:?} {:?}", world.options.format, world.options.wal_sync, world.options.cleanup));
         // The folder is there before the store is, as an administrator makes it.
         crate::disk::Disk::create_dir_all(&world.disk, Path::new("/var")).unwrap();
         crate::disk::Disk::sync_all(&world.disk, Path::new("/")).unwrap();
@@ -137,7 +151,13 @@ impl World {
         let telemetry = Arc::new(Telemetry::default());
         let engine = Engine::open(self.options.clone(), MetricTable::new(self.metrics()), disk, clock, telemetry);
         let engine = engine.map_err(|error| error.to_string())?;
+        if let Some(archive) = &self.archive {
+            engine.set_node_provider(archive.provider());
+        }
         engine.recover().map_err(|error| error.to_string())?;
+        if engine.telemetry().archive_failures.get() > 0 {
+            return Err("what was pending could not be settled".to_owned());
+        }
         Ok(engine)
     }
 
@@ -177,6 +197,7 @@ impl World {
     pub(super) fn reopen(&mut self, mut crash: Crash) -> Result<(), String> {
         let mut attempts = 0;
         self.stop(crash);
+        self.before_start(&mut crash)?;
         if !self.is_converting && self.random.percent(25) {
             self.options.format = *self.random.pick(&FORMS);
             self.is_converting = true;
@@ -210,23 +231,30 @@ impl World {
         if !self.has_extra {
             self.doubt_extra();
         }
+        if let Some(archive) = &mut self.archive {
+            archive.succeeded(&self.disk, &self.hosts)?;
+        }
+        let all = read_all(self.archive.as_mut(), &self.disk, &engine, &self.hosts, self.has_extra)?;
         let durable = self.durable;
         // What a failed flush has lost is still in the system's memory after a kill, and on no device: a checkpoint of
         // the next process brings it there.
         let is_at_risk = crash == Crash::Kill && self.is_poisoned;
         let fate = if is_at_risk { self.at_risk() } else { Fate::Durable };
-        for host in &mut self.hosts {
-            let found = horizons(&engine, host);
-            host.settle_horizons(&found, crash, durable, fate)?;
+        for (host, of_host) in self.hosts.iter_mut().zip(&all) {
+            if self.archive.is_none() {
+                let found = horizons(&engine, host);
+                host.settle_horizons(&found, crash, durable, fate)?;
+            }
             let mut newest = 0;
-            for series in &mut host.series {
-                let found = read(&engine, host.cluster, &host.name, series)?;
+            for (series, found) in host.series.iter_mut().zip(of_host) {
                 let ticks: Vec<i64> = series.cells.keys().chain(found.keys()).copied().collect();
                 for tick in ticks {
                     let value = found.get(&tick).copied();
                     let cell = series.cells.entry(tick).or_default();
                     self.counts.compared += 1;
-                    if !cell.allows(value, crash, durable) {
+                    // Of a metric that was not configured for a while, what is archived may be older.
+                    let is_archived = self.archive.is_some() && cell.is_unsure;
+                    if !cell.allows(value, crash, durable) && !is_archived {
                         let place = format!("{}/{} {:?}", host.cluster, host.name, series.below);
                         let metric = series.metric;
                         return Err(format!(
@@ -247,11 +275,14 @@ impl World {
             self.is_poisoned = false;
         }
         self.engine = Some(engine);
-        Ok(())
+        self.after_start()
     }
 
-    fn stop(&mut self, crash: Crash) {
+    pub(super) fn stop(&mut self, crash: Crash) {
         self.is_broken = false;
+        if let Some(archive) = &mut self.archive {
+            archive.is_settled = false;
+        }
         match crash {
             Crash::Kill => {
                 self.counts.kills += 1;
@@ -266,9 +297,12 @@ impl World {
 
     /// Compares everything that is read now.
     pub(super) fn compare(&mut self) -> Result<(), String> {
-        for host in &self.hosts {
-            for series in host.series.iter().filter(|series| self.has_extra || series.metric != EXTRA) {
-                let found = read(self.engine(), host.cluster, &host.name, series)?;
+        let engine = self.engine.as_ref().expect("an engine is open between two steps");
+        self.held_bytes = engine.store().memory_bytes();
+        let all = read_all(self.archive.as_mut(), &self.disk, engine, &self.hosts, self.has_extra)?;
+        for (host, of_host) in self.hosts.iter().zip(&all) {
+            let with_found = host.series.iter().zip(of_host);
+            for (series, found) in with_found.filter(|(series, _)| self.has_extra || series.metric != EXTRA) {
                 for (tick, cell) in &series.cells {
                     self.counts.compared += 1;
                     if !cell.is_unsure && cell.now() != found.get(tick).copied() {
@@ -286,8 +320,30 @@ impl World {
     }
 }
 
+/// All that there is of all series: what reads answer, or what memory and the archive hold together.
+fn read_all(
+    archive: Option<&mut ArchiveModel>,
+    disk: &FaultyDisk,
+    engine: &Engine,
+    hosts: &[HostModel],
+    has_extra: bool,
+) -> Result<Found, String> {
+    if let Some(archive) = archive {
+        return archive.union(disk, engine, hosts, has_extra);
+    }
+    let of_host = |host: &HostModel| {
+        host.series.iter().map(|series| read(engine, host.cluster, &host.name, series)).collect::<Result<_, _>>()
+    };
+    hosts.iter().map(of_host).collect()
+}
+
 /// All that a read answers of a series, by tick.
-fn read(engine: &Engine, cluster: &str, host: &str, series: &SeriesModel) -> Result<BTreeMap<i64, f64>, String> {
+pub(super) fn read(
+    engine: &Engine,
+    cluster: &str,
+    host: &str,
+    series: &SeriesModel,
+) -> Result<BTreeMap<i64, f64>, String> {
     let below = series.below.iter().map(|name| Element::from(name.as_str())).collect();
     let selector = Selector { cluster: cluster.into(), host: host.into(), below };
     // A level that does not hold the metric would answer by those below it.

@@ -119,6 +119,21 @@ impl FaultyDisk {
         self.state.lock().operations
     }
 
+    /// The paths of all files below a folder, whatever is wrong with the disk.
+    pub fn files_below(&self, folder: &Path) -> Vec<PathBuf> {
+        let state = self.state.lock();
+        let mut found = Vec::new();
+        let mut folders = vec![folder.to_owned()];
+        while let Some(path) = folders.pop() {
+            let Ok(inside) = state.tree.find(&path).and_then(|id| state.tree.folder(id)) else { continue };
+            for (name, id) in &inside.names {
+                let path = path.join(name);
+                if state.tree.len_of(*id).is_some() { found.push(path) } else { folders.push(path) }
+            }
+        }
+        found
+    }
+
     /// Bytes of all files that have a name.
     pub fn used_bytes(&self) -> u64 {
         self.state.lock().tree.used_bytes()

@@ -90,7 +90,8 @@ pub(super) fn publish_files(engine: &Engine, rests: &[FilesRest]) -> Result<(), 
             engine.disk.remove(&path).map_err(disk(&path))?;
         }
     }
-    Ok(())
+    // Before a file of the archive counts as settled, nothing may bring back what these held.
+    engine.disk.sync_all(root).map_err(disk(root))
 }
 
 /// New snapshots of the shards, beside the old ones.

@@ -4,5 +4,6 @@ mod bench;
 mod crashes;
 mod offline;
 mod online;
+mod power;
 mod recorded;
 mod retention;
