@@ -69,6 +69,12 @@ pub(super) fn recover(engine: &Engine) -> Result<Vec<NativeStart>, OpenError> {
     let hosts = hosts.into_inner().max(engine.store.hosts().len() as u64);
     let (samples, skipped) = (samples.into_inner(), skipped.into_inner());
     tracing::info!("recovered {hosts} hosts and {samples} logged samples in {seconds:.1} s, {skipped} series skipped");
+    if skipped > 0 {
+        tracing::warn!(
+            "{skipped} series are of metrics that the config does not name: they are left out, and the next checkpoint \
+             will be without them. To keep them, stop without a checkpoint (kill -9), name the metrics, start again"
+        );
+    }
     Ok(starts.into_inner())
 }
 

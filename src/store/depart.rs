@@ -309,10 +309,11 @@ impl HostData {
         let mut found = Vec::new();
         for (id, series) in self.series.iter() {
             let limit = limit_secs.max(self.components.horizon(series.component)).min(end_secs);
+            // Of those that hold nothing, too: what comes for them now must not be dropped with the rest.
+            latest = latest.max(limit);
+            frequency_max = frequency_max.max(metrics.get(series.metric).frequency_secs);
             if let Some(pieces) = Pieces::take(self, id, begin_secs, limit) {
-                latest = latest.max(limit);
                 frequency_max = frequency_max.max(pieces.blocks.iter().map(Block::frequency_secs).max().unwrap_or(0));
-                frequency_max = frequency_max.max(metrics.get(series.metric).frequency_secs);
                 found.push(DepartingSeries { key: Key::of(self, id, metrics), pieces });
             }
         }
@@ -405,5 +406,46 @@ impl HostData {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Aggregation, Component, Metric, MetricTable, Sample};
+    use crate::store::{Limits, SeriesPath, Store};
+
+    const NOW: i64 = 1_770_244_800;
+
+    /// Of a thread that was freed farther than the rest, and held nothing, a late sample came while the file was being
+    /// written. It was taken for one of the rows in the file, and dropped.
+    #[test]
+    fn what_comes_late_for_a_freed_component_stays() {
+        let metric = Metric { name: "load".into(), frequency_secs: 60, aggregation: Aggregation::Sum };
+        let store = Store::new(MetricTable::new([metric]), Limits::default()).keeping_departed();
+        let metrics = store.metrics();
+        let host = store.host_or_create("alex", "a").unwrap();
+        let write = |thread: u8, secs: i64| {
+            let component = [Component::new("hwthread", &thread.to_string())];
+            let path = SeriesPath { components: &component, is_device: false, metric: metrics.find("load").unwrap() };
+            let series = host.series(&path, store.limits()).unwrap();
+            assert_eq!(host.apply(&metrics, &[Sample { series, secs, value: 1.0 }], NOW).stored, 1);
+        };
+        (0..100).for_each(|tick| write(1, NOW - 6000 + tick * 60));
+        write(0, NOW - 6000);
+        host.move_horizon(["hwthread0"], NOW - 600);
+        let stamp = host.departing(&metrics, NOW - 6000, i64::MIN, i64::MAX).unwrap().stamp();
+        assert!(host.depart(&stamp));
+        // The rows of thread 1 are next, and thread 0 has none.
+        let stamp = host.departing(&metrics, NOW - 3000, i64::MIN, i64::MAX).unwrap().stamp();
+        write(0, NOW - 1200);
+        assert!(!host.depart(&stamp), "something was written to the time that is to go");
+        let rows = host.departing(&metrics, NOW - 3000, i64::MIN, i64::MAX).unwrap();
+        let mut late = 0;
+        rows.each(|rows| {
+            late += if rows.scope_id == "0" { rows.secs.len() } else { 0 };
+            Ok::<(), ()>(())
+        })
+        .unwrap();
+        assert_eq!(late, 1);
     }
 }

@@ -13,7 +13,7 @@ use super::memory::{Bytes, Use};
 use super::recent;
 use super::rollup::Rollups;
 use super::series::{Late, NO_LANE, Series, SeriesTable};
-use super::slots::{WINDOW, centre_at, phase, slot_at};
+use super::slots::{WINDOW, centre_at, phase, slot_at, window_start};
 
 /// Lanes of one host. Real hosts have a handful: one for each frequency and phase. A flood of series each at a time of
 /// its own gets no rows: it is kept in late samples and blocks.
@@ -367,9 +367,12 @@ impl HostData {
         }
         self.roll_up(place, metrics);
         self.seal(place);
-        // Where the two grids meet, outputs take the slot that is nearer.
-        for id in self.lanes[place as usize].as_ref().map_or_else(Vec::new, |lane| lane.columns.clone()) {
-            self.forget_rollups(SeriesId(id), centre_secs, i64::MAX / 4);
+        // Where the two grids meet, outputs take the slot that is nearer, and the new window may begin before its time.
+        if let Some(lane) = &self.lanes[place as usize] {
+            let begin_secs = window_start(centre_secs, lane.frequency_secs, WINDOW);
+            for id in lane.columns.clone() {
+                self.forget_rollups(SeriesId(id), begin_secs, i64::MAX / 4);
+            }
         }
         self.restart(place, centre_secs);
     }
@@ -407,6 +410,11 @@ impl HostData {
             }
         }
         lane.retain_columns(&filled, |id, column| self.series.get_mut(SeriesId(id)).column = column);
+        if lane.columns.is_empty() {
+            // Its rows were freed. Nobody refers to it any more.
+            self.count_lanes();
+            return;
+        }
         lane.restart(centre_secs);
         for (column, &id) in lane.columns.clone().iter().enumerate() {
             take_late_rows(self.series.get_mut(SeriesId(id)), &mut lane, column as u32, &mut self.bytes);

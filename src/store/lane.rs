@@ -283,7 +283,9 @@ impl Lane {
         for (from, &series) in other.columns.iter().enumerate() {
             let to = self.add_column(series);
             for (row, value) in other.column(from as u32).enumerate() {
-                self.set(row, to, value);
+                if !crate::model::is_empty(value) {
+                    self.set(row, to, value);
+                }
             }
             moved(series, to);
         }

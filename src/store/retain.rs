@@ -76,7 +76,8 @@ impl HostData {
     /// After a horizon has moved: what the sums of the host may not count any more.
     fn drop_rollups(&mut self, component: ComponentId, to_secs: i64) {
         match component {
-            ComponentId::HOST => self.rollups.drop_before(to_secs, &mut self.bytes),
+            // A component that nothing is left of answers no more in place of those below it.
+            ComponentId::HOST if !self.components.nests() => self.rollups.drop_before(to_secs, &mut self.bytes),
             _ => self.rollups.clear(&mut self.bytes),
         }
     }

@@ -63,9 +63,11 @@ impl Rollups {
         let Some(rollup) = self.0.iter_mut().find(|rollup| rollup.metric == metric) else { return };
         let blocks = rollup.series.blocks.len();
         rollup.series.blocks.retain(|block| {
-            // A slot that is written may give its neighbour's outputs another value.
-            let reach = 2 * i64::from(block.frequency_secs());
-            block.end_secs() + reach <= begin_secs || end_secs + reach <= block.start_secs()
+            // A slot that is written may give its neighbour's outputs another value, and what follows it is a hole that
+            // leaves sums incomplete for as long as a child is awaited.
+            let frequency = i64::from(block.frequency_secs());
+            block.end_secs() + 2 * frequency <= begin_secs
+                || end_secs + (AWAITED as i64 + 2) * frequency <= block.start_secs()
         });
         if rollup.series.blocks.len() < blocks {
             self.count(bytes);
@@ -124,6 +126,10 @@ impl HostData {
         metric: MetricId,
         aggregation: Aggregation,
     ) -> Option<[f64; WINDOW]> {
+        if self.components.newest_horizon() > lane.start_secs {
+            // What lies before the horizon of a component may still be in the rows.
+            return None;
+        }
         let frequency = i64::from(lane.frequency_secs);
         let children = read::children(self, metric);
         let mut columns = Vec::with_capacity(children.len());

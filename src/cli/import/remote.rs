@@ -90,6 +90,9 @@ impl Remote {
                     if begun.elapsed() + pause > PATIENCE {
                         return Err(failure);
                     }
+                    if failures == 0 && matches!(failure, ImportError::Unreachable { .. }) {
+                        eprintln!("{failure}; trying for {} s", PATIENCE.as_secs());
+                    }
                     let longer = pause.saturating_mul(1 << failures.min(6));
                     tokio::time::sleep(longer.min(RETRY_AFTER_MAX)).await;
                     failures += u32::from(matches!(failure, ImportError::Unreachable { .. }));

@@ -109,12 +109,20 @@ impl ArchiveState {
         change: impl FnOnce(&mut Manifest),
     ) -> Result<(), ArchiveError> {
         let mut clusters = self.clusters.lock();
+        let folder = cluster_folder(&options.directory, cluster);
+        let is_known = clusters.as_ref().is_some_and(|clusters| clusters.contains_key(cluster));
+        if !is_known && files.open(&folder.join(MANIFEST)).is_ok() {
+            // The archive was mounted after the start: what it says is read before anything is written over it.
+            *clusters = None;
+            let error = std::io::Error::other("it was not there at the start; it is read at the next attempt");
+            return Err(ArchiveError::Disk { path: folder.join(MANIFEST), error });
+        }
         let known = clusters.get_or_insert_default().entry(cluster.to_owned()).or_default();
         let mut manifest = known.manifest.clone();
         change(&mut manifest);
         // Whoever fails here may have replaced the file, though not durably.
         known.is_unsure = true;
-        manifest.store(files, &cluster_folder(&options.directory, cluster))?;
+        manifest.store(files, &folder)?;
         known.is_unsure = false;
         known.manifest = manifest;
         Ok(())
