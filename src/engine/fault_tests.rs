@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -14,7 +13,6 @@ use crate::disk::Disk;
 use crate::formats::ccms::WAL_FILE;
 use crate::formats::native::FileName;
 use crate::model::{Aggregation, Element, Metric, MetricTable, Selector};
-use crate::store::Limits;
 use crate::telemetry::Telemetry;
 use crate::testing::{FaultyDisk, Lasts, ManualClock, Operation, Random};
 
@@ -23,19 +21,7 @@ const CHECKPOINTS: &str = "/checkpoints";
 const FORMS: [CheckpointFormat; 3] = [CheckpointFormat::Native, CheckpointFormat::Wal, CheckpointFormat::Json];
 
 fn open(disk: &FaultyDisk, format: CheckpointFormat, wal_sync: WalSync) -> Engine {
-    let options = Options {
-        format,
-        checkpoints: CHECKPOINTS.into(),
-        checkpoint_interval: Duration::from_secs(3600),
-        wal_sync,
-        wal_bytes_max: 0,
-        retention: Duration::from_secs(48 * 3600),
-        memory_bytes_max: 0,
-        workers: 1,
-        cleanup: CleanupMode::Delete,
-        future_tolerance: Duration::from_secs(3600),
-        limits: Limits::default(),
-    };
+    let options = Options { format, wal_sync, ..Options::new(CHECKPOINTS) };
     let metric = Metric { name: "load".into(), frequency_secs: 60, aggregation: Aggregation::Sum };
     let (clock, telemetry) = (Arc::new(ManualClock::at(NOW)), Arc::new(Telemetry::default()));
     let engine = Engine::open(options, MetricTable::new([metric]), Arc::new(disk.clone()), clock, telemetry).unwrap();

@@ -34,6 +34,25 @@ pub struct Options {
     pub limits: crate::store::Limits,
 }
 
+impl Options {
+    /// A store in this checkpoint directory, all else by default, with one thread.
+    pub fn new(checkpoints: impl Into<PathBuf>) -> Self {
+        Options {
+            format: CheckpointFormat::default(),
+            checkpoints: checkpoints.into(),
+            checkpoint_interval: Duration::from_secs(12 * 3600),
+            wal_sync: WalSync::default(),
+            wal_bytes_max: 0,
+            retention: Duration::from_secs(48 * 3600),
+            memory_bytes_max: 0,
+            workers: 1,
+            cleanup: CleanupMode::default(),
+            future_tolerance: Duration::from_secs(3600),
+            limits: crate::store::Limits::default(),
+        }
+    }
+}
+
 /// The form of logs and checkpoints (design, section 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CheckpointFormat {

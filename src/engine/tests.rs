@@ -2,12 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::*;
 use crate::disk::SystemDisk;
 use crate::model::{Aggregation, Element, Metric, MetricTable, Selector};
-use crate::store::Limits;
 use crate::telemetry::{Reason, SharedTelemetry, Source, Telemetry};
 use crate::testing::ManualClock;
 
@@ -15,19 +13,7 @@ const NOW: i64 = 1_770_244_800;
 const FORMS: [CheckpointFormat; 3] = [CheckpointFormat::Native, CheckpointFormat::Wal, CheckpointFormat::Json];
 
 fn options(folder: &Path, format: CheckpointFormat) -> Options {
-    Options {
-        format,
-        checkpoints: folder.join("checkpoints"),
-        checkpoint_interval: Duration::from_secs(3600),
-        wal_sync: WalSync::Interval,
-        wal_bytes_max: 0,
-        retention: Duration::from_secs(48 * 3600),
-        memory_bytes_max: 0,
-        workers: 2,
-        cleanup: CleanupMode::Delete,
-        future_tolerance: Duration::from_secs(3600),
-        limits: Limits::default(),
-    }
+    Options { format, workers: 2, ..Options::new(folder.join("checkpoints")) }
 }
 
 fn open(options: Options) -> (Engine, SharedTelemetry) {

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use crate::config::{self, Environment};
 use crate::disk::{SharedDisk, SystemDisk};
-use crate::engine::{CheckpointFormat, CleanupMode, Engine, Options, WalSync};
+use crate::engine::{CheckpointFormat, Engine, Options};
 use crate::model::{Metric, MetricTable};
 use crate::store::Limits;
 use crate::telemetry::Telemetry;
@@ -160,16 +160,10 @@ fn open(
 ) -> Result<Engine, ConvertError> {
     let options = Options {
         format,
-        checkpoints: checkpoints.to_owned(),
-        checkpoint_interval: std::time::Duration::MAX,
-        wal_sync: WalSync::Interval,
-        wal_bytes_max: 0,
-        retention: std::time::Duration::ZERO,
-        memory_bytes_max: 0,
         workers,
-        cleanup: CleanupMode::Delete,
         future_tolerance: std::time::Duration::MAX,
         limits: LIMITS,
+        ..Options::new(checkpoints)
     };
     let engine = Engine::open(options, metrics.clone(), disk, Arc::new(SystemClock), Arc::new(Telemetry::default()))?;
     engine.recover()?;

@@ -6,7 +6,7 @@ use std::fs;
 use std::time::SystemTime;
 
 use super::*;
-use crate::engine::{CheckpointFormat as Form, IngestReport};
+use crate::engine::{CheckpointFormat as Form, IngestReport, WalSync};
 use crate::testing::ManualClock;
 
 const T0: i64 = 1_770_000_000;
@@ -23,16 +23,10 @@ fn metrics() -> Vec<Metric> {
 fn server(folder: &Path, format: Form, metrics: Vec<Metric>, now_secs: i64) -> Engine {
     let options = Options {
         format,
-        checkpoints: folder.to_owned(),
-        checkpoint_interval: std::time::Duration::MAX,
         wal_sync: WalSync::Never,
-        wal_bytes_max: 0,
-        retention: std::time::Duration::ZERO,
-        memory_bytes_max: 0,
         workers: 2,
-        cleanup: CleanupMode::Delete,
         future_tolerance: std::time::Duration::from_secs(1 << 30),
-        limits: Limits::default(),
+        ..Options::new(folder)
     };
     let clock = Arc::new(ManualClock::at(now_secs));
     let (disk, telemetry) = (Arc::new(SystemDisk), Arc::new(Telemetry::default()));

@@ -4,15 +4,12 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::file::{CleanupSetting, LimitsSection, MetricStoreSection};
-use crate::engine::{ArchiveOptions, CheckpointFormat, CleanupMode, Options, WalSync};
+use crate::engine::{ArchiveOptions, CleanupMode, Options};
 use crate::store::Limits;
 
 use super::{Notes, path_of, text_of};
 
 const CHECKPOINTS_DEFAULT: &str = "./var/checkpoints";
-const CHECKPOINT_INTERVAL_DEFAULT: Duration = Duration::from_secs(12 * 3600);
-const RETENTION_DEFAULT: Duration = Duration::from_secs(48 * 3600);
-const FUTURE_TOLERANCE_DEFAULT: Duration = Duration::from_secs(3600);
 /// A number in `memory-cap` counts these, as in cc-metric-store.
 const GIGABYTE: f64 = 1e9;
 const WORKERS_MAX: usize = 10;
@@ -24,33 +21,35 @@ pub(super) fn resolve(section: &MetricStoreSection, notes: &mut Notes) -> Option
     if debug.gops == Some(true) || text_of(&debug.dump_to_file).is_some() {
         notes.warn("/metric-store/debug", "has no effect");
     }
+    let cleanup = cleanup(section, &checkpoints, notes);
+    let default = Options::new(checkpoints);
     Options {
-        format: section.checkpoints.file_format.map_or(CheckpointFormat::default(), Into::into),
+        format: section.checkpoints.file_format.map_or(default.format, Into::into),
         checkpoint_interval: notes.duration(
             "/metric-store/checkpoint-interval",
             &section.checkpoint_interval,
-            CHECKPOINT_INTERVAL_DEFAULT,
+            default.checkpoint_interval,
             second,
         ),
-        wal_sync: section.wal_sync.map_or(WalSync::default(), Into::into),
-        wal_bytes_max: section.checkpoints.max_wal_size.unwrap_or(0),
+        wal_sync: section.wal_sync.map_or(default.wal_sync, Into::into),
+        wal_bytes_max: section.checkpoints.max_wal_size.unwrap_or(default.wal_bytes_max),
         retention: notes.duration(
             "/metric-store/retention-in-memory",
             &section.retention_in_memory,
-            RETENTION_DEFAULT,
+            default.retention,
             second,
         ),
         memory_bytes_max: notes.bytes("/metric-store/memory-cap", &section.memory_cap, GIGABYTE, 0),
         workers: workers(section.num_workers),
-        cleanup: cleanup(section, &checkpoints, notes),
+        cleanup,
         future_tolerance: notes.duration(
             "/metric-store/future-tolerance",
             &section.future_tolerance,
-            FUTURE_TOLERANCE_DEFAULT,
+            default.future_tolerance,
             Duration::ZERO,
         ),
-        limits: limits(&section.limits),
-        checkpoints,
+        limits: limits(&section.limits, default.limits),
+        checkpoints: default.checkpoints,
     }
 }
 
@@ -98,8 +97,7 @@ fn normal(path: &Path) -> PathBuf {
     path.components().filter(|component| *component != Component::CurDir).collect()
 }
 
-fn limits(section: &LimitsSection) -> Limits {
-    let default = Limits::default();
+fn limits(section: &LimitsSection, default: Limits) -> Limits {
     Limits {
         hosts_max: section.hosts.unwrap_or(default.hosts_max),
         components_per_host_max: section.components_per_host.unwrap_or(default.components_per_host_max),

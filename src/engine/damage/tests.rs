@@ -11,12 +11,10 @@ mod reference;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::super::log::shard_of;
 use super::super::*;
 use crate::model::{Aggregation, Metric, MetricTable};
-use crate::store::Limits;
 use crate::telemetry::{Reason, SharedTelemetry, Telemetry};
 use crate::testing::ManualClock;
 use disk::{Files, MemoryDisk};
@@ -36,19 +34,7 @@ fn hosts() -> [String; 3] {
 }
 
 fn options(format: CheckpointFormat) -> Options {
-    Options {
-        format,
-        checkpoints: PathBuf::from("c"),
-        checkpoint_interval: Duration::from_secs(3600),
-        wal_sync: WalSync::Interval,
-        wal_bytes_max: 0,
-        retention: Duration::from_secs(48 * 3600),
-        memory_bytes_max: 0,
-        workers: 1,
-        cleanup: CleanupMode::Delete,
-        future_tolerance: Duration::from_secs(3600),
-        limits: Limits::default(),
-    }
+    Options { format, ..Options::new("c") }
 }
 
 /// An engine that has just started on files.

@@ -1,15 +1,15 @@
 //! One history: an engine on a faulty disk, the model beside it, and the way from one life of the engine to the next.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::archive::{ArchiveModel, Found};
 use super::model::{Crash, Fate, HostModel, SeriesModel};
-use crate::engine::{CheckpointFormat, CleanupMode, Engine, Options, WalSync};
+use crate::engine::{CheckpointFormat, Engine, Options, WalSync};
 use crate::model::{Aggregation, Element, Metric, MetricTable, NO_PARENT, Selector};
-use crate::store::{Host, Limits};
+use crate::store::Host;
 use crate::telemetry::Telemetry;
 use crate::testing::{FaultyDisk, ManualClock, Random};
 
@@ -78,16 +78,9 @@ impl World {
         let mut random = Random::new(seed);
         let mut options = Options {
             format: *random.pick(&FORMS),
-            checkpoints: PathBuf::from(CHECKPOINTS),
-            checkpoint_interval: Duration::from_secs(3600),
             wal_sync: *random.pick(&[WalSync::Interval, WalSync::Interval, WalSync::Always, WalSync::Never]),
-            wal_bytes_max: 0,
             retention: Duration::from_secs(*random.pick(&[1800, 7200, 14_400])),
-            memory_bytes_max: 0,
-            workers: 1,
-            cleanup: CleanupMode::Delete,
-            future_tolerance: Duration::from_secs(3600),
-            limits: Limits::default(),
+            ..Options::new(CHECKPOINTS)
         };
         let mut hosts = Vec::new();
         for cluster in ["alex", "fritz"].into_iter().take(1 + random.below(2)) {

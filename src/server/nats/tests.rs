@@ -17,7 +17,7 @@ use super::run::serve;
 use super::storing::Sink;
 use super::{CertificateFiles, Options, Subscription, TlsFiles};
 use crate::disk::SystemDisk;
-use crate::engine::{CheckpointFormat, CleanupMode, Engine, IngestError, IngestReport, WalSync};
+use crate::engine::{Engine, IngestError, IngestReport, WalSync};
 use crate::model::{Aggregation, Metric, MetricTable};
 use crate::telemetry::{SharedTelemetry, Source};
 use crate::time::SystemClock;
@@ -199,19 +199,7 @@ fn options(server: &Server, subscriptions: &[(&str, &str)]) -> Options {
 }
 
 fn engine(folder: &Path, telemetry: &SharedTelemetry) -> Arc<Engine> {
-    let options = crate::engine::Options {
-        format: CheckpointFormat::Native,
-        checkpoints: folder.to_owned(),
-        checkpoint_interval: Duration::from_secs(3600),
-        wal_sync: WalSync::Never,
-        wal_bytes_max: 0,
-        retention: Duration::from_secs(3600),
-        memory_bytes_max: 0,
-        workers: 1,
-        cleanup: CleanupMode::Delete,
-        future_tolerance: Duration::from_secs(3600),
-        limits: crate::store::Limits::default(),
-    };
+    let options = crate::engine::Options { wal_sync: WalSync::Never, ..crate::engine::Options::new(folder) };
     let metric = Metric { name: "load".into(), frequency_secs: 60, aggregation: Aggregation::Sum };
     let (disk, clock) = (Arc::new(SystemDisk), Arc::new(SystemClock));
     let engine = Engine::open(options, MetricTable::new([metric]), disk, clock, Arc::clone(telemetry)).unwrap();

@@ -6,12 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::disk::{Disk, DiskFile, Entry, RandomRead, SharedDisk, SystemDisk};
-use crate::engine::{
-    ArchiveOptions, CheckpointFormat, CleanupMode, CleanupReport, Engine, IngestReport, Options, WalSync,
-};
+use crate::engine::{ArchiveOptions, CheckpointFormat, CleanupMode, CleanupReport, Engine, IngestReport, Options};
 use crate::formats::parquet::{ArchiveReader, Filter};
 use crate::model::{Aggregation, Element, Metric, MetricTable, Selector};
-use crate::store::Limits;
 use crate::telemetry::Telemetry;
 use crate::testing::ManualClock;
 
@@ -46,16 +43,10 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let options = Options {
             format,
-            checkpoints: folder.path().join("checkpoints"),
-            checkpoint_interval: Duration::from_secs(3600),
-            wal_sync: WalSync::Interval,
-            wal_bytes_max: 0,
             retention: Duration::from_secs(RETENTION as u64),
-            memory_bytes_max: 0,
             workers: 2,
             cleanup: CleanupMode::Archive(ArchiveOptions::new(folder.path().join("archive"))),
-            future_tolerance: Duration::from_secs(3600),
-            limits: Limits::default(),
+            ..Options::new(folder.path().join("checkpoints"))
         };
         Bench { folder, options, clock: Arc::new(ManualClock::at(NOW)), telemetry: Arc::default() }
     }
