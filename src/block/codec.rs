@@ -11,15 +11,37 @@ use super::reader::Reader;
 
 /// Codec ids on disk. An id, once written, never gets another meaning.
 pub(super) mod id {
+    use super::super::integers::{Kind, Packing};
+
     pub(in super::super) const RAW: u8 = 0;
     pub(in super::super) const CONSTANT: u8 = 1;
     pub(in super::super) const REFERENCE: u8 = 2;
     pub(in super::super) const DELTA: u8 = 3;
     pub(in super::super) const DICTIONARY: u8 = 4;
+    pub(in super::super) const REFERENCE_PATCHED: u8 = 5;
+    pub(in super::super) const DELTA_PATCHED: u8 = 6;
+
+    /// The codec of packed numbers.
+    pub(in super::super) fn of_packing(packing: &Packing) -> u8 {
+        match (packing.is_delta(), packing.is_patched()) {
+            (false, false) => REFERENCE,
+            (true, false) => DELTA,
+            (false, true) => REFERENCE_PATCHED,
+            (true, true) => DELTA_PATCHED,
+        }
+    }
+
+    /// The form of packed numbers that a codec stands for.
+    pub(in super::super) fn to_kind(id: u8) -> Option<Kind> {
+        let is_delta = matches!(id, DELTA | DELTA_PATCHED);
+        let is_patched = matches!(id, REFERENCE_PATCHED | DELTA_PATCHED);
+        (is_delta || is_patched || id == REFERENCE).then_some(Kind { is_delta, is_patched })
+    }
 
     /// What a codec is called.
     pub(in super::super) fn name(id: u8) -> Option<&'static str> {
-        ["raw", "constant", "reference", "delta", "dictionary"].get(usize::from(id)).copied()
+        let names = ["raw", "constant", "reference", "delta", "dictionary", "reference-patched", "delta-patched"];
+        names.get(usize::from(id)).copied()
     }
 }
 
@@ -92,8 +114,7 @@ impl Plan {
         match self {
             Plan::Raw => id::RAW,
             Plan::Constant => id::CONSTANT,
-            Plan::Integers { packing, .. } if packing.is_delta() => id::DELTA,
-            Plan::Integers { .. } => id::REFERENCE,
+            Plan::Integers { packing, .. } => id::of_packing(packing),
             Plan::Dictionary(_) => id::DICTIONARY,
         }
     }
@@ -130,15 +151,15 @@ impl<'a> Codec<'a> {
         match id {
             id::RAW => Ok(Codec::Raw(reader.take(count * 8, "values")?.as_chunks().0)),
             id::CONSTANT => Ok(Codec::Constant(f64::from_bits(reader.u64("value")?))),
-            id::REFERENCE | id::DELTA => {
+            _ if let Some(kind) = id::to_kind(id) => {
                 let byte = reader.u8("mapping")?;
                 let expected = "a known mapping";
                 let unknown = BlockError::Field { what: "mapping", found: u64::from(byte), expected };
                 let mapping = Mapping::from_byte(byte).ok_or(unknown)?;
-                Ok(Codec::Integers { mapping, packed: Packed::read(reader, id == id::DELTA, count)? })
+                Ok(Codec::Integers { mapping, packed: Packed::read(reader, kind, count)? })
             }
             id::DICTIONARY => Ok(Codec::Dictionary(Dictionary::read(reader, count)?)),
-            _ => Err(BlockError::Field { what: "codec", found: u64::from(id), expected: "0 to 4" }),
+            _ => Err(BlockError::Field { what: "codec", found: u64::from(id), expected: "0 to 6" }),
         }
     }
 

@@ -6,8 +6,9 @@
 
 use std::ops::Range;
 
-use super::bits::{is_width, pack, packed_bytes, stored_width, unpack};
+use super::bits::{self, is_width, pack, packed_bytes, stored_width};
 use super::error::BlockError;
+use super::patches::{self, PackedPatches, Patched, Patches};
 use super::reader::{Reader, varint_bytes, write_varint, zigzag};
 
 /// Numbers that are unpacked at a time.
@@ -19,6 +20,24 @@ const EXCEPTION_BYTES: usize = 10;
 /// Bytes of width and number of exceptions.
 const HEAD_BYTES: usize = 3;
 
+/// At so few bits a number, taking out outliers gains too little to be worth the search.
+const PATCHED_BITS_MIN: u32 = 3;
+
+/// Fewer numbers are not worth the search: they are sealed again with others, soon.
+const PATCHED_MIN: usize = 300;
+
+/// Deltas whose bits exceed those of a number by more win nothing with patches.
+const DELTA_BITS_MORE: u32 = 3;
+
+/// Which of the forms packed numbers have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kind {
+    /// They count from the number before.
+    pub(super) is_delta: bool,
+    /// Some have patches.
+    pub(super) is_patched: bool,
+}
+
 /// How numbers will be packed.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Packing {
@@ -26,6 +45,8 @@ pub(super) struct Packing {
     width: u32,
     /// Ascending positions of numbers that are not packed.
     exceptions: Vec<u16>,
+    /// High bits of those that do not fit into the width.
+    patches: Option<Patches>,
 }
 
 /// What the packed offsets count from.
@@ -41,7 +62,7 @@ impl Packing {
     /// The smallest packing. The numbers at `exceptions` (ascending positions) need not come back.
     pub(super) fn plan(numbers: &[i64], exceptions: Vec<u16>) -> Packing {
         let reference = plan_reference(numbers, exceptions.clone());
-        let delta = plan_delta(numbers, exceptions);
+        let delta = plan_delta(numbers, exceptions, reference.width + DELTA_BITS_MORE);
         if delta.bytes(numbers.len()) < reference.bytes(numbers.len()) { delta } else { reference }
     }
 
@@ -51,11 +72,16 @@ impl Packing {
             Frame::Reference { reference } => (varint_bytes(reference), count),
             Frame::Delta { first, step } => (varint_bytes(first) + varint_bytes(step), count.saturating_sub(1)),
         };
-        HEAD_BYTES + frame + packed_bytes(offsets, self.width) + self.exceptions.len() * EXCEPTION_BYTES
+        let patches = self.patches.as_ref().map_or(0, Patches::bytes);
+        HEAD_BYTES + frame + packed_bytes(offsets, self.width) + self.exceptions.len() * EXCEPTION_BYTES + patches
     }
 
     pub(super) fn is_delta(&self) -> bool {
         matches!(self.frame, Frame::Delta { .. })
+    }
+
+    pub(super) fn is_patched(&self) -> bool {
+        self.patches.is_some()
     }
 
     /// The bits of a packed number.
@@ -68,21 +94,24 @@ impl Packing {
         // Width is at most 64, and there are at most 1024 numbers.
         out.push(self.width as u8);
         out.extend_from_slice(&(self.exceptions.len() as u16).to_le_bytes());
+        // Exceptions may lie outside the width, and then their bits mean nothing; those of patches are the low ones.
+        let mask = if self.width == 64 { u64::MAX } else { (1 << self.width) - 1 };
         match self.frame {
             Frame::Reference { reference } => {
                 write_varint(reference, out);
-                // Exceptions may lie outside the width: their bits mean nothing.
-                let mask = if self.width == 64 { u64::MAX } else { (1 << self.width) - 1 };
                 pack(numbers.iter().map(|number| number.wrapping_sub(reference) as u64 & mask), self.width, out);
             }
             Frame::Delta { first, step } => {
                 write_varint(first, out);
                 write_varint(step, out);
-                pack(deltas(numbers).map(|delta| delta.wrapping_sub(step) as u64), self.width, out);
+                pack(deltas(numbers).map(|delta| delta.wrapping_sub(step) as u64 & mask), self.width, out);
             }
         }
         out.extend(self.exceptions.iter().flat_map(|position| position.to_le_bytes()));
         out.extend(self.exceptions.iter().flat_map(|position| exact(usize::from(*position)).to_le_bytes()));
+        if let Some(patches) = &self.patches {
+            patches.write(out);
+        }
     }
 }
 
@@ -95,28 +124,30 @@ pub(super) struct Packed<'a> {
     offsets: &'a [u8],
     positions: &'a [[u8; 2]],
     exact: &'a [[u8; 8]],
+    patches: Option<PackedPatches<'a>>,
 }
 
 impl<'a> Packed<'a> {
-    pub(super) fn read(reader: &mut Reader<'a>, is_delta: bool, count: usize) -> Result<Packed<'a>, BlockError> {
+    pub(super) fn read(reader: &mut Reader<'a>, kind: Kind, count: usize) -> Result<Packed<'a>, BlockError> {
         let width = u32::from(reader.u8("width")?);
         if !is_width(width) {
             return Err(BlockError::Field { what: "width", found: u64::from(width), expected: "0 to 56 or 64" });
         }
         let exceptions = usize::from(reader.u16("number of exceptions")?);
-        let (frame, offsets) = if is_delta {
+        let (frame, places) = if kind.is_delta {
             let (first, step) = (reader.varint("first number")?, reader.varint("least step")?);
             (Frame::Delta { first, step }, count.saturating_sub(1))
         } else {
             (Frame::Reference { reference: reader.varint("reference")? }, count)
         };
-        let offsets = reader.take(packed_bytes(offsets, width), "packed numbers")?;
+        let offsets = reader.take(packed_bytes(places, width), "packed numbers")?;
         let (positions, _) = reader.take(exceptions * 2, "positions of exceptions")?.as_chunks();
         let (exact, _) = reader.take(exceptions * 8, "exceptions")?.as_chunks();
-        Ok(Packed { count, frame, width, offsets, positions, exact })
+        let patches = kind.is_patched.then(|| PackedPatches::read(reader, places, width)).transpose()?;
+        Ok(Packed { count, frame, width, offsets, positions, exact, patches })
     }
 
-    /// Checks that the exceptions ascend and lie inside.
+    /// Checks that exceptions and patches ascend and lie inside.
     pub(super) fn validate(&self) -> Result<(), BlockError> {
         let mut next = 0;
         for position in self.positions.iter().map(|bytes| usize::from(u16::from_le_bytes(*bytes))) {
@@ -126,18 +157,25 @@ impl<'a> Packed<'a> {
             }
             next = position + 1;
         }
-        Ok(())
+        self.patches.map_or(Ok(()), |patches| patches.validate())
     }
 
     /// Hands the numbers of `range` to `sink` in pieces of at most [`CHUNK`], each with its place inside the range.
     pub(super) fn unpack(&self, range: Range<usize>, mut sink: impl FnMut(usize, &[i64])) {
         let mut offsets = [0u64; CHUNK];
         let mut numbers = [0i64; CHUNK];
+        let mut patch = self.patches.map_or(0, |patches| patches.first_at(range.start));
+        let mut unpack = |at: usize, offsets: &mut [u64]| {
+            bits::unpack(self.offsets, self.width, at, offsets);
+            if let Some(patches) = &self.patches {
+                patches.apply(&mut patch, at, offsets);
+            }
+        };
         match self.frame {
             Frame::Reference { reference } => {
                 for at in range.clone().step_by(CHUNK) {
                     let count = CHUNK.min(range.end - at);
-                    unpack(self.offsets, self.width, at, &mut offsets[..count]);
+                    unpack(at, &mut offsets[..count]);
                     for (number, offset) in numbers.iter_mut().zip(&offsets) {
                         *number = reference.wrapping_add(*offset as i64);
                     }
@@ -145,17 +183,18 @@ impl<'a> Packed<'a> {
                 }
             }
             Frame::Delta { first, step } => {
-                let mut number = first;
+                let skipped = self.patches.map_or(0, |patches| patches.sum_before(patches.first_at(range.start)));
+                let mut number = first.wrapping_add(skipped as i64);
                 for at in (0..range.start).step_by(CHUNK) {
                     let count = CHUNK.min(range.start - at);
-                    unpack(self.offsets, self.width, at, &mut offsets[..count]);
+                    bits::unpack(self.offsets, self.width, at, &mut offsets[..count]);
                     let sum = offsets[..count].iter().fold(0u64, |sum, offset| sum.wrapping_add(*offset));
                     number = number.wrapping_add(step.wrapping_mul(count as i64)).wrapping_add(sum as i64);
                 }
                 for at in range.clone().step_by(CHUNK) {
                     let count = CHUNK.min(range.end - at);
                     // Behind the last number there is no offset; zeros are read there, and what they make is not used.
-                    unpack(self.offsets, self.width, at, &mut offsets[..count]);
+                    unpack(at, &mut offsets[..count]);
                     for (out, offset) in numbers[..count].iter_mut().zip(&offsets) {
                         *out = number;
                         number = number.wrapping_add(step).wrapping_add(*offset as i64);
@@ -176,20 +215,38 @@ impl<'a> Packed<'a> {
     }
 }
 
-fn plan_delta(numbers: &[i64], exceptions: Vec<u16>) -> Packing {
+/// Of deltas that need more than `patched_bits_max` bits, no patches are sought.
+fn plan_delta(numbers: &[i64], exceptions: Vec<u16>, patched_bits_max: u32) -> Packing {
+    let first = numbers.first().copied().unwrap_or_default();
     let (step, most) = bounds(deltas(numbers)).unwrap_or_default();
-    let frame = Frame::Delta { first: numbers.first().copied().unwrap_or_default(), step };
-    Packing { frame, width: stored_width(significant_bits(most.wrapping_sub(step) as u64)), exceptions }
+    let bits = significant_bits(most.wrapping_sub(step) as u64);
+    if numbers.len() >= PATCHED_MIN && (PATCHED_BITS_MIN + 1..=patched_bits_max).contains(&bits) {
+        let deltas: Vec<i64> = deltas(numbers).collect();
+        if let Some(Patched { reference, width, patches }) = patches::plan(&deltas, step, most, bits) {
+            return Packing {
+                frame: Frame::Delta { first, step: reference },
+                width,
+                exceptions,
+                patches: Some(patches),
+            };
+        }
+    }
+    Packing { frame: Frame::Delta { first, step }, width: stored_width(bits), exceptions, patches: None }
 }
 
 fn plan_reference(numbers: &[i64], exceptions: Vec<u16>) -> Packing {
     let (least, most) = bounds(numbers.iter().copied()).unwrap_or_default();
     let bits = significant_bits(most.wrapping_sub(least) as u64);
-    let whole = Packing { frame: Frame::Reference { reference: least }, width: stored_width(bits), exceptions };
-    // At four bits a number, taking out outliers gains too little to be worth the search.
-    if bits <= 4 {
-        return whole;
+    let frame = Frame::Reference { reference: least };
+    if bits <= PATCHED_BITS_MIN {
+        return Packing { frame, width: stored_width(bits), exceptions, patches: None };
     }
+    if numbers.len() >= PATCHED_MIN
+        && let Some(Patched { reference, width, patches }) = patches::plan(numbers, least, most, bits)
+    {
+        return Packing { frame: Frame::Reference { reference }, width, exceptions, patches: Some(patches) };
+    }
+    let whole = Packing { frame, width: stored_width(bits), exceptions, patches: None };
     let pivot = middle(numbers);
     let distance = |number: i64| significant_bits(zigzag(number.wrapping_sub(pivot))) as usize;
     let mut numbers_of_distance = [0usize; 65];
@@ -217,7 +274,7 @@ fn plan_reference(numbers: &[i64], exceptions: Vec<u16>) -> Packing {
     exceptions.sort_unstable();
     exceptions.dedup();
     let width = stored_width(significant_bits(most.wrapping_sub(least) as u64));
-    let patched = Packing { frame: Frame::Reference { reference: least }, width, exceptions };
+    let patched = Packing { frame: Frame::Reference { reference: least }, width, exceptions, patches: None };
     if patched.bytes(numbers.len()) < whole.bytes(numbers.len()) { patched } else { whole }
 }
 
@@ -257,7 +314,8 @@ mod tests {
         packing.write(numbers, |position| numbers[position] as u64, &mut bytes);
         assert_eq!(bytes.len(), packing.bytes(numbers.len()));
         let mut reader = Reader::new(&bytes);
-        let packed = Packed::read(&mut reader, packing.is_delta(), numbers.len()).unwrap();
+        let kind = Kind { is_delta: packing.is_delta(), is_patched: packing.is_patched() };
+        let packed = Packed::read(&mut reader, kind, numbers.len()).unwrap();
         assert_eq!((reader.finish(), packed.validate()), (Ok(()), Ok(())));
         let mut out = vec![0; range.len()];
         packed.unpack(range.clone(), |at, piece| out[at..at + piece.len()].copy_from_slice(piece));
@@ -273,6 +331,8 @@ mod tests {
         prop_oneof![
             prop::collection::vec(number, 1..300),
             prop::collection::vec(any::<i64>(), 1..100),
+            prop::collection::vec(prop_oneof![20 => -20..30i64, 1 => any::<i32>().prop_map(i64::from)], 290..700),
+            prop::collection::vec(prop_oneof![40 => -2000..30i64, 1 => any::<i64>()], 290..700),
             (any::<i64>(), prop::collection::vec(0..1000i64, 1..300)).prop_map(|(first, steps)| {
                 steps
                     .iter()
@@ -289,13 +349,13 @@ mod tests {
         #[test]
         fn both_packings_restore_every_range(
             numbers in numbers(), exceptions in prop::collection::btree_set(0..300u16, 0..4),
-            from in 0..300usize, to in 0..300usize,
+            from in 0..700usize, to in 0..700usize,
         ) {
             let count = numbers.len();
             let exceptions: Vec<u16> = exceptions.into_iter().filter(|at| usize::from(*at) < count).collect();
             let range = from.min(to).min(count)..from.max(to).min(count);
             check(&numbers, &exceptions, &plan_reference(&numbers, exceptions.clone()), range.clone());
-            check(&numbers, &exceptions, &plan_delta(&numbers, exceptions.clone()), range);
+            check(&numbers, &exceptions, &plan_delta(&numbers, exceptions.clone(), 64), range);
         }
     }
 
@@ -308,5 +368,19 @@ mod tests {
         spread[17] = 1 << 40;
         let packing = Packing::plan(&spread, Vec::new());
         assert_eq!((packing.is_delta(), packing.width(), &packing.exceptions[..]), (false, 6, &[17][..]));
+    }
+
+    #[test]
+    fn a_tail_is_patched_and_widens_nothing() {
+        let tail = |i: i64| if i % 25 == 7 { 900 + i % 40 - 1900 * (i % 2) } else { 0 };
+        let numbers: Vec<i64> = (0..500).map(|i| 5000 + i * 37 % 64 + tail(i)).collect();
+        let packing = Packing::plan(&numbers, Vec::new());
+        assert_eq!((packing.is_delta(), packing.is_patched(), packing.width()), (false, true, 6));
+        check(&numbers, &[], &packing, 3..499);
+        let sums: Vec<i64> =
+            numbers.iter().scan(0, |sum, number| Some(std::mem::replace(sum, *sum + number))).collect();
+        let packing = Packing::plan(&sums, Vec::new());
+        assert_eq!((packing.is_delta(), packing.is_patched(), packing.width()), (true, true, 6));
+        check(&sums, &[], &packing, 3..499);
     }
 }

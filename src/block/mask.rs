@@ -1,10 +1,13 @@
 //! Which slots of a run hold something: taken out of a run at sealing, put back by decoding.
 //!
 //! A block has up to two masks behind each other. The first takes empty slots out, the second what a rule restores:
-//! one dominant value, or the value before it. In bytes a mask is a list of the clear runs or a bitmap.
+//! one dominant value, or the value before it. In bytes a mask is a list of the clear runs, a bitmap, or the distances
+//! between the clear runs and their lengths, packed: a sender whose ticks are a little longer than the slots leaves a
+//! hole every few slots, at distances that hardly differ.
 
 use std::ops::Range;
 
+use super::bits::{pack, packed_bytes, unpack};
 use super::error::BlockError;
 use super::reader::Reader;
 use super::sealed::SLOTS_MAX;
@@ -47,25 +50,41 @@ impl MaskBits {
         gathered
     }
 
-    /// Maximal runs of clear slots.
-    fn clear_runs(&self) -> usize {
-        let mut before = 1;
-        let mut runs = 0;
-        for (index, word) in self.words.iter().enumerate().take(self.len.div_ceil(64)) {
-            let clear = !word & low_bits((self.len - index * 64).min(64));
-            // A run begins where a slot is clear and the one before it is not.
-            runs += (clear & (word << 1 | before)).count_ones() as usize;
-            before = word >> 63;
+    /// The first slot from `slot` on that is set, or is not; the length when there is none.
+    fn next(&self, slot: usize, is_set: bool) -> usize {
+        let mut at = slot;
+        while at < self.len {
+            let word = if is_set { self.words[at / 64] } else { !self.words[at / 64] };
+            let left = word >> (at % 64);
+            if left != 0 {
+                return (at + left.trailing_zeros() as usize).min(self.len);
+            }
+            at = (at / 64 + 1) * 64;
         }
-        runs
+        self.len
     }
 
-    /// The cheaper form and its size in bytes.
+    /// Maximal runs of clear slots.
+    fn clear_runs(&self) -> impl Iterator<Item = Range<usize>> + Clone + use<'_> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let start = self.next(at, false);
+            at = self.next(start, true);
+            (start < at).then_some(start..at)
+        })
+    }
+
+    /// The cheapest form and its size in bytes.
     pub(super) fn form(&self) -> (Form, usize) {
-        let runs = self.clear_runs();
+        let mut packing = RunPacking::default();
+        self.clear_runs().for_each(|run| packing.note(&run));
+        let runs_bytes = RUNS_HEAD_BYTES + packing.runs * RUN_BYTES;
         let bitmap_bytes = self.len.div_ceil(8);
-        if RUNS_HEAD_BYTES + runs * RUN_BYTES < bitmap_bytes {
-            (Form::Runs, RUNS_HEAD_BYTES + runs * RUN_BYTES)
+        let packed_bytes = packing.bytes();
+        if packing.runs > 0 && packing.runs <= RUNS_MAX && packed_bytes < runs_bytes.min(bitmap_bytes) {
+            (Form::Packed, packed_bytes)
+        } else if runs_bytes < bitmap_bytes {
+            (Form::Runs, runs_bytes)
         } else {
             (Form::Bitmap, bitmap_bytes)
         }
@@ -79,22 +98,80 @@ impl MaskBits {
             }
             Form::Runs => {
                 // The form is chosen only when it is shorter than a bitmap, so the count is below 32.
-                out.push(self.clear_runs() as u8);
-                let mut slot = 0;
-                while slot < self.len {
-                    let first = slot;
-                    while slot < self.len && !self.is_set(slot) {
-                        slot += 1;
-                    }
-                    if slot > first {
-                        out.extend_from_slice(&(first as u16).to_le_bytes());
-                        out.extend_from_slice(&((slot - first) as u16).to_le_bytes());
-                    }
-                    slot += 1;
+                out.push(self.clear_runs().count() as u8);
+                for run in self.clear_runs() {
+                    out.extend_from_slice(&(run.start as u16).to_le_bytes());
+                    out.extend_from_slice(&(run.len() as u16).to_le_bytes());
                 }
+            }
+            Form::Packed => {
+                let mut packing = RunPacking::default();
+                self.clear_runs().for_each(|run| packing.note(&run));
+                packing.write(self.clear_runs(), out);
             }
         }
     }
+}
+
+/// How the distances and lengths of clear runs are packed. A distance is the number of set slots before a run.
+#[derive(Debug, Clone, Copy, Default)]
+struct RunPacking {
+    runs: usize,
+    first: usize,
+    /// The end of the last run.
+    end: usize,
+    /// Of the distances but the first.
+    least: usize,
+    most: usize,
+    longest: usize,
+}
+
+impl RunPacking {
+    fn note(&mut self, run: &Range<usize>) {
+        let distance = run.start - self.end;
+        match self.runs {
+            0 => self.first = distance,
+            1 => (self.least, self.most) = (distance, distance),
+            _ => (self.least, self.most) = (self.least.min(distance), self.most.max(distance)),
+        }
+        self.runs += 1;
+        self.end = run.end;
+        self.longest = self.longest.max(run.len());
+    }
+
+    fn distance_width(&self) -> u32 {
+        significant_bits(self.most - self.least)
+    }
+
+    fn length_width(&self) -> u32 {
+        significant_bits(self.longest.saturating_sub(1))
+    }
+
+    fn bytes(&self) -> usize {
+        let distances = packed_bytes(self.runs.saturating_sub(1), self.distance_width());
+        PACKED_HEAD_BYTES + distances + packed_bytes(self.runs, self.length_width())
+    }
+
+    /// Writes 1 to [`RUNS_MAX`] runs.
+    fn write(&self, runs: impl Iterator<Item = Range<usize>> + Clone, out: &mut Vec<u8>) {
+        // Positions and lengths are at most 1024, so their widths are at most 11.
+        out.push(self.runs as u8);
+        out.push((self.distance_width() | self.length_width() << 4) as u8);
+        out.extend_from_slice(&(self.first as u16).to_le_bytes());
+        out.extend_from_slice(&(self.least as u16).to_le_bytes());
+        let mut end = self.first;
+        let distances = runs.clone().map(|run| {
+            let distance = run.start.saturating_sub(end);
+            end = run.end;
+            distance
+        });
+        pack(distances.skip(1).map(|distance| (distance - self.least) as u64), self.distance_width(), out);
+        pack(runs.map(|run| (run.len() - 1) as u64), self.length_width(), out);
+    }
+}
+
+fn significant_bits(number: usize) -> u32 {
+    usize::BITS - number.leading_zeros()
 }
 
 /// How a mask is written.
@@ -104,7 +181,15 @@ pub(super) enum Form {
     Runs,
     /// A bit a slot.
     Bitmap,
+    /// Packed distances and lengths of the clear runs.
+    Packed,
 }
+
+/// Runs at most; their number takes a byte.
+const RUNS_MAX: usize = 255;
+
+/// Bytes of the number of runs, both widths, the first and the least distance.
+const PACKED_HEAD_BYTES: usize = 6;
 
 const RUNS_HEAD_BYTES: usize = 1;
 const RUN_BYTES: usize = 4;
@@ -122,8 +207,14 @@ pub(super) struct Mask<'a> {
 enum MaskBytes<'a> {
     All,
     Runs(&'a [[u8; 4]]),
+    /// Packed runs, too, once they are read.
     Bitmap(&'a [u8]),
 }
+
+/// Room for the bitmap of packed runs while a block is read.
+pub(super) type Scratch = [u8; SLOTS_MAX / 8];
+
+pub(super) const SCRATCH: Scratch = [0; SLOTS_MAX / 8];
 
 /// What clear slots become.
 #[derive(Debug, Clone, Copy)]
@@ -140,7 +231,12 @@ impl<'a> Mask<'a> {
         Mask { len, count: len, bytes: MaskBytes::All }
     }
 
-    pub(super) fn read(reader: &mut Reader<'a>, form: Form, len: usize) -> Result<Mask<'a>, BlockError> {
+    pub(super) fn read(
+        reader: &mut Reader<'a>,
+        form: Form,
+        len: usize,
+        scratch: &'a mut Scratch,
+    ) -> Result<Mask<'a>, BlockError> {
         match form {
             Form::Runs => {
                 let runs = reader.u8("number of runs")?;
@@ -152,7 +248,42 @@ impl<'a> Mask<'a> {
                 let bytes = reader.take(len.div_ceil(8), "bitmap")?;
                 Ok(Mask { len, count: count_ones(bytes), bytes: MaskBytes::Bitmap(bytes) })
             }
+            Form::Packed => Self::read_packed(reader, len, scratch),
         }
+    }
+
+    fn read_packed(reader: &mut Reader<'a>, len: usize, scratch: &'a mut Scratch) -> Result<Mask<'a>, BlockError> {
+        let runs = usize::from(reader.u8("number of runs")?);
+        let widths = u32::from(reader.u8("widths of runs")?);
+        let (distance_width, length_width) = (widths & 15, widths >> 4);
+        let first = u64::from(reader.u16("first distance")?);
+        let least = u64::from(reader.u16("least distance")?);
+        let distances = reader.take(packed_bytes(runs.saturating_sub(1), distance_width), "distances of runs")?;
+        let lengths = reader.take(packed_bytes(runs, length_width), "lengths of runs")?;
+        let mut words = [0u64; WORDS];
+        for (index, word) in words.iter_mut().enumerate().take(len.div_ceil(64)) {
+            *word = low_bits(len - index * 64);
+        }
+        let (mut distance_of, mut length_of) = ([0u64; RUNS_MAX], [0u64; RUNS_MAX]);
+        // The first distance is not among the packed ones.
+        unpack(distances, distance_width, 0, &mut distance_of[1..runs.max(1)]);
+        unpack(lengths, length_width, 0, &mut length_of[..runs]);
+        let (mut end, mut clear) = (0u64, 0u64);
+        for run in 0..runs {
+            let distance = if run == 0 { first } else { least + distance_of[run] };
+            let start = end + distance;
+            end = start + length_of[run] + 1;
+            if end > len as u64 || (run > 0 && distance == 0) {
+                let expected = "behind the run before it, not empty and inside the block";
+                return Err(BlockError::Field { what: "begin of a run", found: start, expected });
+            }
+            clear += end - start;
+            clear_bits(&mut words, start as usize..end as usize);
+        }
+        for (bytes, word) in scratch.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+            *bytes = word.to_le_bytes();
+        }
+        Ok(Mask { len, count: len - clear as usize, bytes: MaskBytes::Bitmap(&scratch[..len.div_ceil(8)]) })
     }
 
     /// Checks that runs ascend, do not touch and lie inside; that a bitmap sets nothing behind the end.
@@ -272,6 +403,16 @@ fn run_of(run: [u8; 4]) -> Range<usize> {
     first..first + usize::from(u16::from_le_bytes([run[2], run[3]]))
 }
 
+/// Clears the bits of a range.
+fn clear_bits(words: &mut [u64; WORDS], range: Range<usize>) {
+    let mut at = range.start;
+    while at < range.end {
+        let count = (64 - at % 64).min(range.end - at);
+        words[at / 64] &= !(low_bits(count) << (at % 64));
+        at += count;
+    }
+}
+
 fn count_ones(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
     let words = words.iter().map(|word| u64::from_le_bytes(*word).count_ones() as usize);
@@ -317,14 +458,16 @@ mod tests {
                 last
             }).collect();
             let (from, to) = (from.min(to).min(bits.len()), from.max(to).min(bits.len()));
-            for form in [Form::Runs, Form::Bitmap] {
+            let runs = mask.clear_runs().count();
+            for form in [Form::Runs, Form::Bitmap, Form::Packed] {
                 let mut bytes = Vec::new();
-                if form == Form::Runs && mask.clear_runs() > 255 {
+                if form != Form::Bitmap && (runs > RUNS_MAX || form == Form::Packed && runs == 0) {
                     continue;
                 }
                 mask.write(form, &mut bytes);
                 let mut reader = Reader::new(&bytes);
-                let read = Mask::read(&mut reader, form, bits.len()).unwrap();
+                let mut scratch = SCRATCH;
+                let read = Mask::read(&mut reader, form, bits.len(), &mut scratch).unwrap();
                 prop_assert_eq!(reader.finish(), Ok(()));
                 prop_assert_eq!(read.validate(), Ok(()));
                 prop_assert_eq!(read.count(), dense.len());

@@ -13,6 +13,7 @@ mod error;
 mod integers;
 mod mapping;
 mod mask;
+mod patches;
 mod reader;
 mod sealed;
 mod sealer;
@@ -22,5 +23,5 @@ mod ticks;
 mod tests;
 
 pub use error::BlockError;
-pub use sealed::{Block, SLOTS_MAX};
+pub use sealed::{Batch, Block, SLOTS_MAX};
 pub use ticks::{NO_TICK, Ticks};

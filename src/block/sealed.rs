@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::codec::Codec;
 use super::error::BlockError;
-use super::mask::{Fill, Form, Mask};
+use super::mask::{Fill, Form, Mask, SCRATCH, Scratch};
 use super::reader::Reader;
 use super::sealer;
 use crate::model::EMPTY;
@@ -27,9 +27,9 @@ impl Block {
     /// # Panics
     /// With more than [`SLOTS_MAX`] slots or a frequency of 0: the caller's bug.
     pub fn seal(start_secs: i64, frequency_secs: u32, slots: &[f64]) -> Option<Block> {
-        assert!(slots.len() <= SLOTS_MAX, "{} slots are more than {SLOTS_MAX}", slots.len());
-        assert!(frequency_secs > 0, "a frequency of 0 s");
-        sealer::seal(start_secs, frequency_secs, slots).map(|bytes| Block(bytes.into()))
+        let mut batch = Batch::default();
+        batch.seal(start_secs, frequency_secs, slots);
+        batch.blocks().next()
     }
 
     /// A block from the bytes that [`Block::as_bytes`] returned once; validates all of them.
@@ -37,7 +37,7 @@ impl Block {
     /// # Errors
     /// When the bytes are no block: which field is wrong, what it holds and what was expected.
     pub fn from_bytes(bytes: Arc<[u8]>) -> Result<Block, BlockError> {
-        View::read(&bytes)?.validate()?;
+        View::read(&bytes, &mut [SCRATCH; 2])?.validate()?;
         Ok(Block(bytes))
     }
 
@@ -76,7 +76,7 @@ impl Block {
 
     /// The number of slots that hold a value.
     pub fn filled(&self) -> usize {
-        View::read(&self.0).map_or(0, |view| view.empties.count())
+        View::read(&self.0, &mut [SCRATCH; 2]).map_or(0, |view| view.empties.count())
     }
 
     /// Writes the values of the slots `range` to `out`, [`EMPTY`] where there is none.
@@ -86,7 +86,7 @@ impl Block {
     pub fn decode(&self, range: Range<usize>, out: &mut [f64]) {
         assert_eq!(range.len(), out.len(), "a place for each slot");
         assert!(range.start <= range.end && range.end <= self.len(), "{range:?} lies outside of {} slots", self.len());
-        match View::read(&self.0) {
+        match View::read(&self.0, &mut [SCRATCH; 2]) {
             Ok(view) => view.decode(range, out),
             // Never: the bytes were validated.
             Err(_) => out.fill(EMPTY),
@@ -111,6 +111,48 @@ impl Block {
     fn header(&self) -> Header {
         // Never the default: the bytes were validated.
         Header::read(&mut Reader::new(&self.0)).unwrap_or_default()
+    }
+}
+
+/// Blocks that are sealed one after the other, before any of them gets its memory. Who replaces blocks frees the old
+/// ones meanwhile: the new ones then lie where those were, and not behind them.
+#[derive(Debug, Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    /// Where each block ends.
+    ends: Vec<usize>,
+}
+
+impl Batch {
+    /// Seals slots as [`Block::seal`] does; `false` when all are [`EMPTY`], and there is no block.
+    ///
+    /// # Panics
+    /// As [`Block::seal`].
+    pub fn seal(&mut self, start_secs: i64, frequency_secs: u32, slots: &[f64]) -> bool {
+        assert!(slots.len() <= SLOTS_MAX, "{} slots are more than {SLOTS_MAX}", slots.len());
+        assert!(frequency_secs > 0, "a frequency of 0 s");
+        let is_sealed = sealer::seal(start_secs, frequency_secs, slots, &mut self.bytes).is_some();
+        if is_sealed {
+            self.ends.push(self.bytes.len());
+        }
+        is_sealed
+    }
+
+    /// The blocks in their order.
+    pub fn blocks(&self) -> impl Iterator<Item = Block> + '_ {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        begins.zip(&self.ends).map(|(begin, end)| Block(Arc::from(&self.bytes[begin..*end])))
+    }
+
+    /// The bytes of all blocks.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Forgets the blocks, and keeps the memory for the next ones.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
     }
 }
 
@@ -146,6 +188,10 @@ pub(super) mod flag {
     pub(in super::super) const DOMINANT: u8 = 1 << 3;
     /// The mask of what is left out is a bitmap, not a list of runs.
     pub(in super::super) const TAKEN_BITMAP: u8 = 1 << 4;
+    /// The mask of empty slots is a packed list of runs.
+    pub(in super::super) const EMPTIES_PACKED: u8 = 1 << 5;
+    /// The mask of what is left out is a packed list of runs.
+    pub(in super::super) const TAKEN_PACKED: u8 = 1 << 6;
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -176,12 +222,17 @@ impl Header {
             let expected = "1 to 1024";
             return Err(BlockError::Field { what: "number of slots", found: self.len as u64, expected });
         }
-        let is_known = match self.flags & (flag::REPEATS | flag::DOMINANT) {
-            0 => self.flags & flag::TAKEN_BITMAP == 0,
-            both => both != flag::REPEATS | flag::DOMINANT,
+        // Only a mask that is there has a form, and only one.
+        let is_form = |has_mask: bool, bitmap: u8, packed: u8| match self.flags & (bitmap | packed) {
+            0 => true,
+            form => has_mask && form != bitmap | packed,
         };
-        let has_stray_bitmap = self.flags & (flag::EMPTIES | flag::EMPTIES_BITMAP) == flag::EMPTIES_BITMAP;
-        if self.flags >= flag::TAKEN_BITMAP << 1 || !is_known || has_stray_bitmap {
+        let has = |bits: u8| self.flags & bits != 0;
+        let is_known = is_form(has(flag::EMPTIES), flag::EMPTIES_BITMAP, flag::EMPTIES_PACKED)
+            && is_form(has(flag::REPEATS | flag::DOMINANT), flag::TAKEN_BITMAP, flag::TAKEN_PACKED)
+            && self.flags & (flag::REPEATS | flag::DOMINANT) != flag::REPEATS | flag::DOMINANT
+            && self.flags < flag::TAKEN_PACKED << 1;
+        if !is_known {
             let expected = "a known combination of bits";
             return Err(BlockError::Field { what: "flags", found: u64::from(self.flags), expected });
         }
@@ -199,14 +250,20 @@ struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    fn read(bytes: &'a [u8]) -> Result<View<'a>, BlockError> {
+    /// Reads the parts; `scratch` is for masks that are packed.
+    fn read(bytes: &'a [u8], scratch: &'a mut [Scratch; 2]) -> Result<View<'a>, BlockError> {
         let mut reader = Reader::new(bytes);
         let header = Header::read(&mut reader)?;
         header.validate()?;
+        let [of_empties, of_taken] = scratch;
         let has = |bit: u8| header.flags & bit != 0;
-        let form = |bit: u8| if has(bit) { Form::Bitmap } else { Form::Runs };
+        let form = |bitmap: u8, packed: u8| match () {
+            () if has(bitmap) => Form::Bitmap,
+            () if has(packed) => Form::Packed,
+            () => Form::Runs,
+        };
         let empties = match has(flag::EMPTIES) {
-            true => Mask::read(&mut reader, form(flag::EMPTIES_BITMAP), header.len)?,
+            true => Mask::read(&mut reader, form(flag::EMPTIES_BITMAP, flag::EMPTIES_PACKED), header.len, of_empties)?,
             false => Mask::all(header.len),
         };
         let fill = match has(flag::DOMINANT) {
@@ -214,7 +271,7 @@ impl<'a> View<'a> {
             false => Fill::Previous,
         };
         let taken = match has(flag::DOMINANT | flag::REPEATS) {
-            true => Mask::read(&mut reader, form(flag::TAKEN_BITMAP), empties.count())?,
+            true => Mask::read(&mut reader, form(flag::TAKEN_BITMAP, flag::TAKEN_PACKED), empties.count(), of_taken)?,
             false => Mask::all(empties.count()),
         };
         let codec = Codec::read(&mut reader, header.codec, taken.count())?;

@@ -5,8 +5,9 @@ use super::mask::{Form, MaskBits};
 use super::sealed::{HEADER_BYTES, SLOTS_MAX, flag};
 use crate::model::is_empty;
 
-/// Seals slots; the bytes of a block, or `None` when all slots are empty. At most [`SLOTS_MAX`] slots, frequency not 0.
-pub(super) fn seal(start_secs: i64, frequency_secs: u32, slots: &[f64]) -> Option<Vec<u8>> {
+/// Seals slots: appends the bytes of a block, or answers `None` when all slots are empty. At most [`SLOTS_MAX`] slots,
+/// frequency not 0.
+pub(super) fn seal(start_secs: i64, frequency_secs: u32, slots: &[f64], out: &mut Vec<u8>) -> Option<()> {
     let first = slots.iter().position(|value| !is_empty(*value))?;
     let last = slots.iter().rposition(|value| !is_empty(*value))?;
     let start_secs = start_secs.saturating_add(i64::from(frequency_secs).saturating_mul(first as i64));
@@ -18,23 +19,28 @@ pub(super) fn seal(start_secs: i64, frequency_secs: u32, slots: &[f64]) -> Optio
     let values = if has_empties { &gathered[..] } else { slots };
     let layer = Layer::smallest(values);
 
-    let mut out = Vec::with_capacity(HEADER_BYTES + SLOTS_MAX / 8 + layer.bytes);
+    out.reserve(HEADER_BYTES + SLOTS_MAX / 8 + layer.bytes);
     out.extend_from_slice(&start_secs.to_le_bytes());
     out.extend_from_slice(&frequency_secs.to_le_bytes());
     // 1 to 1024 slots.
     out.extend_from_slice(&(slots.len() as u16).to_le_bytes());
     out.push(layer.plan.id());
-    let (form, _) = empties.form();
     let mut flags = layer.flags();
+    let (form, _) = if has_empties { empties.form() } else { (Form::Runs, 0) };
     if has_empties {
-        flags |= flag::EMPTIES | if form == Form::Bitmap { flag::EMPTIES_BITMAP } else { 0 };
+        flags |= flag::EMPTIES
+            | match form {
+                Form::Runs => 0,
+                Form::Bitmap => flag::EMPTIES_BITMAP,
+                Form::Packed => flag::EMPTIES_PACKED,
+            };
     }
     out.push(flags);
     if has_empties {
-        empties.write(form, &mut out);
+        empties.write(form, out);
     }
-    layer.write(values, &mut out);
-    Some(out)
+    layer.write(values, out);
+    Some(())
 }
 
 /// What is taken out of the values, and the codec of the rest.
@@ -97,7 +103,11 @@ impl Layer {
             Taken::Repeats(mask) => (flag::REPEATS, mask),
             Taken::Dominant(mask, _) => (flag::DOMINANT, mask),
         };
-        kind | if mask.form().0 == Form::Bitmap { flag::TAKEN_BITMAP } else { 0 }
+        kind | match mask.form().0 {
+            Form::Runs => 0,
+            Form::Bitmap => flag::TAKEN_BITMAP,
+            Form::Packed => flag::TAKEN_PACKED,
+        }
     }
 
     fn write(&self, values: &[f64], out: &mut Vec<u8>) {

@@ -7,9 +7,10 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::codec::id;
 use super::error::BlockError;
 use super::integers::{Packed, Packing};
-use super::mask::{Form, Mask, MaskBits};
+use super::mask::{Form, Mask, MaskBits, SCRATCH, Scratch};
 use super::reader::Reader;
 use super::sealed::{SLOTS_MAX, allocation_bytes};
 
@@ -39,16 +40,16 @@ impl Ticks {
         out.extend_from_slice(&frequency_secs.to_le_bytes());
         // At most 1024 rows.
         out.extend_from_slice(&(offsets.len() as u16).to_le_bytes());
-        let codec = match &packing {
-            None => id::NONE,
-            Some(packing) if packing.is_delta() => id::DELTA,
-            Some(_) => id::REFERENCE,
-        };
+        let codec = packing.as_ref().map_or(NO_SECONDS, id::of_packing);
         out.push(codec);
         let (form, _) = mask.form();
         let has_holes = packing.is_some() && mask.count() < offsets.len();
-        let bitmap = if form == Form::Bitmap { flag::HOLES_BITMAP } else { 0 };
-        out.push(if has_holes { flag::HOLES | bitmap } else { 0 });
+        let form_flag = match form {
+            Form::Runs => 0,
+            Form::Bitmap => flag::HOLES_BITMAP,
+            Form::Packed => flag::HOLES_PACKED,
+        };
+        out.push(if has_holes { flag::HOLES | form_flag } else { 0 });
         if has_holes {
             mask.write(form, &mut out);
         }
@@ -63,7 +64,7 @@ impl Ticks {
     /// # Errors
     /// When the bytes are no ticks: which field is wrong, what it holds and what was expected.
     pub fn from_bytes(bytes: Arc<[u8]>) -> Result<Ticks, BlockError> {
-        View::read(&bytes)?.validate()?;
+        View::read(&bytes, &mut { SCRATCH })?.validate()?;
         Ok(Ticks(bytes))
     }
 
@@ -105,7 +106,7 @@ impl Ticks {
     pub fn decode(&self, range: Range<usize>, out: &mut [i32]) {
         assert_eq!(range.len(), out.len(), "a place for each row");
         assert!(range.start <= range.end && range.end <= self.len(), "{range:?} lies outside of {} rows", self.len());
-        match View::read(&self.0) {
+        match View::read(&self.0, &mut { SCRATCH }) {
             Ok(view) => view.decode(range, out),
             // Never: the bytes were validated.
             Err(_) => out.fill(NO_TICK),
@@ -140,13 +141,8 @@ impl fmt::Debug for Ticks {
     }
 }
 
-/// Codec ids on disk.
-mod id {
-    /// No row has a second.
-    pub(super) const NONE: u8 = 0;
-    pub(super) const REFERENCE: u8 = 2;
-    pub(super) const DELTA: u8 = 3;
-}
+/// The codec id of ticks of which no row has a second; the others are those of packed numbers in blocks.
+const NO_SECONDS: u8 = 0;
 
 /// The bits of the header's last byte.
 mod flag {
@@ -154,6 +150,8 @@ mod flag {
     pub(super) const HOLES: u8 = 1;
     /// That mask is a bitmap, not a list of runs.
     pub(super) const HOLES_BITMAP: u8 = 1 << 1;
+    /// That mask is a packed list of runs.
+    pub(super) const HOLES_PACKED: u8 = 1 << 2;
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -186,7 +184,7 @@ struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    fn read(bytes: &'a [u8]) -> Result<View<'a>, BlockError> {
+    fn read(bytes: &'a [u8], scratch: &'a mut Scratch) -> Result<View<'a>, BlockError> {
         let mut reader = Reader::new(bytes);
         let Header { frequency_secs, len, codec, flags, .. } = Header::read(&mut reader)?;
         let fail = |what, found, expected| Err(BlockError::Field { what, found, expected });
@@ -196,16 +194,21 @@ impl<'a> View<'a> {
         if len > SLOTS_MAX {
             return fail("number of rows", len as u64, "at most 1024");
         }
-        let flags_max = if codec == id::NONE { 0 } else { flag::HOLES | flag::HOLES_BITMAP };
-        if flags > flags_max || flags == flag::HOLES_BITMAP {
-            return fail("flags", u64::from(flags), "a known combination of bits");
+        let form = match flags ^ flag::HOLES {
+            _ if flags == 0 => None,
+            0 => Some(Form::Runs),
+            flag::HOLES_BITMAP => Some(Form::Bitmap),
+            flag::HOLES_PACKED => Some(Form::Packed),
+            _ => return fail("flags", u64::from(flags), "a known combination of bits"),
+        };
+        if codec == NO_SECONDS && form.is_some() {
+            return fail("flags", u64::from(flags), "none without seconds");
         }
-        let form = if flags & flag::HOLES_BITMAP != 0 { Form::Bitmap } else { Form::Runs };
-        let holes = if flags & flag::HOLES != 0 { Mask::read(&mut reader, form, len)? } else { Mask::all(len) };
-        let packed = match codec {
-            id::NONE => None,
-            id::REFERENCE | id::DELTA => Some(Packed::read(&mut reader, codec == id::DELTA, holes.count())?),
-            _ => return fail("codec", u64::from(codec), "0, 2 or 3"),
+        let holes = form.map_or(Ok(Mask::all(len)), |form| Mask::read(&mut reader, form, len, scratch))?;
+        let packed = match id::to_kind(codec) {
+            Some(kind) => Some(Packed::read(&mut reader, kind, holes.count())?),
+            None if codec == NO_SECONDS => None,
+            None => return fail("codec", u64::from(codec), "0, 2, 3, 5 or 6"),
         };
         reader.finish()?;
         Ok(View { holes, packed })
