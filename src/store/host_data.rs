@@ -3,7 +3,7 @@
 //! Owns the placement of samples: which lane, which row, or which sealed slot a sample goes to (design, section 3).
 //! Invariant: a series with a lane is a column of that lane, and no other lane has it as a column.
 
-use crate::block::Ticks;
+use crate::block::{Batch, NO_TICK, Ticks};
 use crate::model::{Component, ComponentId, MetricId, MetricTable, Sample, SeriesId, is_empty};
 
 use super::components::Components;
@@ -13,11 +13,17 @@ use super::memory::{Bytes, Use};
 use super::recent;
 use super::rollup::Rollups;
 use super::series::{Late, NO_LANE, Series, SeriesTable};
-use super::slots::{WINDOW, centre_at, phase, slot_at, window_start};
+use super::slots::{GROUP, WINDOW, centre_at, phase, slot_at, window_start};
 
 /// Lanes of one host. Real hosts have a handful: one for each frequency and phase. A flood of series each at a time of
 /// its own gets no rows: it is kept in late samples and blocks.
 const LANES_MAX: usize = 256;
+
+/// Bytes that are sealed before their blocks get their memory.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// Ticks of other grids between two windows of one grid: more of them keep the two apart.
+const TICKS_LOOKED_AT: usize = 8;
 
 /// The data of a host.
 #[derive(Debug)]
@@ -328,6 +334,8 @@ impl HostData {
                     free
                 }
                 None => {
+                    // A lane is large, and most hosts have one.
+                    self.lanes.reserve_exact(1);
                     self.lanes.push(Some(lane));
                     self.lanes.len() - 1
                 }
@@ -382,19 +390,26 @@ impl HostData {
         let HostData { series, lanes, ticks, bytes, .. } = self;
         let Some(lane) = lanes.get(place as usize).and_then(Option::as_ref) else { return };
         let mut tile = [[crate::model::EMPTY; WINDOW]; TILE];
+        let (mut batch, mut sealed) = (Batch::default(), Vec::new());
         for first in (0..lane.columns.len()).step_by(TILE) {
             let count = lane.tile(first, &mut tile);
             for (window, &id) in tile.iter().take(count).zip(&lane.columns[first..]) {
-                if window.iter().any(|&value| !is_empty(value)) {
-                    series.get_mut(SeriesId(id)).append(lane.start_secs, lane.frequency_secs, window, bytes);
+                let series = series.get_mut(SeriesId(id));
+                if window.iter().any(|&value| !is_empty(value))
+                    && series.append_to(&mut batch, lane.start_secs, lane.frequency_secs, window, bytes)
+                {
+                    sealed.push(SeriesId(id));
                 }
+            }
+            if batch.bytes() >= BATCH_BYTES || first + count == lane.columns.len() {
+                for (id, block) in sealed.drain(..).zip(batch.blocks()) {
+                    series.get_mut(id).insert_block(Some(block), bytes);
+                }
+                batch.clear();
             }
         }
         if lane.rows > 0 {
-            let sealed = Ticks::seal(lane.start_secs, lane.frequency_secs, &lane.seconds[..lane.rows]);
-            bytes.add(Use::Ticks, sealed.memory_bytes() as i64);
-            let at = ticks.partition_point(|other| other.start_secs() <= sealed.start_secs());
-            ticks.insert(at, sealed);
+            add_ticks(ticks, lane.start_secs, lane.frequency_secs, &lane.seconds[..lane.rows], bytes);
         }
     }
 
@@ -472,6 +487,49 @@ impl HostData {
     pub(super) fn count_lanes(&mut self) {
         self.bytes.set(Use::Lanes, self.lanes.iter().flatten().map(Lane::memory_bytes).sum());
     }
+}
+
+/// Adds the seconds of a window's rows. What one group of rows has of one grid is kept together: a series of its own
+/// costs as much as dozens of rows.
+pub(super) fn add_ticks(
+    ticks: &mut Vec<Ticks>,
+    start_secs: i64,
+    frequency_secs: u32,
+    offsets: &[i32],
+    bytes: &mut Bytes,
+) {
+    let frequency = i64::from(frequency_secs);
+    let group = window_start(start_secs, frequency_secs, GROUP);
+    let goes_on = |other: &Ticks| {
+        other.frequency_secs() == frequency_secs
+            && other.end_secs() <= start_secs
+            && phase(other.start_secs(), frequency_secs) == phase(start_secs, frequency_secs)
+            && window_start(other.start_secs(), frequency_secs, GROUP) == group
+    };
+    let at = ticks.partition_point(|other| other.start_secs() <= start_secs);
+    // Of the grids that lie before it the nearest ones alone can be of its group.
+    let nearest = ticks[..at].iter().enumerate().rev().take(TICKS_LOOKED_AT).find(|(_, other)| goes_on(other));
+    let rows = (start_secs - group) / frequency + offsets.len() as i64;
+    if let Some((place, other)) = nearest
+        && rows <= GROUP as i64
+    {
+        let first = ((start_secs - other.start_secs()) / frequency) as usize;
+        let mut all = vec![NO_TICK; first + offsets.len()];
+        other.decode(0..other.len(), &mut all[..other.len()]);
+        all[first..].copy_from_slice(offsets);
+        let sealed = Ticks::seal(other.start_secs(), frequency_secs, &all);
+        bytes.add(Use::Ticks, sealed.memory_bytes() as i64 - other.memory_bytes() as i64);
+        ticks[place] = sealed;
+        return;
+    }
+    let sealed = Ticks::seal(start_secs, frequency_secs, offsets);
+    let capacity = ticks.capacity();
+    if ticks.len() == capacity {
+        ticks.reserve_exact(2 + capacity / 8);
+    }
+    bytes.add(Use::Ticks, sealed.memory_bytes() as i64);
+    bytes.add(Use::Ticks, ((ticks.capacity() - capacity) * size_of::<Ticks>()) as i64);
+    ticks.insert(at, sealed);
 }
 
 /// Moves the late samples of a series that its open window covers into its column: what came ahead of its time, or

@@ -9,7 +9,7 @@ use crate::model::{
 };
 
 use super::host::Restored;
-use super::host_data::{HostData, SeriesPath};
+use super::host_data::{HostData, SeriesPath, add_ticks};
 use super::lane::{Lane, NO_SECOND};
 use super::limits::Limits;
 use super::memory::Use;
@@ -104,10 +104,11 @@ impl HostData {
             self.restore_lane(lane, &ids, metrics);
         }
         for ticks in &image.ticks {
-            let sealed = Ticks::seal(ticks.start_secs, ticks.frequency_secs, &ticks.seconds);
-            self.bytes.add(Use::Ticks, sealed.memory_bytes() as i64);
-            let at = self.ticks.partition_point(|other| other.start_secs() <= sealed.start_secs());
-            self.ticks.insert(at, sealed);
+            let mut start_secs = ticks.start_secs;
+            for rows in ticks.seconds.chunks(GROUP) {
+                add_ticks(&mut self.ticks, start_secs, ticks.frequency_secs, rows, &mut self.bytes);
+                start_secs = start_secs.saturating_add(GROUP as i64 * i64::from(ticks.frequency_secs));
+            }
         }
         for (at, component) in image.components.iter().enumerate() {
             if component.horizon_secs == i64::MIN || self.components.len() > limits.components_per_host_max {
@@ -204,6 +205,7 @@ impl HostData {
                 _ => {}
             }
         }
+        self.lanes.reserve_exact(1);
         self.lanes.push(lane.filter(|lane| !lane.columns.is_empty()));
         self.count_lanes();
     }

@@ -23,16 +23,19 @@ const ALL_KEYS_BYTES_MAX: usize = 32 << 20;
 #[derive(Debug, Default)]
 pub struct KeyCache {
     entries: Vec<Entry>,
+    /// All keys behind each other: an allocation for each would be a third of what they take.
+    text: Vec<u8>,
     by_key: HashTable<u32>,
     hasher: foldhash::fast::RandomState,
     /// The entry that is expected next.
     expected: usize,
-    key_bytes: usize,
 }
 
 #[derive(Debug)]
 struct Entry {
-    key: Box<[u8]>,
+    /// Where the key lies in the text.
+    begin: u32,
+    len: u16,
     /// `None` for a key whose lines are skipped: an unknown metric.
     series: Option<SeriesId>,
     /// Whether the key names no cluster: then it means this host only where this host's cluster is the default.
@@ -46,7 +49,7 @@ impl KeyCache {
     /// `is_default` says whether lines without a cluster belong to this host's cluster.
     #[inline]
     pub fn find(&mut self, key: &[u8], is_default: bool) -> Option<Option<SeriesId>> {
-        let expected = self.entries.get(self.expected).filter(|entry| *entry.key == *key);
+        let expected = self.entries.get(self.expected).filter(|entry| entry.key(&self.text) == key);
         let entry = match expected {
             Some(entry) => entry,
             None => self.find_by_hash(key)?,
@@ -61,7 +64,7 @@ impl KeyCache {
 
     fn find_by_hash(&self, key: &[u8]) -> Option<&Entry> {
         let hash = self.hasher.hash_one(key);
-        let at = self.by_key.find(hash, |&at| *self.entries[at as usize].key == *key)?;
+        let at = self.by_key.find(hash, |&at| self.entries[at as usize].key(&self.text) == key)?;
         Some(&self.entries[*at as usize])
     }
 
@@ -70,20 +73,29 @@ impl KeyCache {
         if key.len() > KEY_BYTES_MAX {
             return;
         }
-        if self.entries.len() >= KEYS_MAX || self.key_bytes >= ALL_KEYS_BYTES_MAX {
+        if self.entries.len() >= KEYS_MAX || self.text.len() >= ALL_KEYS_BYTES_MAX {
             self.clear();
         }
         let at = self.entries.len();
         let hash = self.hasher.hash_one(key);
-        if let Some(known) = self.by_key.find(hash, |&at| *self.entries[at as usize].key == *key) {
+        if let Some(known) = self.by_key.find(hash, |&at| self.entries[at as usize].key(&self.text) == key) {
             // Known for another default cluster: the newer use is the likelier one.
             self.entries[*known as usize].series = series;
             return;
         }
-        self.entries.push(Entry { key: key.into(), series, needs_default, next: at as u32 + 1 });
-        self.key_bytes += key.len();
-        let KeyCache { entries, by_key, hasher, .. } = self;
-        by_key.insert_unique(hash, at as u32, |&at| hasher.hash_one(&*entries[at as usize].key));
+        // Keys come once and stay: room for many more would be empty for ever.
+        if self.entries.len() == self.entries.capacity() {
+            self.entries.reserve_exact(4 + at / 8);
+        }
+        if self.text.capacity() - self.text.len() < key.len() {
+            self.text.reserve_exact(4 * key.len() + self.text.len() / 8);
+        }
+        // Both are bounded above: the text by 32 MiB and a key, the key by 1 KiB.
+        let (begin, len) = (self.text.len() as u32, key.len() as u16);
+        self.text.extend_from_slice(key);
+        self.entries.push(Entry { begin, len, series, needs_default, next: at as u32 + 1 });
+        let KeyCache { entries, text, by_key, hasher, .. } = self;
+        by_key.insert_unique(hash, at as u32, |&at| hasher.hash_one(entries[at as usize].key(text)));
         self.expected = at + 1;
     }
 
@@ -95,14 +107,23 @@ impl KeyCache {
     /// Forgets everything, as a reload of the metric table demands.
     pub fn clear(&mut self) {
         self.entries = Vec::new();
+        self.text = Vec::new();
         self.by_key = HashTable::new();
         self.expected = 0;
-        self.key_bytes = 0;
     }
 
     /// Bytes in memory.
     pub fn memory_bytes(&self) -> usize {
-        self.key_bytes + self.entries.capacity() * size_of::<Entry>() + self.by_key.capacity() * size_of::<u32>()
+        self.text.capacity() + self.entries.capacity() * size_of::<Entry>() + self.by_key.capacity() * size_of::<u32>()
+    }
+}
+
+impl Entry {
+    #[inline]
+    fn key<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        // An entry's key was appended when the entry was made, and both go together.
+        let begin = self.begin as usize;
+        text.get(begin..begin + usize::from(self.len)).unwrap_or_default()
     }
 }
 

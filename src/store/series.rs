@@ -3,14 +3,17 @@
 //! Invariants: `blocks` is sorted by start; blocks of one phase do not overlap; `overlay` is sorted by centre and holds
 //! one value a slot; `order` is sorted by metric, then component, so the series of one metric lie side by side.
 
-use crate::block::Block;
+use crate::block::{Batch, Block};
 use crate::model::{ComponentId, EMPTY, MetricId, SeriesId, is_empty};
 
 use super::memory::{Bytes, Use};
-use super::slots::{GROUP, centre_at, phase, slot_at, window_start};
+use super::slots::{GROUP, WINDOW, centre_at, phase, slot_at, window_start};
 
 /// `lane` of a series without open rows.
 pub(super) const NO_LANE: u32 = u32::MAX;
+
+/// A group's windows are merged into one block each time so many have come; they divide a group.
+const MERGED_WINDOWS: i64 = 4;
 
 /// Late samples that a series collects before they are folded into blocks.
 pub(super) const OVERLAY_MAX: usize = 32;
@@ -103,8 +106,21 @@ impl Series {
 
     /// As [`merge`](Self::merge), for values of one group that begins at `group_secs`.
     fn merge_group(&mut self, group_secs: i64, frequency_secs: u32, offset: usize, slots: &[f64], bytes: &mut Bytes) {
+        let (merged, cuts) = self.take_group(group_secs, frequency_secs, offset, slots, bytes);
+        self.insert_group(group_secs, frequency_secs, &merged, cuts, bytes);
+    }
+
+    /// Takes what a group of one phase holds out of the blocks, with `slots` over it from `offset` on. Answers the
+    /// group's slots and where blocks of another grid cut it, its end at last.
+    fn take_group(
+        &mut self,
+        group_secs: i64,
+        frequency_secs: u32,
+        offset: usize,
+        slots: &[f64],
+        bytes: &mut Bytes,
+    ) -> ([f64; GROUP], Vec<usize>) {
         let mut merged = [EMPTY; GROUP];
-        let mut held = false;
         let belongs = |block: &Block| {
             block.frequency_secs() == frequency_secs
                 && phase(block.start_secs(), frequency_secs) == phase(group_secs, frequency_secs)
@@ -118,7 +134,6 @@ impl Series {
             let begin = ((block.start_secs() - group_secs) / i64::from(frequency_secs)) as usize;
             block.decode(0..block.len(), &mut merged[begin..begin + block.len()]);
             dropped += block.memory_bytes();
-            held = true;
             false
         });
         bytes.add(Use::Blocks, -(dropped as i64));
@@ -134,6 +149,19 @@ impl Series {
         let mut cuts: Vec<usize> =
             others.map(|start| ((start - group_secs + frequency - 1) / frequency) as usize).collect();
         cuts.push(GROUP);
+        (merged, cuts)
+    }
+
+    /// Seals a group's slots, cut where blocks of another grid lie.
+    fn insert_group(
+        &mut self,
+        group_secs: i64,
+        frequency_secs: u32,
+        merged: &[f64; GROUP],
+        cuts: Vec<usize>,
+        bytes: &mut Bytes,
+    ) {
+        let frequency = i64::from(frequency_secs);
         let mut begin = 0;
         for end in cuts {
             let end = end.min(GROUP);
@@ -182,17 +210,38 @@ impl Series {
         }
     }
 
-    /// Adds a window that was just sealed. When it completes a group, the group's windows become one block.
+    /// Adds a window that is sealed. Every fourth window, the one that completes a group among them, becomes one block with
+    /// what the group has already: short blocks cost more a value, and each one its header and handle.
     pub(super) fn append(&mut self, start_secs: i64, frequency_secs: u32, window: &[f64], bytes: &mut Bytes) {
-        let group = window_start(start_secs, frequency_secs, GROUP);
-        let end = start_secs + window.len() as i64 * i64::from(frequency_secs);
-        let completes = end == group + GROUP as i64 * i64::from(frequency_secs);
-        let overlaps = self.blocks.last().is_some_and(|last| last.end_secs() > start_secs);
-        if completes || overlaps {
-            self.merge(start_secs, frequency_secs, window, bytes);
-        } else {
-            self.insert_block(Block::seal(start_secs, frequency_secs, window), bytes);
+        let mut batch = Batch::default();
+        if self.append_to(&mut batch, start_secs, frequency_secs, window, bytes) {
+            self.insert_block(batch.blocks().next(), bytes);
         }
+    }
+
+    /// As [`append`](Self::append), but the block is sealed into a batch: what it replaces is dropped. `true` when
+    /// there is one, which is to be [inserted](Self::insert_block) next.
+    pub(super) fn append_to(
+        &mut self,
+        batch: &mut Batch,
+        start_secs: i64,
+        frequency_secs: u32,
+        window: &[f64],
+        bytes: &mut Bytes,
+    ) -> bool {
+        let group = window_start(start_secs, frequency_secs, GROUP);
+        let windows = (start_secs - group) / i64::from(frequency_secs) / WINDOW as i64 + 1;
+        let overlaps = self.blocks.last().is_some_and(|last| last.end_secs() > start_secs);
+        if windows % MERGED_WINDOWS != 0 && !overlaps {
+            return batch.seal(start_secs, frequency_secs, window);
+        }
+        let offset = (windows as usize - 1) * WINDOW;
+        let (merged, cuts) = self.take_group(group, frequency_secs, offset, window, bytes);
+        if cuts.len() == 1 {
+            return batch.seal(group, frequency_secs, &merged);
+        }
+        self.insert_group(group, frequency_secs, &merged, cuts, bytes);
+        false
     }
 
     /// Inserts a block at its place in time.
@@ -203,7 +252,7 @@ impl Series {
         let at = self.blocks.partition_point(|other| other.start_secs() <= block.start_secs());
         if self.blocks.len() == capacity {
             // Series are many and blocks a few dozen: grow by little.
-            self.blocks.reserve_exact(2 + capacity / 4);
+            self.blocks.reserve_exact(2 + capacity / 8);
         }
         self.blocks.insert(at, block);
         bytes.add(Use::Series, ((self.blocks.capacity() - capacity) * size_of::<Block>()) as i64);
@@ -278,6 +327,12 @@ impl SeriesTable {
             Ok(at) => self.order[at],
             Err(at) => {
                 let id = SeriesId(self.all.len() as u32);
+                if self.all.len() == self.all.capacity() {
+                    // A host's series come once and stay: room for many more would be empty for ever.
+                    let more = 4 + self.all.len() / 8;
+                    self.all.reserve_exact(more);
+                    self.order.reserve_exact(more);
+                }
                 self.all.push(Series::new(component, metric));
                 self.order.insert(at, id);
                 id
