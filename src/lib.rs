@@ -1,9 +1,10 @@
 //! Treering: an in-memory metric store for compute clusters.
 //!
-//! The layers, from the bottom: [`time`], [`disk`] and [`telemetry`]; [`model`]; [`block`] and [`formats`]; [`store`];
+//! The layers, from the bottom: [`time`], [`disk`], [`telemetry`] and [`allocator`]; [`model`]; [`block`] and [`formats`]; [`store`];
 //! [`engine`] and [`query`]; [`server`]; [`config`]; [`cli`]. Imports go strictly downward (`tests/tidy.rs` enforces
 //! it); `docs/architecture.md` draws the picture.
 
+pub mod allocator;
 pub mod block;
 pub mod cli;
 pub mod config;

@@ -75,6 +75,8 @@ pub struct Telemetry {
     pub dropped: Family<Reason, Counter>,
     /// Bytes of memory that hold data, by kind.
     pub memory_bytes: Family<Kind, Gauge>,
+    /// Bytes of the process's memory, by kind: what it has of the system, data or not.
+    pub process_memory_bytes: Family<Kind, Gauge>,
     /// Things in memory: hosts, series, lanes, blocks.
     pub objects: Family<Kind, Gauge>,
     /// Bytes written to logs.
@@ -139,6 +141,7 @@ impl Default for Telemetry {
             samples: Family::default(),
             dropped: Family::default(),
             memory_bytes: Family::default(),
+            process_memory_bytes: Family::default(),
             objects: Family::default(),
             log_bytes: Counter::default(),
             log_syncs: Family::default(),
@@ -171,6 +174,8 @@ impl Default for Telemetry {
         registry.register("samples", "Samples stored", t.samples.clone());
         registry.register("dropped", "Lines and samples not stored", t.dropped.clone());
         registry.register_with_unit("memory", "Memory that holds data", Unit::Bytes, t.memory_bytes.clone());
+        let process_memory = t.process_memory_bytes.clone();
+        registry.register_with_unit("process_memory", "Memory of the process", Unit::Bytes, process_memory);
         registry.register("objects", "Things in memory", t.objects.clone());
         registry.register_with_unit("log", "Written to logs", Unit::Bytes, t.log_bytes.clone());
         registry.register("log_syncs", "Flushes of logs to the disk", t.log_syncs.clone());

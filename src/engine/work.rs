@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::allocator::{self, Thrift};
 use crate::telemetry::Kind;
 
 use super::core::Engine;
@@ -90,6 +91,7 @@ impl Drop for Background {
 }
 
 fn flush_loop(engine: &Engine, stop: &Stop) {
+    let mut thrift = Thrift::default();
     while !stop.wait(LOOK) {
         engine.check_place();
         if engine.options.wal_sync != WalSync::Never
@@ -99,10 +101,13 @@ fn flush_loop(engine: &Engine, stop: &Stop) {
         }
         let failed = engine.shards.read().iter().filter(|shard| shard.lock().common().failure().is_some()).count();
         engine.telemetry.log_shards_failed.set(failed as i64);
+        thrift.look(engine.store.freed_bytes(), engine.store.memory_bytes());
     }
 }
 
 fn checkpoint_loop(engine: &Engine, stop: &Stop) {
+    // What recovery read files into is free now.
+    allocator::give_back();
     // What another form left comes under the promises of this one at once. A failure is logged, and tried again below.
     _ = engine.check_converted();
     let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX).max(1);
@@ -116,7 +121,10 @@ fn checkpoint_loop(engine: &Engine, stop: &Stop) {
         if (is_due || is_wanted) && now - tried_secs >= pause_secs.min(seconds(engine.options.checkpoint_interval)) {
             tried_secs = now;
             engine.wants_checkpoint.store(false, Ordering::Relaxed);
-            if engine.checkpoint().failed == 0 {
+            let report = engine.checkpoint();
+            // What files were made in is free now.
+            allocator::give_back();
+            if report.failed == 0 {
                 checkpoint_secs = now;
                 pause_secs = RETRY_SECS_MIN;
             } else {

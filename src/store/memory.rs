@@ -3,7 +3,7 @@
 //! Every structure that grows with data reports its growth here. The invariant: a host's own counts are the sum over
 //! what it holds, and the shared counts are the sum over the hosts, so the memory cap has an exact figure to go by.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// What memory is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,40 +48,57 @@ impl Use {
 
 /// Bytes by use, of one host.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Bytes([i64; Use::ALL.len()]);
+pub(super) struct Bytes {
+    by_use: [i64; Use::ALL.len()],
+    /// All that was ever taken off.
+    freed: u64,
+}
 
 impl Bytes {
     /// Notes growth, or with a negative number shrinkage.
     #[inline]
     pub(super) fn add(&mut self, to: Use, bytes: i64) {
-        self.0[to as usize] += bytes;
+        self.by_use[to as usize] += bytes;
+        self.freed += bytes.min(0).unsigned_abs();
     }
 
     /// Sets a count that is cheaper to compute anew than to keep.
     pub(super) fn set(&mut self, of: Use, bytes: usize) {
-        self.0[of as usize] = bytes as i64;
+        let before = std::mem::replace(&mut self.by_use[of as usize], bytes as i64);
+        self.freed += (bytes as i64 - before).min(0).unsigned_abs();
     }
 }
 
 /// Bytes by use, of all hosts together.
 #[derive(Debug, Default)]
-pub(super) struct SharedBytes([AtomicI64; Use::ALL.len()]);
+pub(super) struct SharedBytes {
+    by_use: [AtomicI64; Use::ALL.len()],
+    freed: AtomicU64,
+}
 
 impl SharedBytes {
     /// Takes over what changed in a host since it was last published.
     pub(super) fn publish(&self, before: &mut Bytes, now: &Bytes) {
-        for (shared, (before, now)) in self.0.iter().zip(before.0.iter_mut().zip(&now.0)) {
+        for (shared, (before, now)) in self.by_use.iter().zip(before.by_use.iter().zip(&now.by_use)) {
             let change = *now - *before;
             if change != 0 {
                 shared.fetch_add(change, Ordering::Relaxed);
-                *before = *now;
             }
         }
+        if now.freed > before.freed {
+            self.freed.fetch_add(now.freed - before.freed, Ordering::Relaxed);
+        }
+        *before = *now;
     }
 
     /// Bytes by use.
     pub(super) fn by_use(&self) -> Vec<(&'static str, u64)> {
         Use::ALL.iter().map(|&u| (u.name(), self.get(u))).collect()
+    }
+
+    /// Bytes that were freed since the start: what may be of use to give back.
+    pub(super) fn freed(&self) -> u64 {
+        self.freed.load(Ordering::Relaxed)
     }
 
     /// All bytes.
@@ -91,6 +108,6 @@ impl SharedBytes {
 
     fn get(&self, of: Use) -> u64 {
         // Hosts publish one after the other: between two of them a sum may be below zero for a moment.
-        self.0[of as usize].load(Ordering::Relaxed).max(0).unsigned_abs()
+        self.by_use[of as usize].load(Ordering::Relaxed).max(0).unsigned_abs()
     }
 }

@@ -184,6 +184,11 @@ impl Store {
         self.bytes.total()
     }
 
+    /// Bytes that were freed since the start.
+    pub fn freed_bytes(&self) -> u64 {
+        self.bytes.freed()
+    }
+
     /// Where memory goes, in bytes, by kind.
     pub fn memory(&self) -> Vec<(&'static str, u64)> {
         self.bytes.by_use()

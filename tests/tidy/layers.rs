@@ -5,7 +5,7 @@ use crate::{caught, passed};
 
 /// The layers from the bottom; a module imports from lower rows only (and from its own inside).
 const LAYERS: &[&[&str]] = &[
-    &["time", "disk", "telemetry"],
+    &["time", "disk", "telemetry", "allocator"],
     &["model"],
     &["block", "formats"],
     &["store"],

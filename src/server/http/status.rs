@@ -7,6 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::{App, Refusal};
+use crate::allocator;
 use crate::telemetry::Kind;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -33,6 +34,15 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Ref
         let _turn = turn;
         for (kind, bytes) in app.service.memory() {
             app.telemetry.memory_bytes.get_or_create(&Kind { kind }).set(saturated(bytes));
+        }
+        let held = allocator::held();
+        for (kind, bytes) in [
+            ("resident", held.resident_bytes),
+            ("peak", held.peak_bytes),
+            ("heap", held.heap_bytes),
+            ("heap_free", held.free_bytes),
+        ] {
+            app.telemetry.process_memory_bytes.get_or_create(&Kind { kind }).set(saturated(bytes));
         }
         for (kind, count) in app.service.objects() {
             app.telemetry.objects.get_or_create(&Kind { kind }).set(saturated(count));
