@@ -6,6 +6,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 use tokio::runtime::Handle;
 
 use crate::cli::stop::Stop;
+use crate::cli::text::causes;
 
 use super::error::ImportError;
 use super::target::Stored;
@@ -161,18 +162,6 @@ fn bad_lines(answer: &str) -> Vec<(u64, String)> {
         }
     }
     found
-}
-
-/// An error and what caused it, in one line: the last cause is the one that helps.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// The headers in which a server counts.
