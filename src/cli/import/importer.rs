@@ -11,7 +11,7 @@ use crate::model::Metric;
 use super::error::ImportError;
 use super::inputs::Input;
 use super::rows::HostRows;
-use super::stdin::Stdin;
+use super::stdin::{self, Stdin};
 use super::summary::Summary;
 use super::target::Target;
 use super::text::{Next, Text};
@@ -55,7 +55,7 @@ impl<'t> Importer<'t> {
             Input::Stdin => {
                 let path = Path::new("standard input");
                 let source = Box::new(self.meter.counting(Stdin::open(self.stop.clone())));
-                let text = Text::new(source).map_err(|error| ImportError::input(path, error))?;
+                let text = stdin::lines(source).map_err(|error| ImportError::input(path, error))?;
                 self.text(path, text)
             }
             Input::Parquet(path) => parquet::import(path, self),
