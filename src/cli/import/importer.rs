@@ -83,8 +83,12 @@ impl<'t> Importer<'t> {
             self.summary.stored += stored.stored;
             self.summary.skipped += stored.skipped;
             self.summary.bad += stored.bad;
+            let line_of = |line: u64| Some(piece.first_line + line.saturating_sub(1));
             for (line, reason) in stored.first_bad {
-                self.summary.note_bad(&origin, Some(piece.first_line + line.saturating_sub(1)), &reason);
+                self.summary.note_bad(&origin, line_of(line), &reason);
+            }
+            for (line, reason) in stored.first_refused {
+                self.summary.note_refused(&origin, line_of(line), &reason);
             }
             self.meter.rows(piece.lines);
         }
@@ -135,6 +139,9 @@ impl<'t> Importer<'t> {
         self.summary.bad += stored.bad;
         for (_, reason) in stored.first_bad {
             self.summary.note_bad(&origin.display().to_string(), None, &reason);
+        }
+        for (_, reason) in stored.first_refused {
+            self.summary.note_refused(&origin.display().to_string(), None, &reason);
         }
         self.meter.rows(lines);
         Ok(())

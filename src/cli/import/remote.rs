@@ -127,7 +127,7 @@ impl Remote {
         let answer = || format!("{status}: {}", text.chars().take(EXCERPT_CHARS).collect::<String>().trim());
         match (status, counts) {
             (StatusCode::OK | StatusCode::BAD_REQUEST, (Some(stored), Some(skipped), Some(bad))) => {
-                Outcome::Stored(Stored { stored, skipped, bad, first_bad: bad_lines(&text) })
+                Outcome::Stored(Stored { stored, skipped, bad, first_bad: bad_lines(&text), ..Stored::default() })
             }
             // An older server, or cc-metric-store: it does not say how many it took.
             (StatusCode::OK, _) => {
