@@ -152,8 +152,8 @@ impl Store {
         read::read(&host, &selector.below, id, metrics.get(id), from, to)
     }
 
-    /// A host, or what lies below a path of names in it (cluster, host, …), for debugging and health checks; `None` when
-    /// the path leads nowhere.
+    /// A host, or what lies below a path of names in it (cluster, host, …), for debugging and health checks; `None`
+    /// when the path leads nowhere.
     pub fn summary(&self, path: &[String]) -> Option<LevelSummary> {
         let [cluster, host, below @ ..] = path else { return None };
         summary::of_host(&*self.host(cluster, host)?, below, &self.metrics.load())
