@@ -4,24 +4,16 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark on data of its own may fail by panicking")]
 
+#[path = "shared/random.rs"]
+mod random;
+
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use treering::formats::native::{self, Entry, Record, SegmentReader};
 use treering::model::{Sample, SeriesId};
 
-/// A deterministic stream of numbers in `[0, 1)` (SplitMix64, Steele, Lea, Flood, 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((word ^ (word >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-}
+use random::Random;
 
 /// The kinds of values, by metric.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +87,7 @@ fn log(criterion: &mut Criterion) {
         shapes.push((Box::leak(format!("{kind:?}").into_boxed_str()), vec![(860, kind)]));
     }
     for (name, metrics) in shapes {
-        let mut random = Random(1);
+        let mut random = Random::new(1);
         let ticks: Vec<Vec<Sample>> = (0..TICKS).map(|number| tick(number, &metrics, &mut random)).collect();
         let samples_count = ticks.iter().map(Vec::len).sum::<usize>();
         let mut segment = Vec::new();

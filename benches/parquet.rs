@@ -4,6 +4,9 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark on data of its own may fail by panicking")]
 
+#[path = "shared/random.rs"]
+mod random;
+
 use std::hint::black_box;
 use std::io;
 use std::sync::Arc;
@@ -12,23 +15,12 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use treering::disk::RandomRead;
 use treering::formats::parquet::{ArchiveReader, ArchiveWriter, Filter, Rows, WriterOptions};
 
+use random::Random;
+
 const SERIES: usize = 860;
 const SLOTS: usize = 720;
 /// Series of one metric: the threads of a node.
 const SERIES_OF_METRIC: usize = 128;
-
-/// A deterministic stream of numbers in `[0, 1)` (SplitMix64, Steele, Lea, Flood, 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((word ^ (word >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-}
 
 const KINDS: [&str; 6] = ["constant", "small integers", "2 decimals", "3 decimals", "mostly zero", "full doubles"];
 
@@ -52,7 +44,7 @@ struct Series {
 }
 
 fn host(kind: Option<usize>) -> Vec<Series> {
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     let series = |series: usize| {
         let metric = series / SERIES_OF_METRIC;
         let kind = kind.unwrap_or(metric % KINDS.len());

@@ -10,6 +10,7 @@ mod codec;
 mod decimal;
 mod dictionary;
 mod error;
+mod header;
 mod integers;
 mod mapping;
 mod mask;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::codec::Codec;
 use super::error::BlockError;
+use super::header::Header;
 use super::mask::{Fill, Form, Mask, SCRATCH, Scratch};
 use super::reader::Reader;
 use super::sealer;
@@ -64,8 +65,7 @@ impl Block {
 
     /// The centre of the slot behind the last, seconds since 1970.
     pub fn end_secs(&self) -> i64 {
-        let header = self.header();
-        header.start_secs.saturating_add(i64::from(header.frequency_secs) * header.len as i64)
+        self.header().end_secs()
     }
 
     /// The name of the codec that holds the values.
@@ -109,8 +109,7 @@ impl Block {
     }
 
     fn header(&self) -> Header {
-        // Never the default: the bytes were validated.
-        Header::read(&mut Reader::new(&self.0)).unwrap_or_default()
+        Header::of_valid(&self.0)
     }
 }
 
@@ -173,9 +172,6 @@ pub(super) fn allocation_bytes(bytes: usize) -> usize {
     (COUNTS + bytes + SIZE).next_multiple_of(16)
 }
 
-/// The bytes of a header.
-pub(super) const HEADER_BYTES: usize = 16;
-
 /// The bits of the header's last byte.
 pub(super) mod flag {
     /// Some slots are empty: their mask comes first.
@@ -194,50 +190,31 @@ pub(super) mod flag {
     pub(in super::super) const TAKEN_PACKED: u8 = 1 << 6;
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Header {
-    start_secs: i64,
-    frequency_secs: u32,
-    len: usize,
-    codec: u8,
-    flags: u8,
-}
-
-impl Header {
-    fn read(reader: &mut Reader<'_>) -> Result<Header, BlockError> {
-        Ok(Header {
-            start_secs: reader.u64("start")? as i64,
-            frequency_secs: reader.u32("frequency")?,
-            len: usize::from(reader.u16("number of slots")?),
-            codec: reader.u8("codec")?,
-            flags: reader.u8("flags")?,
-        })
+/// Checks a block's header.
+fn validate(header: &Header) -> Result<(), BlockError> {
+    let Header { frequency_secs, len, flags, .. } = *header;
+    if frequency_secs == 0 {
+        return Err(BlockError::Field { what: "frequency", found: 0, expected: "1 or more" });
     }
-
-    fn validate(&self) -> Result<(), BlockError> {
-        if self.frequency_secs == 0 {
-            return Err(BlockError::Field { what: "frequency", found: 0, expected: "1 or more" });
-        }
-        if self.len == 0 || self.len > SLOTS_MAX {
-            let expected = "1 to 1024";
-            return Err(BlockError::Field { what: "number of slots", found: self.len as u64, expected });
-        }
-        // Only a mask that is there has a form, and only one.
-        let is_form = |has_mask: bool, bitmap: u8, packed: u8| match self.flags & (bitmap | packed) {
-            0 => true,
-            form => has_mask && form != bitmap | packed,
-        };
-        let has = |bits: u8| self.flags & bits != 0;
-        let is_known = is_form(has(flag::EMPTIES), flag::EMPTIES_BITMAP, flag::EMPTIES_PACKED)
-            && is_form(has(flag::REPEATS | flag::DOMINANT), flag::TAKEN_BITMAP, flag::TAKEN_PACKED)
-            && self.flags & (flag::REPEATS | flag::DOMINANT) != flag::REPEATS | flag::DOMINANT
-            && self.flags < flag::TAKEN_PACKED << 1;
-        if !is_known {
-            let expected = "a known combination of bits";
-            return Err(BlockError::Field { what: "flags", found: u64::from(self.flags), expected });
-        }
-        Ok(())
+    if len == 0 || len > SLOTS_MAX {
+        let expected = "1 to 1024";
+        return Err(BlockError::Field { what: "number of slots", found: len as u64, expected });
     }
+    // Only a mask that is there has a form, and only one.
+    let is_form = |has_mask: bool, bitmap: u8, packed: u8| match flags & (bitmap | packed) {
+        0 => true,
+        form => has_mask && form != bitmap | packed,
+    };
+    let has = |bits: u8| flags & bits != 0;
+    let is_known = is_form(has(flag::EMPTIES), flag::EMPTIES_BITMAP, flag::EMPTIES_PACKED)
+        && is_form(has(flag::REPEATS | flag::DOMINANT), flag::TAKEN_BITMAP, flag::TAKEN_PACKED)
+        && flags & (flag::REPEATS | flag::DOMINANT) != flag::REPEATS | flag::DOMINANT
+        && flags < flag::TAKEN_PACKED << 1;
+    if !is_known {
+        let expected = "a known combination of bits";
+        return Err(BlockError::Field { what: "flags", found: u64::from(flags), expected });
+    }
+    Ok(())
 }
 
 /// A block's parts.
@@ -253,8 +230,8 @@ impl<'a> View<'a> {
     /// Reads the parts; `scratch` is for masks that are packed.
     fn read(bytes: &'a [u8], scratch: &'a mut [Scratch; 2]) -> Result<View<'a>, BlockError> {
         let mut reader = Reader::new(bytes);
-        let header = Header::read(&mut reader)?;
-        header.validate()?;
+        let header = Header::read(&mut reader, "number of slots")?;
+        validate(&header)?;
         let [of_empties, of_taken] = scratch;
         let has = |bit: u8| header.flags & bit != 0;
         let form = |bitmap: u8, packed: u8| match () {

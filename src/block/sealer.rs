@@ -1,8 +1,9 @@
 //! Sealing: chooses masks and codec of a block by their computed sizes, then writes it once.
 
 use super::codec::Plan;
+use super::header::{HEADER_BYTES, Header};
 use super::mask::{Form, MaskBits};
-use super::sealed::{HEADER_BYTES, SLOTS_MAX, flag};
+use super::sealed::{SLOTS_MAX, flag};
 use crate::model::is_empty;
 
 /// Seals slots: appends the bytes of a block, or answers `None` when all slots are empty. At most [`SLOTS_MAX`] slots,
@@ -20,11 +21,6 @@ pub(super) fn seal(start_secs: i64, frequency_secs: u32, slots: &[f64], out: &mu
     let layer = Layer::smallest(values);
 
     out.reserve(HEADER_BYTES + SLOTS_MAX / 8 + layer.bytes);
-    out.extend_from_slice(&start_secs.to_le_bytes());
-    out.extend_from_slice(&frequency_secs.to_le_bytes());
-    // 1 to 1024 slots.
-    out.extend_from_slice(&(slots.len() as u16).to_le_bytes());
-    out.push(layer.plan.id());
     let mut flags = layer.flags();
     let (form, _) = if has_empties { empties.form() } else { (Form::Runs, 0) };
     if has_empties {
@@ -35,7 +31,7 @@ pub(super) fn seal(start_secs: i64, frequency_secs: u32, slots: &[f64], out: &mu
                 Form::Packed => flag::EMPTIES_PACKED,
             };
     }
-    out.push(flags);
+    Header { start_secs, frequency_secs, len: slots.len(), codec: layer.plan.id(), flags }.write(out);
     if has_empties {
         empties.write(form, out);
     }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::{Block, SLOTS_MAX};
 use crate::model::{EMPTY, is_empty};
+use crate::testing::Random;
 
 /// Values as metrics have them, one kind a series.
 fn shape() -> impl Strategy<Value = Vec<f64>> {
@@ -82,14 +83,10 @@ fn punch(values: &mut [f64], (seed, kind): (u64, u8)) {
     }
 }
 
-/// Numbers of 60 bits that look random (splitmix64).
+/// Numbers of 60 bits that look random.
 fn random(seed: u64) -> impl Iterator<Item = u64> {
-    (1..).map(move |index: u64| {
-        let mut bits = seed.wrapping_add(index.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        bits = (bits ^ bits >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        bits = (bits ^ bits >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (bits ^ bits >> 31) >> 4
-    })
+    let mut random = Random::new(seed);
+    std::iter::repeat_with(move || random.bits() >> 4)
 }
 
 fn bits(values: &[f64]) -> Vec<u64> {

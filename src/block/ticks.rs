@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::codec::id;
 use super::error::BlockError;
+use super::header::Header;
 use super::integers::{Packed, Packing};
 use super::mask::{Form, Mask, MaskBits, SCRATCH, Scratch};
 use super::reader::Reader;
@@ -36,12 +37,7 @@ impl Ticks {
         let packing = (!numbers.is_empty()).then(|| Packing::plan(&numbers, Vec::new()));
 
         let mut out = Vec::with_capacity(64);
-        out.extend_from_slice(&start_secs.to_le_bytes());
-        out.extend_from_slice(&frequency_secs.to_le_bytes());
-        // At most 1024 rows.
-        out.extend_from_slice(&(offsets.len() as u16).to_le_bytes());
         let codec = packing.as_ref().map_or(NO_SECONDS, id::of_packing);
-        out.push(codec);
         let (form, _) = mask.form();
         let has_holes = packing.is_some() && mask.count() < offsets.len();
         let form_flag = match form {
@@ -49,7 +45,8 @@ impl Ticks {
             Form::Bitmap => flag::HOLES_BITMAP,
             Form::Packed => flag::HOLES_PACKED,
         };
-        out.push(if has_holes { flag::HOLES | form_flag } else { 0 });
+        let flags = if has_holes { flag::HOLES | form_flag } else { 0 };
+        Header { start_secs, frequency_secs, len: offsets.len(), codec, flags }.write(&mut out);
         if has_holes {
             mask.write(form, &mut out);
         }
@@ -95,8 +92,7 @@ impl Ticks {
 
     /// The centre of the row behind the last, seconds since 1970.
     pub fn end_secs(&self) -> i64 {
-        let header = self.header();
-        header.start_secs.saturating_add(i64::from(header.frequency_secs) * header.len as i64)
+        self.header().end_secs()
     }
 
     /// Writes the offsets of the rows `range` to `out`, [`NO_TICK`] where there is none.
@@ -129,8 +125,7 @@ impl Ticks {
     }
 
     fn header(&self) -> Header {
-        // Never the default: the bytes were validated.
-        Header::read(&mut Reader::new(&self.0)).unwrap_or_default()
+        Header::of_valid(&self.0)
     }
 }
 
@@ -154,27 +149,6 @@ mod flag {
     pub(super) const HOLES_PACKED: u8 = 1 << 2;
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Header {
-    start_secs: i64,
-    frequency_secs: u32,
-    len: usize,
-    codec: u8,
-    flags: u8,
-}
-
-impl Header {
-    fn read(reader: &mut Reader<'_>) -> Result<Header, BlockError> {
-        Ok(Header {
-            start_secs: reader.u64("start")? as i64,
-            frequency_secs: reader.u32("frequency")?,
-            len: usize::from(reader.u16("number of rows")?),
-            codec: reader.u8("codec")?,
-            flags: reader.u8("flags")?,
-        })
-    }
-}
-
 /// The parts of sealed ticks.
 #[derive(Debug)]
 struct View<'a> {
@@ -186,7 +160,7 @@ struct View<'a> {
 impl<'a> View<'a> {
     fn read(bytes: &'a [u8], scratch: &'a mut Scratch) -> Result<View<'a>, BlockError> {
         let mut reader = Reader::new(bytes);
-        let Header { frequency_secs, len, codec, flags, .. } = Header::read(&mut reader)?;
+        let Header { frequency_secs, len, codec, flags, .. } = Header::read(&mut reader, "number of rows")?;
         let fail = |what, found, expected| Err(BlockError::Field { what, found, expected });
         if frequency_secs == 0 {
             return fail("frequency", 0, "1 or more");

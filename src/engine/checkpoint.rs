@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::disk::temporary;
+use crate::disk::{Entry, temporary};
 use crate::formats::ccms::{self, Head, Level, SnapshotForm, Span};
 use crate::formats::native::{self, FileHeader, FileName, SnapshotWriter};
 use crate::model::SeriesId;
@@ -19,7 +19,7 @@ use crate::telemetry::{Kind, Telemetry};
 
 use super::archive::ArchiveError;
 use super::core::{Engine, OWN_FOLDER};
-use super::files::{host_folder, state_path, write_state_beside};
+use super::files::{FilesLog, host_folder, state_path, write_state_beside, write_tail_beside};
 use super::folders;
 use super::log::{SHARDS, ShardLog, shard_of};
 use super::options::{ArchiveOptions, CheckpointFormat, CleanupMode};
@@ -164,7 +164,7 @@ impl Engine {
         CheckpointReport { hosts: written as u64, failed: failed.into_inner(), is_abandoned: written < hosts.len() }
     }
 
-    /// Each step for all hosts of a batch, so that two flushes of the file system serve all of them.
+    /// Each step for all hosts of a batch, so that a few flushes of the file system serve all of them.
     fn checkpoint_batch(&self, hosts: &[Arc<Host>], form: SnapshotForm, span: Span, failed: &AtomicU64) {
         let written: Vec<Mutex<Option<Written>>> = hosts.iter().map(|_| Mutex::new(None)).collect();
         let fail = |host: &Host, error: &dyn std::fmt::Display| {
@@ -189,33 +189,51 @@ impl Engine {
         if let Err(error) = self.sync_files() {
             return all_hosts_fail(error);
         }
+        let tails: Vec<Mutex<Option<Tail>>> = hosts.iter().map(|_| Mutex::new(None)).collect();
         self.in_parallel(hosts.len(), |at| {
-            if let Some(written) = &*written[at].lock()
-                && let Err(error) = self.drop_covered(&hosts[at], written)
-            {
-                fail(&hosts[at], &error);
+            match written[at].lock().as_ref().map(|it| self.drop_covered(&hosts[at], it)) {
+                None => {}
+                Some(Ok(tail)) => *tails[at].lock() = tail,
+                Some(Err(error)) => fail(&hosts[at], &error),
+            }
+        });
+        let with_tail: Vec<(&Arc<Host>, Tail)> =
+            hosts.iter().zip(tails).filter_map(|(host, end)| Some((host, end.into_inner()?))).collect();
+        if with_tail.is_empty() {
+            return;
+        }
+        if let Err(error) = self.sync_files() {
+            return with_tail.iter().for_each(|(host, _)| fail(host, &error));
+        }
+        self.in_parallel(with_tail.len(), |at| {
+            let (host, tail) = with_tail[at];
+            if let Err(error) = self.keep_tail(host, tail) {
+                fail(host, &error);
             }
         });
     }
 
     /// Writes a host's snapshot and state beside their places.
     fn write_host(&self, host: &Arc<Host>, form: SnapshotForm, span: Span) -> io::Result<Option<Written>> {
-        let covered_bytes = match &mut *self.shards.read()[shard_of(host.cluster(), host.name())].lock() {
-            ShardLog::Files(log) => {
-                log.make_whole(host)?;
-                log.len(host)?
-            }
-            ShardLog::Native(_) => return Ok(None),
-        };
+        let (covered_bytes, flushes_failed) =
+            match &mut *self.shards.read()[shard_of(host.cluster(), host.name())].lock() {
+                ShardLog::Files(log) => {
+                    log.make_whole(host)?;
+                    (log.len(host)?, log.flushes_failed())
+                }
+                ShardLog::Native(_) => return Ok(None),
+            };
         let level = HostLevel::of(host, &self.store, &self.telemetry);
         let folder = host_folder(&self.options.checkpoints, host.cluster(), host.name());
         folders::make(&*self.disk, &self.options.checkpoints, &folder)?;
         // Before the state is taken: a horizon that moves from here on is newer than it.
         let horizon_moves = host.horizon_moves();
         let state = write_state_beside(&*self.disk, &self.options.checkpoints, &self.store, host)?;
-        let span = Span { from_secs: self.free_name(&folder, span.from_secs, form)?, ..span };
+        let entries = self.disk.list(&folder)?;
+        let span = Span { from_secs: free_name(&entries, span.from_secs, form), ..span };
         let name = ccms::CheckpointFile::Snapshot { from_secs: span.from_secs, form }.to_string();
         let snapshot = folder.join(&name);
+        let superfluous = superfluous(&entries, &name).map(|name| folder.join(name)).collect();
         self.disk.write_temporary(&snapshot, &mut |mut out| {
             let written = match form {
                 SnapshotForm::Bin => ccms::write_bin(&mut out, span, &level),
@@ -223,20 +241,15 @@ impl Engine {
             };
             written.map_err(io::Error::other)
         })?;
-        Ok(Some(Written { snapshot, state, horizon_moves, folder, name, covered_bytes }))
-    }
-
-    /// The time that names a host's next snapshot: this one, or later when a snapshot is named so already. The last one
-    /// by name is the newest, also after a clock was set back.
-    fn free_name(&self, folder: &Path, from_secs: i64, form: SnapshotForm) -> io::Result<i64> {
-        let entries = self.disk.list(folder)?;
-        let others = entries.iter().filter_map(|entry| match ccms::CheckpointFile::parse(&entry.name) {
-            Some(ccms::CheckpointFile::Snapshot { from_secs, form: other }) => Some((from_secs, other == form)),
-            _ => None,
-        });
-        // The file of this very name is replaced atomically.
-        let newest = others.filter(|(other, is_same)| *other > from_secs || !is_same).map(|(other, _)| other).max();
-        Ok(newest.map_or(from_secs, |newest| from_secs.max(newest.saturating_add(1))))
+        Ok(Some(Written {
+            snapshot,
+            state,
+            horizon_moves,
+            superfluous,
+            log: folder.join(ccms::WAL_FILE),
+            covered_bytes,
+            flushes_failed,
+        }))
     }
 
     /// Writes a host's snapshot beside its place; `false` when the host holds nothing.
@@ -263,6 +276,9 @@ impl Engine {
 
     /// Puts a host's files in their places.
     fn publish(&self, host: &Arc<Host>, written: &Written) -> io::Result<()> {
+        if let ShardLog::Files(log) = &*self.shards.read()[shard_of(host.cluster(), host.name())].lock() {
+            check_flushes(log, written.flushes_failed)?;
+        }
         // The snapshot first: a state that is newer than it would name rows that no file has.
         self.disk.rename(&temporary(&written.snapshot), &written.snapshot)?;
         let shards = self.shards.read();
@@ -275,28 +291,35 @@ impl Engine {
         }
     }
 
-    /// Drops of a host's log and older snapshots what a durable snapshot has made superfluous.
-    fn drop_covered(&self, host: &Arc<Host>, written: &Written) -> io::Result<()> {
+    /// Drops of a host's log and older snapshots what a durable snapshot has made superfluous. When more came to the
+    /// log meanwhile, its tail lies beside it then.
+    fn drop_covered(&self, host: &Arc<Host>, written: &Written) -> io::Result<Option<Tail>> {
         // The log last: as long as an older snapshot lies there, which a start reads later if the clock was set back,
         // the log holds all that the new one holds beyond it.
-        self.remove_older(&written.folder, &written.name)?;
-        let shards = self.shards.read();
-        if let ShardLog::Files(log) = &mut *shards[shard_of(host.cluster(), host.name())].lock() {
-            log.keep_tail(host, written.covered_bytes)?;
-        }
-        Ok(())
-    }
-
-    /// Removes the snapshots that a newer complete one has made superfluous.
-    fn remove_older(&self, folder: &Path, kept: &str) -> io::Result<()> {
-        for entry in self.disk.list(folder)? {
-            let is_snapshot =
-                matches!(ccms::CheckpointFile::parse(&entry.name), Some(ccms::CheckpointFile::Snapshot { .. }));
-            if entry.name != kept && !entry.is_dir && (is_snapshot || entry.name.ends_with(".tmp")) {
-                self.disk.remove(&folder.join(&entry.name))?;
+        for path in &written.superfluous {
+            match self.disk.remove(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
             }
         }
-        Ok(())
+        let end = match &mut *self.shards.read()[shard_of(host.cluster(), host.name())].lock() {
+            ShardLog::Files(log) => log.remove_covered(host, written.covered_bytes)?,
+            ShardLog::Native(_) => None,
+        };
+        let Some(end) = end else { return Ok(None) };
+        write_tail_beside(&*self.disk, &written.log, written.covered_bytes, end)?;
+        Ok(Some(Tail { end, flushes_failed: written.flushes_failed }))
+    }
+
+    /// Puts the durable tail of a host's log in its place.
+    fn keep_tail(&self, host: &Arc<Host>, tail: Tail) -> io::Result<()> {
+        match &mut *self.shards.read()[shard_of(host.cluster(), host.name())].lock() {
+            ShardLog::Files(log) => {
+                check_flushes(log, tail.flushes_failed)?;
+                log.keep_tail(host, tail.end)
+            }
+            ShardLog::Native(_) => Ok(()),
+        }
     }
 
     /// The folders of other forms, and where they lie.
@@ -360,6 +383,35 @@ impl Engine {
     }
 }
 
+/// An error when a flush has failed since there were so many: it may have lost what was written beside its place.
+fn check_flushes(log: &FilesLog, flushes_failed: u64) -> io::Result<()> {
+    if log.flushes_failed() == flushes_failed {
+        return Ok(());
+    }
+    Err(io::Error::other("a flush has failed since it was written"))
+}
+
+/// The time that names a host's next snapshot: this one, or later when a snapshot is named so already. The last one by
+/// name is the newest, also after a clock was set back.
+fn free_name(entries: &[Entry], from_secs: i64, form: SnapshotForm) -> i64 {
+    let others = entries.iter().filter_map(|entry| match ccms::CheckpointFile::parse(&entry.name) {
+        Some(ccms::CheckpointFile::Snapshot { from_secs, form: other }) => Some((from_secs, other == form)),
+        _ => None,
+    });
+    // The file of this very name is replaced atomically.
+    let newest = others.filter(|(other, is_same)| *other > from_secs || !is_same).map(|(other, _)| other).max();
+    newest.map_or(from_secs, |newest| from_secs.max(newest.saturating_add(1)))
+}
+
+/// The files of a host that its new snapshot makes superfluous.
+fn superfluous<'e>(entries: &'e [Entry], snapshot: &'e str) -> impl Iterator<Item = &'e str> {
+    let names = entries.iter().filter(|entry| !entry.is_dir).map(|entry| &*entry.name);
+    names.filter(move |name| {
+        let is_snapshot = matches!(ccms::CheckpointFile::parse(name), Some(ccms::CheckpointFile::Snapshot { .. }));
+        *name != snapshot && (is_snapshot || name.ends_with(".tmp"))
+    })
+}
+
 /// Files of a host that lie beside their places.
 struct Written {
     snapshot: PathBuf,
@@ -367,11 +419,22 @@ struct Written {
     state: PathBuf,
     /// How often a horizon of the host had moved.
     horizon_moves: u64,
-    folder: PathBuf,
-    /// The snapshot's name in the folder.
-    name: String,
+    /// Older snapshots, and what earlier attempts have left.
+    superfluous: Vec<PathBuf>,
+    log: PathBuf,
     /// Bytes of the host's log that the snapshot covers.
     covered_bytes: u64,
+    /// Flushes that had failed before any of these files was written.
+    flushes_failed: u64,
+}
+
+/// What lies beside a host's log, to take its place.
+#[derive(Clone, Copy)]
+struct Tail {
+    /// Where it ends in the log.
+    end: u64,
+    /// As in [`Written`].
+    flushes_failed: u64,
 }
 
 /// A level of a host as the reference's files show it: one run of slots a series.

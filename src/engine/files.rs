@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 
 use crate::disk::{Disk, DiskFile, SharedDisk, temporary};
 use crate::formats::ccms::{WAL_FILE, WAL_HEADER, directory_name, encode_record, write_state};
-use crate::model::{HostImage, Sample};
+use crate::model::Sample;
 use crate::store::{Host, Store};
 
 use super::core::OWN_FOLDER;
@@ -33,6 +33,8 @@ pub(super) struct FilesLog {
     bytes: u64,
     buffer: Vec<u8>,
     failure: Option<String>,
+    /// Flushes of the file system that have failed so far.
+    flushes_failed: u64,
     /// A file could not be flushed outside of a flush.
     has_lost: bool,
 }
@@ -61,8 +63,8 @@ pub(super) fn state_path(checkpoints: &Path, cluster: &str, host: &str) -> PathB
     host_folder(&checkpoints.join(OWN_FOLDER).join("state"), cluster, host)
 }
 
-/// Writes what the reference's files can't hold of a host beside its place, for a checkpoint to put there; answers
-/// where.
+/// Writes what the reference's files can't hold of a host beside its place, for a checkpoint to make durable and put
+/// there; answers where.
 pub(super) fn write_state_beside(
     disk: &dyn Disk,
     checkpoints: &Path,
@@ -73,7 +75,10 @@ pub(super) fn write_state_beside(
     let mut beside = state_path(checkpoints, host.cluster(), host.name()).into_os_string();
     beside.push(".checkpoint");
     let beside = PathBuf::from(beside);
-    let image = state_image(disk, checkpoints, &beside, store, host)?;
+    if let Some(folder) = beside.parent() {
+        folders::make(disk, checkpoints, folder)?;
+    }
+    let image = host.image(&store.metrics());
     disk.write_temporary(&beside, &mut |mut out| write_state(&mut out, &image).map_err(io::Error::other))?;
     Ok(temporary(&beside))
 }
@@ -88,18 +93,34 @@ fn save_state(
     (path, to_secs): (&[String], i64),
 ) -> io::Result<()> {
     let place = state_path(checkpoints, host.cluster(), host.name());
-    let mut image = state_image(disk, checkpoints, &place, store, host)?;
-    image.move_horizon(path, to_secs);
-    let path = place;
-    disk.replace(&path, &mut |mut out| write_state(&mut out, &image).map_err(io::Error::other))
-}
-
-/// The host's image, once there is a folder for its file.
-fn state_image(disk: &dyn Disk, checkpoints: &Path, path: &Path, store: &Store, host: &Host) -> io::Result<HostImage> {
-    if let Some(folder) = path.parent() {
+    if let Some(folder) = place.parent() {
         folders::make_durable(disk, checkpoints, folder)?;
     }
-    Ok(host.image(&store.metrics()))
+    let mut image = host.image(&store.metrics());
+    image.move_horizon(path, to_secs);
+    disk.replace(&place, &mut |mut out| write_state(&mut out, &image).map_err(io::Error::other))
+}
+
+/// Writes what a host's log holds from `covered` to `end` bytes beside it. That part of a log never changes: its lock
+/// need not be held.
+pub(super) fn write_tail_beside(disk: &dyn Disk, log: &Path, covered: u64, end: u64) -> io::Result<()> {
+    let tail = read_range(disk, log, covered, end.saturating_sub(covered))?;
+    disk.write_temporary(log, &mut |out| {
+        if covered > 0 {
+            out.write_all(&WAL_HEADER)?;
+        }
+        out.write_all(&tail)
+    })?;
+    Ok(())
+}
+
+fn read_range(disk: &dyn Disk, path: &Path, offset: u64, len: u64) -> io::Result<Vec<u8>> {
+    let file = disk.open_random(path)?;
+    let end = offset.checked_add(len).filter(|end| *end <= file.file_bytes());
+    end.ok_or_else(|| io::Error::other("the log is shorter than what was written to it"))?;
+    let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
+    file.read_at(offset, &mut bytes)?;
+    Ok(bytes)
 }
 
 impl FilesLog {
@@ -113,6 +134,7 @@ impl FilesLog {
             bytes: 0,
             buffer: Vec::new(),
             failure: None,
+            flushes_failed: 0,
             has_lost: false,
         }
     }
@@ -163,40 +185,64 @@ impl FilesLog {
         Ok(())
     }
 
+    /// Flushes of the file system that have failed so far. One that fails may have lost whatever was not durable then,
+    /// and a later one that succeeds says nothing of that.
+    pub(super) fn flushes_failed(&self) -> u64 {
+        self.flushes_failed
+    }
+
     /// Bytes of the longest log of one host.
     pub(super) fn longest_bytes(&self) -> u64 {
         self.hosts.values().filter_map(|entry| entry.good_len).max().unwrap_or(0)
     }
 
-    /// Keeps of a host's log only what lies behind `covered` bytes: the rest is in a durable snapshot.
-    pub(super) fn keep_tail(&mut self, host: &Arc<Host>, covered: u64) -> io::Result<()> {
-        let path = self.path(host);
-        let address = Arc::as_ptr(host) as usize;
+    /// Removes a host's log when a durable snapshot holds all of it, which are its first `covered` bytes. Else answers
+    /// how long it is: its tail is to be written beside it ([`write_tail_beside`]).
+    pub(super) fn remove_covered(&mut self, host: &Arc<Host>, covered: u64) -> io::Result<Option<u64>> {
         let len = self.len(host)?;
+        if len > covered {
+            return Ok(Some(len));
+        }
+        self.exchange(host, len, |disk, checkpoints, path| match disk.remove(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => folders::check_there(disk, checkpoints),
+            other => other,
+        })?;
+        Ok(None)
+    }
+
+    /// Puts a log's tail, which lies beside it and is durable, in its place. What has come behind the tail's end
+    /// meanwhile goes with it, durable too: a log that survives a power failure holds what the one before it held.
+    pub(super) fn keep_tail(&mut self, host: &Arc<Host>, end: u64) -> io::Result<()> {
+        let len = self.len(host)?;
+        let path = self.path(host);
+        let missed = len.checked_sub(end).ok_or_else(|| io::Error::other("the log has become shorter"))?;
+        if missed > 0 {
+            let bytes = read_range(&*self.disk, &path, end, missed)?;
+            let mut tail = self.disk.append(&temporary(&path))?;
+            if tail.file_bytes()? == 0 {
+                return Err(io::Error::other("the tail of the log is gone"));
+            }
+            tail.write_all(&bytes)?;
+            tail.sync_data()?;
+        }
+        self.exchange(host, len, |disk, _, path| disk.rename(&temporary(path), path))
+    }
+
+    /// Takes a host's log away, or puts another file in its place.
+    fn exchange(
+        &mut self,
+        host: &Arc<Host>,
+        len: u64,
+        change: impl FnOnce(&dyn Disk, &Path, &Path) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let address = Arc::as_ptr(host) as usize;
         self.close(address);
         if let Some(entry) = self.hosts.get_mut(&address) {
             // Until it has succeeded: what lies behind the good length must stay cut off.
             entry.good_len = Some(len);
             entry.may_be_shorter = true;
         }
-        if len <= covered {
-            match self.disk.remove(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    folders::check_there(&*self.disk, &self.checkpoints)?;
-                }
-                other => other?,
-            }
-        } else {
-            let log = self.disk.read(&path)?;
-            let tail = log.get(covered as usize..len as usize);
-            let tail = tail.ok_or_else(|| io::Error::other("the log is shorter than what was written to it"))?;
-            self.disk.replace(&path, &mut |out| {
-                if covered > 0 {
-                    out.write_all(&WAL_HEADER)?;
-                }
-                out.write_all(tail)
-            })?;
-        }
+        change(&*self.disk, &self.checkpoints, &self.path(host))?;
         if let Some(entry) = self.hosts.get_mut(&address) {
             self.bytes = self.bytes.saturating_sub(entry.good_len.take().unwrap_or(0));
             entry.may_be_shorter = false;
@@ -336,6 +382,7 @@ impl Log for FilesLog {
 
     fn flush_failed(&mut self, reason: &io::Error) {
         self.failure = Some(format!("flush failed: {reason}"));
+        self.flushes_failed += 1;
         self.has_lost = false;
         // The system may have dropped what it could not write, and whether the files are still in their places nobody
         // knows: they are opened again, and the next checkpoint writes them anew.

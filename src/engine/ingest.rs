@@ -175,7 +175,7 @@ impl<'e> Reading<'e> {
             }
             None => {
                 let limits_before = self.dropped.limits.len();
-                match self.look_up(split.key) {
+                match self.look_up(split.key, report) {
                     Ok(found) => match self.dropped.limits.get(limits_before) {
                         // The sender learns of it: what is answered as good can be read.
                         Some(limit) => return report.note_bad(report.lines, limit.to_string()),
@@ -210,7 +210,7 @@ impl<'e> Reading<'e> {
 
     /// Finds the series of a key that is not in the cache, and makes its host the current one; `None` when the line is
     /// to be skipped.
-    fn look_up(&mut self, bytes: &[u8]) -> Result<Option<SeriesId>, line::LineError> {
+    fn look_up(&mut self, bytes: &[u8], report: &mut IngestReport) -> Result<Option<SeriesId>, line::LineError> {
         let key = line::parse_key(bytes)?;
         let needs_default = key.cluster.is_none();
         let cluster = key.cluster.as_deref().unwrap_or(self.default_cluster);
@@ -225,6 +225,7 @@ impl<'e> Reading<'e> {
         };
         if leaves_directory(cluster) || leaves_directory(&key.host) {
             self.dropped.refused_name += 1;
+            report.note_refused(report.lines, cluster, &key.host);
             return Ok(None);
         }
         let found = self.check_names(cluster, &key).and_then(|()| self.switch(cluster, &key.host)).and_then(|()| {

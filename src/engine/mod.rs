@@ -7,6 +7,8 @@
 mod adopt;
 mod archive;
 mod checkpoint;
+#[cfg(test)]
+mod checkpoint_tests;
 mod convert;
 mod core;
 mod damage;

@@ -1,5 +1,7 @@
 //! What became of a body of lines.
 
+use crate::formats::line::Excerpt;
+
 /// At most this many bad lines are named in an answer.
 const BAD_LINES_NAMED: usize = 10;
 
@@ -25,6 +27,8 @@ pub struct IngestReport {
     pub bad: u64,
     /// The first of them.
     pub first_bad: Vec<BadLine>,
+    /// Of the skipped ones the first whose cluster or host was refused, for those who can do something about it.
+    pub first_refused: Vec<BadLine>,
 }
 
 impl IngestReport {
@@ -33,6 +37,15 @@ impl IngestReport {
         self.bad += 1;
         if self.first_bad.len() < BAD_LINES_NAMED {
             self.first_bad.push(BadLine { number, reason: reason.into() });
+        }
+    }
+
+    /// Notes that line `number`, which is skipped, names a cluster or host that is refused.
+    pub(super) fn note_refused(&mut self, number: u64, cluster: &str, host: &str) {
+        if self.first_refused.len() < BAD_LINES_NAMED {
+            let [cluster, host] = [cluster, host].map(|name| Excerpt::of(name.as_bytes()));
+            let reason = format!("cluster {cluster}, host {host}: expected names without \"..\", /, \\ and NUL");
+            self.first_refused.push(BadLine { number, reason });
         }
     }
 

@@ -175,6 +175,23 @@ fn names_that_no_file_can_hold_are_skipped() {
     assert_eq!(engine.checkpoint().failed, 0);
 }
 
+/// An import told that names were refused, and not where.
+#[test]
+fn refused_names_are_told_by_their_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, _) = open(options(folder.path(), CheckpointFormat::Native));
+    let refused = "load,cluster=..,hostname=b value=1 17\n".repeat(20);
+    let report = write(&engine, &format!("load,hostname=a/b value=1 {NOW}\nload,hostname=a value=1 {NOW}\n{refused}"));
+    assert_eq!((report.stored, report.skipped, report.bad), (1, 21, 0));
+    assert_eq!(report.complaint(), None, "a sender can do nothing about it");
+    let numbers: Vec<u64> = report.first_refused.iter().map(|line| line.number).collect();
+    assert_eq!(numbers, [1, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    let reasons: Vec<&str> = report.first_refused.iter().take(2).map(|line| &*line.reason).collect();
+    let expected = "expected names without \"..\", /, \\ and NUL";
+    let first = format!("cluster \"alex\", host \"a/b\": {expected}");
+    assert_eq!(reasons, [first, format!("cluster \"..\", host \"b\": {expected}")]);
+}
+
 /// A batch that was refused half-way and sent again was counted twice, what it lost included.
 #[test]
 fn what_is_refused_and_sent_again_counts_once() {

@@ -24,7 +24,13 @@ pub(super) trait Service: Send + Sync + 'static {
     /// Writes the answer to a query piece by piece.
     fn answer(&self, request: &query::Request, out: &mut dyn Write) -> io::Result<()>;
 
-    /// What lies below a path of names; `None` when it leads nowhere.
+    /// The names of the clusters, sorted.
+    fn clusters(&self) -> Vec<Arc<str>>;
+
+    /// The names of a cluster's hosts, sorted; `None` when there is no such cluster.
+    fn hosts(&self, cluster: &str) -> Option<Vec<Arc<str>>>;
+
+    /// A host, or what lies below a path of names in it: cluster, host, …; `None` when the path leads nowhere.
     fn summary(&self, path: &[String]) -> Option<LevelSummary>;
 
     /// The configured metrics.
@@ -52,6 +58,15 @@ impl Service for Engine {
 
     fn answer(&self, request: &query::Request, out: &mut dyn Write) -> io::Result<()> {
         query::answer(self.store(), request, out)
+    }
+
+    fn clusters(&self) -> Vec<Arc<str>> {
+        self.store().cluster_names()
+    }
+
+    fn hosts(&self, cluster: &str) -> Option<Vec<Arc<str>>> {
+        let is_known = self.clusters().iter().any(|known| **known == *cluster);
+        is_known.then(|| self.store().host_names(cluster))
     }
 
     fn summary(&self, path: &[String]) -> Option<LevelSummary> {

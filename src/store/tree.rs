@@ -1,6 +1,5 @@
 //! The tree above the hosts: clusters by name, hosts by name, and what all of them share.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -153,30 +152,11 @@ impl Store {
         read::read(&host, &selector.below, id, metrics.get(id), from, to)
     }
 
-    /// What lies below a path of names, for debugging and health checks; `None` when the path leads nowhere.
+    /// A host, or what lies below a path of names in it (cluster, host, …), for debugging and health checks; `None`
+    /// when the path leads nowhere.
     pub fn summary(&self, path: &[String]) -> Option<LevelSummary> {
-        let metrics = self.metrics.load();
-        let by_host = |cluster: &str| -> Vec<(Box<str>, LevelSummary)> {
-            let hosts = self.host_names(cluster).into_iter().filter_map(|name| {
-                Some((name.as_ref().into(), summary::of_host(&*self.host(cluster, &name)?, &[], &metrics)?))
-            });
-            hosts.collect()
-        };
-        match path {
-            [] => {
-                let mut children = BTreeMap::new();
-                for cluster in self.cluster_names() {
-                    let below = LevelSummary { children: by_host(&cluster), ..LevelSummary::default() };
-                    children.insert(Box::from(&*cluster), below);
-                }
-                Some(LevelSummary { children: children.into_iter().collect(), ..LevelSummary::default() })
-            }
-            [cluster] => {
-                self.clusters.read().get(cluster.as_str())?;
-                Some(LevelSummary { children: by_host(cluster), ..LevelSummary::default() })
-            }
-            [cluster, host, below @ ..] => summary::of_host(&*self.host(cluster, host)?, below, &metrics),
-        }
+        let [cluster, host, below @ ..] = path else { return None };
+        summary::of_host(&*self.host(cluster, host)?, below, &self.metrics.load())
     }
 
     /// Counted bytes of all that grows with data.

@@ -8,7 +8,7 @@ use crate::model::{EMPTY, SeriesId, is_empty};
 
 use super::host_data::HostData;
 use super::lane::Lane;
-use super::series::Late;
+use super::series::{Late, Series};
 use super::slots::{WINDOW, centre_at, phase, slot_at};
 
 /// What is needed to answer for a series over a range.
@@ -54,11 +54,11 @@ impl SeriesView {
         horizon_secs: i64,
     ) -> Option<SeriesView> {
         let series = data.series.get(id);
-        let extent = Extent::of(data, id, horizon_secs)?;
-        let open = data.lanes.get(series.lane as usize).and_then(Option::as_ref).and_then(|lane| {
-            let (first, last) = open_rows(lane, series.column, horizon_secs)?;
+        let open = OpenRows::of(data, series, horizon_secs);
+        let extent = Extent::with_open(series, open.as_ref(), horizon_secs)?;
+        let open = open.map(|OpenRows { lane, first, last }| {
             let values = lane.column(series.column).skip(first).take(last + 1 - first).collect();
-            Some(Open { start_secs: lane.centre(first as i64), frequency_secs: lane.frequency_secs, values })
+            Open { start_secs: lane.centre(first as i64), frequency_secs: lane.frequency_secs, values }
         });
         let overlay = series.overlay().iter().filter(|late| late.centre_secs >= horizon_secs).copied().collect();
         Some(SeriesView {
@@ -247,6 +247,10 @@ impl Extent {
     /// The extent of a series, its horizon given; `None` when it holds nothing behind that.
     pub(super) fn of(data: &HostData, id: SeriesId, horizon_secs: i64) -> Option<Extent> {
         let series = data.series.get(id);
+        Extent::with_open(series, OpenRows::of(data, series, horizon_secs).as_ref(), horizon_secs)
+    }
+
+    fn with_open(series: &Series, open: Option<&OpenRows<'_>>, horizon_secs: i64) -> Option<Extent> {
         let mut extent = Extent { first_secs: i64::MAX, last_secs: i64::MIN };
         for block in &series.blocks {
             if block.start_secs() >= extent.first_secs {
@@ -264,10 +268,8 @@ impl Extent {
         if let Some(first) = late.next() {
             extent.note(first, late.next_back().unwrap_or(first));
         }
-        if let Some(lane) = data.lanes.get(series.lane as usize).and_then(Option::as_ref)
-            && let Some((first, last)) = open_rows(lane, series.column, horizon_secs)
-        {
-            extent.note(lane.centre(first as i64), lane.centre(last as i64));
+        if let Some(OpenRows { lane, first, last }) = open {
+            extent.note(lane.centre(*first as i64), lane.centre(*last as i64));
         }
         (extent.first_secs != i64::MAX).then_some(extent)
     }
@@ -278,11 +280,20 @@ impl Extent {
     }
 }
 
-/// The first and the last row of a column that hold a value behind a horizon.
-fn open_rows(lane: &Lane, column: u32, horizon_secs: i64) -> Option<(usize, usize)> {
-    let filled = |row: &usize| !is_empty(lane.get(*row, column)) && lane.centre(*row as i64) >= horizon_secs;
-    let rows = 0..lane.written_rows();
-    Some((rows.clone().find(filled)?, rows.rev().find(filled)?))
+/// The first and the last row of a series' lane in which it holds a value behind a horizon.
+struct OpenRows<'d> {
+    lane: &'d Lane,
+    first: usize,
+    last: usize,
+}
+
+impl<'d> OpenRows<'d> {
+    fn of(data: &'d HostData, series: &Series, horizon_secs: i64) -> Option<OpenRows<'d>> {
+        let lane = data.lanes.get(series.lane as usize)?.as_ref()?;
+        let filled = |row: &usize| !is_empty(lane.get(*row, series.column)) && lane.centre(*row as i64) >= horizon_secs;
+        let rows = 0..lane.written_rows();
+        Some(OpenRows { lane, first: rows.clone().find(filled)?, last: rows.rev().find(filled)? })
+    }
 }
 
 /// The blocks that meet `[from, to)`, with one more on either side.

@@ -7,7 +7,7 @@ mod model;
 mod random;
 
 pub use clock::ManualClock;
-pub use disk::{FaultyDisk, Lasts, Operation};
+pub use disk::{FaultyDisk, Files, Lasts, Operation};
 pub use fuzz::{FUZZ_TARGETS, FuzzTarget};
 pub use model::ModelSeries;
 pub use random::Random;

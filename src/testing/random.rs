@@ -24,6 +24,11 @@ impl Random {
         z ^ (z >> 31)
     }
 
+    /// A number in `[0, 1)`.
+    pub fn unit(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
     /// A number below `end`; 0 when `end` is 0.
     pub fn below(&mut self, end: usize) -> usize {
         (self.bits() % (end.max(1) as u64)) as usize
@@ -59,5 +64,6 @@ mod tests {
         assert_ne!(row(7), row(8));
         let mut random = Random::new(1);
         assert!((0..1000).all(|_| random.below(3) < 3 && (-5..5).contains(&random.within(-5..5))));
+        assert!((0..1000).all(|_| (0.0..1.0).contains(&random.unit())));
     }
 }

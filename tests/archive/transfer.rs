@@ -110,6 +110,15 @@ fn without_a_server_the_directory_is_written_and_a_server_that_runs_keeps_it() {
             let output = treering(store.dir.path(), &arguments);
             assert_eq!(summary(&output), "read: 700 lines and 0 rows of 1 files\nstored: 700 samples\n");
         }
+        fs::write(store.path("b.lp"), "# a comment\nmem_used,hostname=a/b value=1 1770244800\n").unwrap();
+        let output = treering(store.dir.path(), &["import", "-config", "config.json", "--cluster", "alex", "b.lp"]);
+        let expected = "\
+read: 2 lines and 0 rows of 1 files
+stored: 0 samples
+skipped: 1 samples (refused_name 1)
+  b.lp:2: cluster \"alex\", host \"a/b\": expected names without \"..\", /, \\ and NUL
+";
+        assert_eq!(summary(&output), expected);
         store.resume();
         check(&store, "a1", 700);
     }

@@ -93,13 +93,19 @@ def require(is_so, complaint):
         raise processes.Failure(complaint)
 
 
-def full_disk(bench, disk):
-    bench.start()
-    bench.write_until(200, "at first")
+def fill(disk, spared_bytes):
+    """Fills a disk but for so many bytes; answers the file to remove."""
     filler = f"{disk}/filler"
     with open(filler, "wb") as file:
         room = os.statvfs(disk)
-        file.write(b"\0" * max(0, room.f_bavail * room.f_frsize - (200 << 10)))
+        file.write(b"\0" * max(0, room.f_bavail * room.f_frsize - spared_bytes))
+    return filler
+
+
+def full_disk(bench, disk):
+    bench.start()
+    bench.write_until(200, "at first")
+    filler = fill(disk, 200 << 10)
     reason = bench.write_until(503, "on a full disk")
     require("No space left" in reason, f"503 without its reason: {reason}")
     for host in bench.hosts:
@@ -118,15 +124,13 @@ def full_disk_and_a_kill(bench, disk):
     """The process is killed while the disk is full, and starts on the full disk."""
     bench.start()
     bench.write_until(200, "at first")
-    with open(f"{disk}/filler", "wb") as file:
-        room = os.statvfs(disk)
-        file.write(b"\0" * max(0, room.f_bavail * room.f_frsize - (100 << 10)))
+    filler = fill(disk, 100 << 10)
     bench.write_until(503, "on a full disk")
     bench.check_after_kill("on a full disk")
     for host in bench.hosts:
         bench.write(host)
     bench.check("on a full disk, after a start")
-    os.remove(f"{disk}/filler")
+    os.remove(filler)
     bench.write_until(200, "when there is room again")
     bench.check_after_kill("when there was room again")
 

@@ -17,20 +17,26 @@ fn impatient() -> Store {
     Store::start(config)
 }
 
+/// Sends a byte now and then through each connection, until the store has given up all of them.
+#[track_caller]
+fn drip(mut clients: Vec<Raw>, byte: &[u8]) {
+    let begun = Instant::now();
+    while !clients.is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{} clients still drip", clients.len());
+        clients.retain_mut(|client| client.send(byte));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// Slowloris: heads that never end, a byte now and then, held all connections for ever.
 #[test]
 fn slow_heads_are_given_up() {
     const CLIENTS: usize = 400;
     let store = impatient();
     let probe = Probe::start(&store);
-    let mut clients: Vec<Raw> =
+    let clients: Vec<Raw> =
         (0..CLIENTS).map(|_| Raw::with(&store, "POST /api/write HTTP/1.1\r\nHost: x\r\nX-Drip: ")).collect();
-    let begun = Instant::now();
-    while !clients.is_empty() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{} clients still drip", clients.len());
-        clients.retain_mut(|client| client.send(b"x"));
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    drip(clients, b"x");
     await_refused(&store, "slow_head", CLIENTS);
     await_closed(&store);
     probe.finish(&store);
@@ -44,14 +50,9 @@ fn slow_bodies_are_given_up() {
     let store = impatient();
     let probe = Probe::start(&store);
     let paths = ["/api/write", "/api/query", "/api/healthcheck", "/api/free?to=5"];
-    let mut clients: Vec<Raw> =
+    let clients: Vec<Raw> =
         (0..CLIENTS).map(|n| Raw::with(&store, head("POST", paths[n % paths.len()], 60 << 20))).collect();
-    let begun = Instant::now();
-    while !clients.is_empty() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{} clients still drip", clients.len());
-        clients.retain_mut(|client| client.send(b"\n"));
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    drip(clients, b"\n");
     await_refused(&store, "slow_body", CLIENTS);
     await_closed(&store);
     probe.finish(&store);

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 
+use crate::cli::text::causes;
+
 use super::cluster::Body;
 use super::error::DemoError;
 
@@ -112,18 +114,6 @@ impl Http {
             _ => DemoError::Refused { url, answer },
         })
     }
-}
-
-/// An error and what caused it, in one line: the last cause is the one that helps.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// What of an error's text is shown.

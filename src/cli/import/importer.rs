@@ -11,7 +11,7 @@ use crate::model::Metric;
 use super::error::ImportError;
 use super::inputs::Input;
 use super::rows::HostRows;
-use super::stdin::Stdin;
+use super::stdin::{self, Stdin};
 use super::summary::Summary;
 use super::target::Target;
 use super::text::{Next, Text};
@@ -55,7 +55,7 @@ impl<'t> Importer<'t> {
             Input::Stdin => {
                 let path = Path::new("standard input");
                 let source = Box::new(self.meter.counting(Stdin::open(self.stop.clone())));
-                let text = Text::new(source).map_err(|error| ImportError::input(path, error))?;
+                let text = stdin::lines(source).map_err(|error| ImportError::input(path, error))?;
                 self.text(path, text)
             }
             Input::Parquet(path) => parquet::import(path, self),
@@ -83,8 +83,12 @@ impl<'t> Importer<'t> {
             self.summary.stored += stored.stored;
             self.summary.skipped += stored.skipped;
             self.summary.bad += stored.bad;
+            let line_of = |line: u64| Some(piece.first_line + line.saturating_sub(1));
             for (line, reason) in stored.first_bad {
-                self.summary.note_bad(&origin, Some(piece.first_line + line.saturating_sub(1)), &reason);
+                self.summary.note_bad(&origin, line_of(line), &reason);
+            }
+            for (line, reason) in stored.first_refused {
+                self.summary.note_refused(&origin, line_of(line), &reason);
             }
             self.meter.rows(piece.lines);
         }
@@ -135,6 +139,9 @@ impl<'t> Importer<'t> {
         self.summary.bad += stored.bad;
         for (_, reason) in stored.first_bad {
             self.summary.note_bad(&origin.display().to_string(), None, &reason);
+        }
+        for (_, reason) in stored.first_refused {
+            self.summary.note_refused(&origin.display().to_string(), None, &reason);
         }
         self.meter.rows(lines);
         Ok(())

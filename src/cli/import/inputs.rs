@@ -11,7 +11,7 @@ use super::error::ImportError;
 use crate::cli::command::ImportFormat;
 
 /// The first bytes of Parquet files.
-const PARQUET_MAGIC: &[u8] = b"PAR1";
+pub(super) const PARQUET_MAGIC: &[u8] = b"PAR1";
 /// Names of files of lines in a folder.
 const LINE_ENDINGS: [&str; 6] = [".lp", ".lp.gz", ".lp.zst", ".line", ".line.gz", ".line.zst"];
 /// Folders below each other that are looked at.

@@ -8,7 +8,7 @@ use crate::cli::process::drop_privileges;
 use crate::cli::stop::Stop;
 use crate::config::{self, Environment};
 use crate::disk::SystemDisk;
-use crate::engine::{Background, Engine, IngestError, IngestReport};
+use crate::engine::{Background, BadLine, Engine, IngestError, IngestReport};
 use crate::model::Metric;
 use crate::telemetry::Telemetry;
 use crate::time::SystemClock;
@@ -53,8 +53,14 @@ impl Local {
             let mut report = IngestReport::default();
             match self.engine.ingest("import", cluster, lines, &mut report) {
                 Ok(()) => {
-                    let first_bad = report.first_bad.into_iter().map(|bad| (bad.number, bad.reason)).collect();
-                    return Ok(Stored { stored: report.stored, skipped: report.skipped, bad: report.bad, first_bad });
+                    let named = |lines: Vec<BadLine>| lines.into_iter().map(|bad| (bad.number, bad.reason)).collect();
+                    return Ok(Stored {
+                        stored: report.stored,
+                        skipped: report.skipped,
+                        bad: report.bad,
+                        first_bad: named(report.first_bad),
+                        first_refused: named(report.first_refused),
+                    });
                 }
                 // A cleanup or the archive makes room. What of the piece is stored already comes to lie on itself.
                 Err(IngestError::Busy(_)) if begun.elapsed() < PATIENCE => std::thread::sleep(PAUSE),

@@ -6,6 +6,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 use tokio::runtime::Handle;
 
 use crate::cli::stop::Stop;
+use crate::cli::text::causes;
 
 use super::error::ImportError;
 use super::target::Stored;
@@ -126,7 +127,7 @@ impl Remote {
         let answer = || format!("{status}: {}", text.chars().take(EXCERPT_CHARS).collect::<String>().trim());
         match (status, counts) {
             (StatusCode::OK | StatusCode::BAD_REQUEST, (Some(stored), Some(skipped), Some(bad))) => {
-                Outcome::Stored(Stored { stored, skipped, bad, first_bad: bad_lines(&text) })
+                Outcome::Stored(Stored { stored, skipped, bad, first_bad: bad_lines(&text), ..Stored::default() })
             }
             // An older server, or cc-metric-store: it does not say how many it took.
             (StatusCode::OK, _) => {
@@ -161,18 +162,6 @@ fn bad_lines(answer: &str) -> Vec<(u64, String)> {
         }
     }
     found
-}
-
-/// An error and what caused it, in one line: the last cause is the one that helps.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// The headers in which a server counts.

@@ -24,6 +24,8 @@ pub(super) struct Summary {
     pub(super) skipped: u64,
     /// Why, where that is known.
     pub(super) reasons: Vec<(String, u64)>,
+    /// The first skipped lines whose names were refused: where, and why.
+    pub(super) first_refused: Vec<String>,
     /// Rows whose names or values the line protocol has no spelling for.
     pub(super) unwritable: u64,
     /// Bad lines.
@@ -37,15 +39,24 @@ pub(super) struct Summary {
 impl Summary {
     /// Notes bad lines; of the first ones, where they stand and what is wrong.
     pub(super) fn note_bad(&mut self, origin: &str, line: Option<u64>, reason: &str) {
-        if self.first_bad.len() < BAD_SHOWN {
-            let place = line.map(|line| format!(":{line}")).unwrap_or_default();
-            self.first_bad.push(format!("{origin}{place}: {reason}"));
-        }
+        note(&mut self.first_bad, origin, line, reason);
+    }
+
+    /// The same of lines that are skipped since a name in them was refused.
+    pub(super) fn note_refused(&mut self, origin: &str, line: Option<u64>, reason: &str) {
+        note(&mut self.first_refused, origin, line, reason);
     }
 
     /// Whether everything went in.
     pub(super) fn is_clean(&self) -> bool {
         self.bad == 0 && self.failed.is_empty()
+    }
+}
+
+fn note(noted: &mut Vec<String>, origin: &str, line: Option<u64>, reason: &str) {
+    if noted.len() < BAD_SHOWN {
+        let place = line.map(|line| format!(":{line}")).unwrap_or_default();
+        noted.push(format!("{origin}{place}: {reason}"));
     }
 }
 
@@ -65,6 +76,7 @@ impl fmt::Display for Summary {
                 false => reasons.join(", "),
             };
             line(format!("skipped: {} samples ({why})", self.skipped));
+            self.first_refused.iter().for_each(|refused| line(format!("  {refused}")));
         }
         if self.unwritable > 0 {
             line(format!("skipped: {} rows with names or values that no line can hold", self.unwritable));

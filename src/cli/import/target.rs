@@ -15,6 +15,8 @@ pub(super) struct Stored {
     pub(super) bad: u64,
     /// The first of them: the number in the piece, from 1, and the reason.
     pub(super) first_bad: Vec<(u64, String)>,
+    /// In the same way the first of the skipped lines whose names were refused; a server does not name them.
+    pub(super) first_refused: Vec<(u64, String)>,
 }
 
 /// Where rows go.

@@ -53,12 +53,11 @@ impl Text {
     }
 
     /// A source that may be compressed.
-    pub(super) fn new(mut source: Box<dyn Read + Send>) -> io::Result<Self> {
-        let mut head = Vec::new();
-        source.by_ref().take(ZSTD_MAGIC.len() as u64).read_to_end(&mut head)?;
+    pub(super) fn new(source: Box<dyn Read + Send>) -> io::Result<Self> {
+        let (head, source) = peek(source)?;
         let is = |magic: &[u8]| head.starts_with(magic);
         let (gzip, zstd) = (is(GZIP_MAGIC), is(ZSTD_MAGIC));
-        let source = BufReader::with_capacity(1 << 18, io::Cursor::new(head).chain(source));
+        let source = BufReader::with_capacity(1 << 18, source);
         let source: Box<dyn Read + Send> = match (gzip, zstd) {
             (true, _) => Box::new(flate2::read::MultiGzDecoder::new(source)),
             (_, true) => Box::new(zstd::stream::read::Decoder::with_buffer(source)?),
@@ -129,6 +128,13 @@ impl Text {
             }
         }
     }
+}
+
+/// The first bytes of a source, as many as tell what it is, and the whole source again.
+pub(super) fn peek(mut source: Box<dyn Read + Send>) -> io::Result<(Vec<u8>, Box<dyn Read + Send>)> {
+    let mut head = Vec::new();
+    source.by_ref().take(ZSTD_MAGIC.len() as u64).read_to_end(&mut head)?;
+    Ok((head.clone(), Box::new(io::Cursor::new(head).chain(source))))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::disk::{DiskFile, temporary};
 use crate::formats::parquet::{ArchiveWriter, Rows, WriterOptions, Written};
 use crate::store::DepartingRows;
+use crate::time::civil;
 
 use super::super::core::Engine;
 use super::super::options::ArchiveOptions;
@@ -235,18 +236,10 @@ impl<'e> Output<'e> {
     }
 }
 
-/// A day since 1970 as `YYYY-MM-DD`, after Howard Hinnant's `civil_from_days`.
+/// A day since 1970 as `YYYY-MM-DD`.
 fn date(day: i64) -> String {
-    let shifted = day + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let of_month = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{of_month:02}")
+    let (year, month, day) = civil(day);
+    format!("{year:04}-{month:02}-{day:02}")
 }
 
 #[cfg(test)]

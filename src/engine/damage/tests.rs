@@ -3,7 +3,6 @@
 //! What must hold each time: no panic, no value that was never written, nothing lost but what was hit, and no file that
 //! was not read is gone. Everything happens in memory, so that every byte can have its turn.
 
-mod disk;
 mod foreign;
 mod native;
 mod reference;
@@ -12,12 +11,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use nix::errno::Errno;
+
 use super::super::log::shard_of;
 use super::super::*;
 use crate::model::{Aggregation, Metric, MetricTable};
 use crate::telemetry::{Reason, SharedTelemetry, Telemetry};
-use crate::testing::ManualClock;
-use disk::{Files, MemoryDisk};
+use crate::testing::{FaultyDisk, Files, Lasts, ManualClock, Operation};
 
 const T0: i64 = 1_770_000_000;
 const TICKS: i64 = 4;
@@ -37,27 +37,38 @@ fn options(format: CheckpointFormat) -> Options {
     Options { format, ..Options::new("c") }
 }
 
+fn disk_with(files: &Files) -> FaultyDisk {
+    FaultyDisk::of(files, 1).unwrap()
+}
+
+/// A disk with files, of which one, or a folder, can neither be opened nor listed before the disk is healed.
+fn disk_with_unreadable(files: &Files, path: &Path) -> FaultyDisk {
+    let (disk, path) = (disk_with(files), path.to_owned());
+    let opens = [Operation::Create, Operation::Append, Operation::Open, Operation::List];
+    disk.fail(0, Lasts::UntilHealed, Errno::EACCES, move |operation, at| opens.contains(&operation) && at == path);
+    disk
+}
+
 /// An engine that has just started on files.
 struct Start {
     engine: Engine,
-    disk: Arc<MemoryDisk>,
+    disk: FaultyDisk,
     telemetry: SharedTelemetry,
 }
 
 impl Start {
     fn on(format: CheckpointFormat, files: &Files) -> Start {
-        Start::with(format, MemoryDisk::of(files)).unwrap()
+        Start::with(format, disk_with(files)).unwrap()
     }
 
-    fn with(format: CheckpointFormat, disk: MemoryDisk) -> Result<Start, OpenError> {
+    fn with(format: CheckpointFormat, disk: FaultyDisk) -> Result<Start, OpenError> {
         let telemetry: SharedTelemetry = Arc::new(Telemetry::default());
         let metrics = ["load", "temp"].map(|name| Metric {
             name: name.into(),
             frequency_secs: 60,
             aggregation: Aggregation::Sum,
         });
-        let (disk, clock) = (Arc::new(disk), Arc::new(ManualClock::at(T0 + 3600)));
-        let shared = Arc::clone(&disk) as Arc<dyn crate::disk::Disk>;
+        let (shared, clock) = (Arc::new(disk.clone()), Arc::new(ManualClock::at(T0 + 3600)));
         let engine = Engine::open(options(format), MetricTable::new(metrics), shared, clock, Arc::clone(&telemetry))?;
         engine.recover()?;
         Ok(Start { engine, disk, telemetry })

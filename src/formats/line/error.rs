@@ -80,7 +80,8 @@ pub enum LineError {
 pub struct Excerpt(Box<str>);
 
 impl Excerpt {
-    pub(super) fn of(bytes: &[u8]) -> Self {
+    /// What a message may repeat of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
         let mut end = bytes.len().min(EXCERPT_BYTES_MAX);
         if end < bytes.len() {
             // A character that the cut would halve is left out; four bytes are the longest one.

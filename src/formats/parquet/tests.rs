@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
 use crate::disk::RandomRead;
+use crate::testing::Random;
 
 mod damage;
 mod layout;
@@ -123,16 +124,4 @@ fn read(file: Arc<Memory>, filter: &Filter) -> Result<Vec<Series>, ParquetError>
         }
     }
     Ok(all)
-}
-
-/// A deterministic stream of numbers in `[0, 1)` (SplitMix64, Steele, Lea, Flood, 2014).
-fn random(seed: u64) -> impl FnMut() -> f64 {
-    let mut state = seed;
-    move || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = state;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((word ^ (word >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
 }

@@ -169,9 +169,21 @@ async fn free_has_the_texts_of_the_reference() {
 async fn debug_dumps_a_level() {
     let server = Server::start(Fake::default(), |_| {}).await;
     let expected = "{\"data\":{\n\t\"load\":[{\"start\":999400,\"len\":10,\"end\":1000000,\"saved\":true}]\n}}\n";
-    for path in ["/api/debug", "/api/debug/", "/api/debug?selector=a:b"] {
-        assert_eq!(read(server.get(path)).await, (200, expected.into()));
+    assert_eq!(read(server.get("/api/debug?selector=a:b")).await, (200, expected.into()));
+    let load = "\"load\":[{\"start\":999400,\"len\":10,\"end\":1000000,\"saved\":true}]";
+    let cluster = format!("{{\n\t\"n1\":{{\n\t\t{load}\n\t}},\n\t\"n2\":{{\n\t\t{load}\n\t}}\n}}");
+    let expected = format!("{{\"data\":{cluster}}}\n");
+    assert_eq!(
+        read(server.get("/api/debug/?selector=a")).await,
+        (200, expected),
+        "a host that went meanwhile is left out"
+    );
+    let all = format!("{{\"data\":{{\n\t\"a\":{},\n\t\"b\":{{}}\n}}}}\n", cluster.replace('\n', "\n\t"));
+    for path in ["/api/debug", "/api/debug/"] {
+        assert_eq!(read(server.get(path)).await, (200, all.clone()));
     }
+    let (status, body) = read(server.get("/api/debug?selector=ghost")).await;
+    assert_eq!((status, error(&body)), (400, "[METRICSTORE]> not found: []string{\"ghost\"}".into()));
     let (status, body) = read(server.get("/api/debug?selector=a:ghost")).await;
     assert_eq!((status, error(&body)), (400, "[METRICSTORE]> not found: []string{\"a\", \"ghost\"}".into()));
 }

@@ -77,6 +77,18 @@ impl Service for Fake {
         }
     }
 
+    fn clusters(&self) -> Vec<Arc<str>> {
+        vec!["a".into(), "b".into()]
+    }
+
+    fn hosts(&self, cluster: &str) -> Option<Vec<Arc<str>>> {
+        match cluster {
+            "a" => Some(vec!["ghost".into(), "n1".into(), "n2".into()]),
+            "b" => Some(vec![]),
+            _ => None,
+        }
+    }
+
     fn summary(&self, path: &[String]) -> Option<LevelSummary> {
         let run = RunSummary { frequency_secs: 60, start_secs: NOW - 600, len: 10, sealed: true };
         let level = LevelSummary { metrics: vec![("load".into(), vec![run])], children: vec![] };

@@ -1,5 +1,6 @@
 //! The disk itself: one lock around names, contents and faults, and handles that are worth nothing after a crash.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +12,9 @@ use super::fault::{Faults, Lasts, Operation};
 use super::tree::{Id, Tree};
 use crate::disk::{Disk, DiskFile, Entry, RandomRead};
 use crate::testing::Random;
+
+/// By path the bytes of a file, or `None` for a folder.
+pub type Files = BTreeMap<PathBuf, Option<Vec<u8>>>;
 
 /// A file system in memory, for tests of what survives. Clones share it.
 ///
@@ -36,6 +40,30 @@ impl FaultyDisk {
         let random = Random::new(seed);
         let state = State { tree: Tree::new(), faults: Faults::default(), random, operations: 0, crashes: 0 };
         FaultyDisk { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// A disk on which these files and folders lie, durably.
+    ///
+    /// # Errors
+    ///
+    /// A file lies where another path has a folder.
+    pub fn of(files: &Files, seed: u64) -> io::Result<Self> {
+        let disk = FaultyDisk::new(seed);
+        let mut state = disk.state.lock();
+        let tree = &mut state.tree;
+        for (path, bytes) in files {
+            match bytes {
+                None => tree.create_dir_all(path)?,
+                Some(bytes) => {
+                    tree.create_dir_all(path.parent().unwrap_or(Path::new("")))?;
+                    let id = tree.file_or_create(path)?;
+                    tree.file(id)?.content.write(0, bytes);
+                }
+            }
+        }
+        tree.sync_all();
+        drop(state);
+        Ok(disk)
     }
 
     /// Lets operations fail with this error, after `spared` matching ones that succeed. A write that fails has done a
@@ -122,16 +150,16 @@ impl FaultyDisk {
     /// The paths of all files below a folder, whatever is wrong with the disk.
     pub fn files_below(&self, folder: &Path) -> Vec<PathBuf> {
         let state = self.state.lock();
-        let mut found = Vec::new();
-        let mut folders = vec![folder.to_owned()];
-        while let Some(path) = folders.pop() {
-            let Ok(inside) = state.tree.find(&path).and_then(|id| state.tree.folder(id)) else { continue };
-            for (name, id) in &inside.names {
-                let path = path.join(name);
-                if state.tree.len_of(*id).is_some() { found.push(path) } else { folders.push(path) }
-            }
-        }
-        found
+        let mut found = state.tree.below(folder);
+        found.retain(|(_, id)| state.tree.len_of(*id).is_some());
+        found.into_iter().map(|(path, _)| path).collect()
+    }
+
+    /// All files and folders, whatever is wrong with the disk; their paths are relative.
+    pub fn files(&self) -> Files {
+        let state = self.state.lock();
+        let all = state.tree.below(Path::new(""));
+        all.into_iter().map(|(path, id)| (path, state.tree.bytes_of(id).map(<[u8]>::to_vec))).collect()
     }
 
     /// Bytes of all files that have a name.

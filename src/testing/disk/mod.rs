@@ -13,4 +13,4 @@ mod tests;
 mod tree;
 
 pub use fault::{Lasts, Operation};
-pub use faulty::FaultyDisk;
+pub use faulty::{FaultyDisk, Files};

@@ -104,6 +104,32 @@ fn a_replaced_file_is_the_old_or_the_new_one() {
 }
 
 #[test]
+fn no_file_takes_the_place_of_a_folder() {
+    let disk = FaultyDisk::new(1);
+    disk.create_dir_all(Path::new("/d/e")).unwrap();
+    drop(put(&disk, "/a", b"one"));
+    for (from, to, errno) in
+        [("/a", "/d/e", Errno::EISDIR), ("/d/e", "/a", Errno::ENOTDIR), ("/d/e", "/d", Errno::ENOTEMPTY)]
+    {
+        let error = disk.rename(Path::new(from), Path::new(to)).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(errno as i32), "{from} to {to}");
+    }
+    assert_eq!(read(&disk, "/a").unwrap(), b"one");
+}
+
+#[test]
+fn a_disk_of_files_holds_them_durably() {
+    let files = Files::from([("d".into(), None), ("d/a".into(), Some(b"one".to_vec())), ("e/f".into(), None)]);
+    let disk = FaultyDisk::of(&files, 1).unwrap();
+    disk.crash_power();
+    let mut found = disk.files();
+    assert_eq!(found.remove(Path::new("e")), Some(None), "the folder above one that is named");
+    assert_eq!(found, files);
+    let error = FaultyDisk::of(&Files::from([("a".into(), Some(vec![])), ("a/b".into(), None)]), 1).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(Errno::ENOTDIR as i32));
+}
+
+#[test]
 fn everything_is_synced_at_once() {
     let all = survivors("/d/e/a", |disk| {
         disk.create_dir_all(Path::new("/d/e")).unwrap();

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
 
@@ -57,11 +57,32 @@ impl Tree {
         })
     }
 
+    /// Everything below a folder, each folder before what is in it.
+    pub(super) fn below(&self, folder: &Path) -> Vec<(PathBuf, Id)> {
+        let mut found = Vec::new();
+        let mut folders: Vec<(PathBuf, Id)> = self.find(folder).map(|id| (folder.to_owned(), id)).into_iter().collect();
+        while let Some((path, id)) = folders.pop() {
+            let Ok(inside) = self.folder(id) else { continue };
+            let inside: Vec<(PathBuf, Id)> = inside.names.iter().map(|(name, id)| (path.join(name), *id)).collect();
+            found.extend(inside.iter().cloned());
+            folders.extend(inside);
+        }
+        found
+    }
+
     pub(super) fn folder(&self, id: Id) -> io::Result<&Folder> {
         match self.nodes.get(&id) {
             Some(Node::Folder(folder)) => Ok(folder),
             Some(Node::File(_)) => Err(Errno::ENOTDIR.into()),
             None => Err(Errno::ENOENT.into()),
+        }
+    }
+
+    /// What a file holds; `None` for a folder.
+    pub(super) fn bytes_of(&self, id: Id) -> Option<&[u8]> {
+        match self.nodes.get(&id) {
+            Some(Node::File(file)) => Some(file.content.bytes()),
+            _ => None,
         }
     }
 
@@ -74,10 +95,7 @@ impl Tree {
     }
 
     pub(super) fn len_of(&self, id: Id) -> Option<u64> {
-        match self.nodes.get(&id) {
-            Some(Node::File(file)) => Some(file.content.bytes().len() as u64),
-            _ => None,
-        }
+        self.bytes_of(id).map(|bytes| bytes.len() as u64)
     }
 
     /// The folder of a path, and its last name.
@@ -118,10 +136,12 @@ impl Tree {
         let id = self.find(from)?;
         let (from_folder, from_name) = self.place(from)?;
         let (to_folder, to_name) = self.place(to)?;
-        if let Some(Node::Folder(over)) = self.folder(to_folder)?.names.get(to_name).and_then(|id| self.nodes.get(id))
-            && !over.names.is_empty()
-        {
-            return Err(Errno::ENOTEMPTY.into());
+        let is_folder = matches!(self.nodes.get(&id), Some(Node::Folder(_)));
+        match self.folder(to_folder)?.names.get(to_name).and_then(|id| self.nodes.get(id)) {
+            Some(Node::Folder(_)) if !is_folder => return Err(Errno::EISDIR.into()),
+            Some(Node::Folder(over)) if !over.names.is_empty() => return Err(Errno::ENOTEMPTY.into()),
+            Some(Node::File(_)) if is_folder => return Err(Errno::ENOTDIR.into()),
+            _ => {}
         }
         self.change(vec![(from_folder, from_name.to_owned(), None), (to_folder, to_name.to_owned(), Some(id))]);
         Ok(())

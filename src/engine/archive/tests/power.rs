@@ -33,6 +33,14 @@ fn archived(disk: &FaultyDisk) -> Vec<(i64, f64)> {
     rows.map(|row| (row.secs, row.value)).collect()
 }
 
+/// The same once an engine has started anew, cleaned up, and archived all that it held.
+fn archived_after_restart(bench: &Bench, disk: &FaultyDisk) -> Vec<(i64, f64)> {
+    let engine = open(bench, disk);
+    clean(&engine);
+    archive_all(&engine);
+    archived(disk)
+}
+
 const OLD: i64 = NOW - RETENTION - 6000;
 
 /// A checkpoint removed logs, which had archived rows, and called the file settled before the removal was durable: a
@@ -50,10 +58,7 @@ fn what_a_checkpoint_removed_is_not_archived_again() {
             assert_eq!(engine.checkpoint().failed, 0);
             drop(engine);
             disk.crash_power();
-            let engine = open(&bench, &disk);
-            clean(&engine);
-            archive_all(&engine);
-            assert_eq!(archived(&disk), [(OLD, 1.0), (NOW, 2.0)], "{format:?} {seed}");
+            assert_eq!(archived_after_restart(&bench, &disk), [(OLD, 1.0), (NOW, 2.0)], "{format:?} {seed}");
         }
     }
 }
@@ -76,10 +81,7 @@ fn what_a_cleanup_offline_removed_is_not_archived_again() {
             assert_eq!(engine.cleanup_offline(&|_| {}).unwrap().rows, 1);
             drop(engine);
             disk.crash_power();
-            let engine = open(&bench, &disk);
-            clean(&engine);
-            archive_all(&engine);
-            assert_eq!(archived(&disk), [(OLD, 1.0), (NOW, 2.0)], "{format:?} {seed}");
+            assert_eq!(archived_after_restart(&bench, &disk), [(OLD, 1.0), (NOW, 2.0)], "{format:?} {seed}");
         }
     }
 }
@@ -124,10 +126,7 @@ fn a_component_is_found_by_its_joined_name() {
         assert_eq!((report.rows, report.is_failed), (1, true), "{format:?}");
         drop(engine);
         disk.crash_process();
-        let engine = open(&bench, &disk);
-        clean(&engine);
-        archive_all(&engine);
-        assert_eq!(archived(&disk), [(OLD, 1.0)], "{format:?}");
+        assert_eq!(archived_after_restart(&bench, &disk), [(OLD, 1.0)], "{format:?}");
     }
 }
 

@@ -74,9 +74,10 @@ fn what_cannot_be_read_is_kept() {
     for format in FORMS {
         for (files, before) in [logs(format), snapshots(format)] {
             for (path, content) in files.iter().filter_map(|(path, bytes)| Some((path, bytes.as_ref()?))) {
-                let start = Start::with(format, MemoryDisk::of(&files).unreadable(path)).unwrap();
+                let start = Start::with(format, disk_with_unreadable(&files, path)).unwrap();
                 lost(&before, &start.content(), path);
                 assert!(start.damages() > 0, "{format:?}: {} is silent", path.display());
+                start.disk.heal();
                 start.write(&tick(&hosts()[0], 60));
                 start.checkpoint();
                 assert!(is_kept(&start.files(), content), "{format:?}: {} is gone", path.display());
@@ -95,7 +96,7 @@ fn folders_that_cannot_be_listed_are_kept() {
             _ => vec!["c/alex".into(), Path::new("c/alex").join(&hosts()[0])],
         };
         for folder in folders {
-            let start = Start::with(format, MemoryDisk::of(&files).unreadable(&folder)).unwrap();
+            let start = Start::with(format, disk_with_unreadable(&files, &folder)).unwrap();
             lost(&before, &start.content(), &folder);
             assert_eq!(start.damages(), 1, "{format:?} {}", folder.display());
             let others = if folder.ends_with(&hosts()[0]) { 2 } else { 0 };

@@ -229,11 +229,11 @@ fn a_newer_version_is_refused_and_left_alone() {
         let mut newer = bytes(&files, &path).to_vec();
         newer[8] = 2;
         let damaged = with(&files, &path, &newer);
-        assert!(Start::with(NATIVE, MemoryDisk::of(&damaged)).is_ok(), "a flipped bit is no newer version");
+        assert!(Start::with(NATIVE, disk_with(&damaged)).is_ok(), "a flipped bit is no newer version");
         let crc = crc32fast::hash(&newer[..FILE_HEADER_BYTES - 4]).to_le_bytes();
         newer[FILE_HEADER_BYTES - 4..FILE_HEADER_BYTES].copy_from_slice(&crc);
         let newer = with(&files, &path, &newer);
-        let error = Start::with(NATIVE, MemoryDisk::of(&newer)).err().unwrap();
+        let error = Start::with(NATIVE, disk_with(&newer)).err().unwrap();
         assert!(matches!(&error, OpenError::Newer { path: found, .. } if *found == path), "{error}");
     }
 }

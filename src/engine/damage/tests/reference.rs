@@ -205,7 +205,7 @@ fn a_newer_state_file_is_refused_and_left_alone() {
     newer[crc_at..].copy_from_slice(&crc);
     for format in FORMS {
         let files = with(&files, &path, &newer);
-        let error = Start::with(format, MemoryDisk::of(&files)).err().unwrap();
+        let error = Start::with(format, disk_with(&files)).err().unwrap();
         assert!(matches!(&error, OpenError::Newer { path: found, .. } if *found == path), "{error}");
     }
 }

@@ -4,11 +4,11 @@ use super::*;
 
 /// A small file with every kind of page.
 fn small() -> Vec<u8> {
-    let mut random = random(3);
+    let mut random = Random::new(3);
     let mut all = Vec::new();
     for metric in ["clock", "load"] {
         for id in ["0", "1"] {
-            let noise = (0..40).map(|slot| if metric == "clock" { random() } else { f64::from(slot % 3) });
+            let noise = (0..40).map(|slot| if metric == "clock" { random.unit() } else { f64::from(slot % 3) });
             all.push(Series {
                 parent: if id == "0" { "socket0" } else { "" }.to_owned(),
                 ..Series::new("a0101", metric, id, noise.collect::<Vec<_>>())
@@ -51,9 +51,9 @@ fn any_cut_is_an_error() {
 
 #[test]
 fn noise_is_an_error() {
-    let mut random = random(4);
+    let mut random = Random::new(4);
     for len in [0, 1, 8, 12, 100, 5000] {
-        let mut bytes: Vec<u8> = (0..len).map(|_| (random() * 256.0) as u8).collect();
+        let mut bytes: Vec<u8> = (0..len).map(|_| (random.unit() * 256.0) as u8).collect();
         assert!(!read_both(bytes.clone()));
         // A footer that is noise.
         bytes.extend_from_slice(&(len as u32).to_le_bytes());

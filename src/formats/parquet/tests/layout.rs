@@ -20,15 +20,15 @@ fn footer(file: &Arc<Memory>) -> ParquetMetaData {
 
 /// Two hosts with three metrics, 16 threads each.
 fn sample(options: &WriterOptions) -> Arc<Memory> {
-    let mut random = random(1);
+    let mut random = Random::new(1);
     let mut all = Vec::new();
     for host in ["a0101", "a0102"] {
         for metric in ["clock", "flops", "load"] {
             for id in 10..26 {
                 let values = (0..720).map(|slot| match metric {
-                    "clock" => random(),
+                    "clock" => random.unit(),
                     "flops" => f64::from(slot / 100),
-                    _ => (random() * 1000.0).floor() / 100.0,
+                    _ => (random.unit() * 1000.0).floor() / 100.0,
                 });
                 all.push(Series::new(host, metric, &id.to_string(), values.collect::<Vec<_>>()));
             }

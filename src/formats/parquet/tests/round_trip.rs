@@ -152,9 +152,9 @@ fn extremes_of_float64_keep_to_float32() {
 #[test]
 fn many_row_groups_by_several_threads_keep_their_order() {
     // Two series of 900,000 rows: each is cut where a row group is full.
-    let mut random = random(5);
+    let mut random = Random::new(5);
     let all: Vec<Series> =
-        ["a", "b"].map(|host| Series::new(host, "x", "", (0..900_000).map(|_| (random() * 9.0).floor()))).into();
+        ["a", "b"].map(|host| Series::new(host, "x", "", (0..900_000).map(|_| (random.unit() * 9.0).floor()))).into();
     let (one, written) = write(&all, &WriterOptions::default());
     assert_eq!((written.rows, written.row_groups), (1_800_000, 2));
     let (several, _) = write(&all, &WriterOptions { workers: 2, ..WriterOptions::default() });

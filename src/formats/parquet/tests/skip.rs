@@ -4,12 +4,12 @@ use super::*;
 
 /// Hosts of 8 metrics with 16 threads and 720 noisy rows each: 92,160 rows a host, a row group for every six hosts.
 fn file(hosts: usize) -> Arc<Memory> {
-    let mut random = random(2);
+    let mut random = Random::new(2);
     let mut all = Vec::new();
     for host in 0..hosts {
         for metric in 0..8 {
             for id in 10..26 {
-                let values = (0..720).map(|_| random()).collect::<Vec<_>>();
+                let values = (0..720).map(|_| random.unit()).collect::<Vec<_>>();
                 all.push(Series::new(&format!("a{host:04}"), &format!("metric{metric}"), &id.to_string(), values));
             }
         }
