@@ -114,8 +114,8 @@ impl<'a> Nodes<'a> {
         self.hosts.iter().flat_map(|host| self.metrics.iter().map(move |metric| (host, &**metric)))
     }
 
-    /// Appends the queries that the rows behind the asked ones belong to, with a comma behind; nothing if there is none.
-    /// What becomes long is written.
+    /// Appends the queries that the rows behind the asked ones belong to, with a comma behind; nothing if there is
+    /// none. What becomes long is written.
     fn write_queries(&self, text: &mut Vec<u8>, out: &mut dyn Sink) -> io::Result<()> {
         for (index, (host, metric)) in self.pairs().enumerate() {
             text.extend_from_slice(if index == 0 { b"\"queries\":[{\"metric\":" } else { b",{\"metric\":" });

@@ -87,7 +87,7 @@ fn load() -> Fake {
     Fake::default().with("a1", "load", START, 60, &[1.0, 2.5, EMPTY, 4.0])
 }
 
-/// The text of an answer, without the line's end; the same from one thread and from three, quickly and in small batches.
+/// The text of an answer, without the line's end; the same from one thread and from three, quickly, in small batches.
 fn ask(source: &Fake, body: &str) -> String {
     let request = Request::parse(body.as_bytes()).unwrap();
     let text = plain(source, &request);

@@ -24,8 +24,10 @@ use crate::server::options::Compression;
 
 /// Answers up to this size are sent with their length, and compressed while that is cheap.
 const UNDECIDED_BYTES: usize = 1_000_000;
-/// Bytes that are sent at a time.
+/// Bytes that are gathered before they are sent.
 const PIECE_BYTES: usize = 64 << 10;
+/// Larger pieces are not handed on as they are.
+const TAKEN_BYTES_MAX: usize = 1 << 20;
 /// Pieces that wait to be sent.
 const PIECES_WAITING: usize = 4;
 /// Levels that keep up with the network.
@@ -117,16 +119,14 @@ where
 /// Answers with JSON that was written already.
 pub(super) async fn whole(policy: Policy, turn: AnswerTurn, json: Vec<u8>) -> Result<Response, Refusal> {
     let coding = policy.coding(Some(json.len()));
-    let json = if coding == Coding::Plain {
-        json
+    let (turn, json) = if coding == Coding::Plain {
+        (turn, Ok(json))
     } else {
         // Takes many times longer than to print it.
-        match tokio::task::spawn_blocking(move || compress(coding, json)).await {
-            Ok(Ok(json)) => json,
-            Ok(Err(error)) => return Err(Refusal::internal(format!("compressing failed: {error}"))),
-            Err(error) => return Err(Refusal::internal(format!("compressing failed: {error}"))),
-        }
+        let compressed = tokio::task::spawn_blocking(move || (turn, compress(coding, json))).await;
+        compressed.map_err(|error| Refusal::internal(format!("compressing failed: {error}")))?
     };
+    let json = json.map_err(|error| Refusal::internal(format!("compressing failed: {error}")))?;
     let body = turn.keep_soon(json).await?;
     Ok(response(policy, coding, body.into()))
 }
@@ -309,6 +309,10 @@ impl Pieces {
         if self.buffer.len() + piece.len() < PIECE_BYTES {
             self.buffer.extend_from_slice(&piece);
             return Ok(());
+        }
+        if piece.len() > TAKEN_BYTES_MAX {
+            // As it is, several of them would wait in memory.
+            return piece.chunks(PIECE_BYTES).try_for_each(|chunk| self.write_all(chunk));
         }
         if !self.buffer.is_empty() {
             let before = std::mem::take(&mut self.buffer);
