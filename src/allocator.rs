@@ -39,11 +39,9 @@ pub fn set_up() {
     }
 }
 
-/// Returns free memory to the system, from all arenas, and lets go of the pages of the program that nobody runs any
-/// more, those of its start above all. Takes about a millisecond for a store of 100 MB.
+/// Returns free memory to the system, from all arenas. Takes about a millisecond for a store of 100 MB.
 pub fn give_back() {
     system::give_back();
-    system::forget_program();
 }
 
 /// What the allocator holds, and the peak of the process.
@@ -107,24 +105,6 @@ mod system {
         unsafe { libc::malloc_trim(0) };
     }
 
-    /// Unmaps what is read-only of the program: from where it begins to the end of its code. What is needed of it is
-    /// mapped again, from the cache of files, as soon as it is.
-    pub(super) fn forget_program() {
-        // SAFETY: symbols that every linker defines; their addresses alone are used.
-        unsafe extern "C" {
-            static __executable_start: u8;
-            static etext: u8;
-        }
-        let (begin, end) = (&raw const __executable_start as usize, &raw const etext as usize);
-        // No system has smaller pages, and larger ones are refused.
-        const PAGE: usize = 4096;
-        let end = end / PAGE * PAGE;
-        if begin < end {
-            // SAFETY: these pages map the program's file, are never written, and so read the same afterwards.
-            unsafe { libc::madvise(begin as *mut libc::c_void, end - begin, libc::MADV_DONTNEED) };
-        }
-    }
-
     pub(super) fn held() -> (u64, u64) {
         // SAFETY: `mallinfo2` only reads the allocator's own counts, under its locks, and returns them by value.
         let info = unsafe { libc::mallinfo2() };
@@ -137,8 +117,6 @@ mod system {
     pub(super) fn bound_arenas(_: i32) {}
 
     pub(super) fn give_back() {}
-
-    pub(super) fn forget_program() {}
 
     pub(super) fn held() -> (u64, u64) {
         (0, 0)

@@ -3,6 +3,7 @@
 //! The order is fixed, for it shows in the numbers: statistics of the full data, resampling, scaling, padding. Long
 //! padding is not printed here but noted as a hole, so that an entry takes no more memory than its data.
 
+use super::batch::Lead;
 use super::number::{write_data_items, write_integer, write_statistic};
 use super::request::Request;
 use super::resample::{NotAMultiple, Plan, Resample};
@@ -14,6 +15,8 @@ use crate::store::ReadError;
 /// What to read for one entry, and its form.
 #[derive(Debug)]
 pub(super) struct Task<'a> {
+    /// What stands before it.
+    pub(super) lead: Lead,
     pub(super) selector: Selector,
     pub(super) metric: &'a str,
     /// 0 and less for the metric's own frequency.
@@ -23,25 +26,27 @@ pub(super) struct Task<'a> {
 }
 
 /// What came of a task.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Entry {
     /// Nothing holds the metric there.
     Missing,
     /// An entry, with data or with an error.
-    Present(Printed),
+    Present {
+        /// What stands between its JSON's two parts.
+        hole: Option<Hole>,
+        /// The resolution it names.
+        resolution_secs: i64,
+    },
 }
 
-/// A printed entry.
-#[derive(Debug)]
-pub(super) struct Printed {
-    /// The JSON object, but for the hole.
-    pub(super) json: Vec<u8>,
-    pub(super) hole: Option<Hole>,
-    /// The resolution it names.
-    pub(super) resolution_secs: i64,
+/// Room for values that one entry after the other uses.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    data: Vec<f64>,
+    reshaped: Vec<f64>,
 }
 
-/// Where in the JSON `null,` belongs, and how often.
+/// Where in the buffer `null,` belongs, and how often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Hole {
     pub(super) at: usize,
@@ -65,26 +70,40 @@ pub(super) const PADDING_MAX: u64 = 1 << 25;
 /// Padding up to this length is printed with the entry.
 const PADDING_INLINE_MAX: u64 = 4096;
 
-/// Reads and prints one entry.
-pub(super) fn print(source: &impl Source, request: &Request<'_>, task: &Task<'_>) -> Entry {
-    match try_print(source, request, task) {
-        Ok(printed) => Entry::Present(printed),
+/// Reads one entry and appends it to `json`; what is missing appends nothing.
+pub(super) fn print(
+    source: &impl Source,
+    request: &Request<'_>,
+    task: &Task<'_>,
+    scratch: &mut Scratch,
+    json: &mut Vec<u8>,
+) -> Entry {
+    match try_print(source, request, task, scratch, json) {
+        Ok(entry) => entry,
         Err(EntryError::Read(ReadError::NotFound)) => Entry::Missing,
         Err(error) => {
-            let mut json = b"{\"error\":".to_vec();
-            write_string(&mut json, &error.to_string());
+            json.extend_from_slice(b"{\"error\":");
+            write_string(json, &error.to_string());
             json.push(b',');
-            write_tail(&mut json, 0, 0, 0, Statistics::NOT_ASKED);
-            Entry::Present(Printed { json, hole: None, resolution_secs: 0 })
+            write_tail(json, 0, 0, 0, Statistics::NOT_ASKED);
+            Entry::Present { hole: None, resolution_secs: 0 }
         }
     }
 }
 
-fn try_print(source: &impl Source, request: &Request<'_>, task: &Task<'_>) -> Result<Printed, EntryError> {
+/// An error comes before anything is written.
+fn try_print(
+    source: &impl Source,
+    request: &Request<'_>,
+    task: &Task<'_>,
+    scratch: &mut Scratch,
+    json: &mut Vec<u8>,
+) -> Result<Entry, EntryError> {
     if request.from_secs > request.to_secs {
         return Err(ReadError::InvalidRange.into());
     }
-    let answer = source.read(&task.selector, task.metric, request.from_secs, request.to_secs)?;
+    let spare = std::mem::take(&mut scratch.data);
+    let mut answer = source.read(&task.selector, task.metric, request.from_secs, request.to_secs, spare)?;
     let len = answer.data.len();
     let plan = Plan::new(task.resample, len, answer.frequency_secs, task.resolution_secs)?;
     let resolution_secs = plan.resolution_secs(answer.frequency_secs);
@@ -98,10 +117,16 @@ fn try_print(source: &impl Source, request: &Request<'_>, task: &Task<'_>) -> Re
             statistics = statistics.scaled(factor);
         }
     }
-    let mut json = b"{".to_vec();
+    json.push(b'{');
     let mut hole = None;
     if request.with_data && len != 0 {
-        let mut data = plan.apply(answer.data);
+        let data = if plan.keeps_all() {
+            &mut answer.data
+        } else {
+            scratch.reshaped.clear();
+            plan.apply(&answer.data, &mut scratch.reshaped);
+            &mut scratch.reshaped
+        };
         if let Some(factor) = factor {
             data.iter_mut().for_each(|value| *value *= factor);
         }
@@ -114,11 +139,12 @@ fn try_print(source: &impl Source, request: &Request<'_>, task: &Task<'_>) -> Re
                 hole = Some(Hole { at: json.len(), nulls });
             }
         }
-        write_data_items(&mut json, &data);
+        write_data_items(json, data);
         json.extend_from_slice(b"],");
     }
-    write_tail(&mut json, answer.from_secs, to_secs, resolution_secs, statistics);
-    Ok(Printed { json, hole, resolution_secs })
+    write_tail(json, answer.from_secs, to_secs, resolution_secs, statistics);
+    scratch.data = answer.data;
+    Ok(Entry::Present { hole, resolution_secs })
 }
 
 /// How many points of the answered resolution lie between the asked start and the data's.

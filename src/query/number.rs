@@ -2,6 +2,9 @@
 //!
 //! Invariant: what is printed is the exact binary value rounded once, half to even, as C's `%.3f` does it; what is no
 //! number or infinite is `null`, for JSON has no word for it.
+//!
+//! Data are printed a chunk at a time into room that is there already, three digits at a time from a table and always
+//! four bytes at once: no value costs a copy of unknown length.
 
 use std::io::Write as _;
 
@@ -14,13 +17,28 @@ pub fn write_data(out: &mut Vec<u8>, data: &[f64]) {
 
 /// Appends the items of such an array with commas between them, without the brackets.
 pub fn write_data_items(out: &mut Vec<u8>, data: &[f64]) {
-    out.reserve(data.len() * DATA_BYTES_TYPICAL);
-    for (index, &value) in data.iter().enumerate() {
-        if index != 0 {
-            out.push(b',');
-        }
-        write_fixed::<3>(out, value);
+    if data.is_empty() {
+        return;
     }
+    for chunk in data.chunks(CHUNK) {
+        if chunk.iter().any(|value| value.is_finite() && value.abs() >= INTEGERS_MIN) {
+            // Rare, and a digit for every power of ten: the general way is good enough.
+            for &value in chunk {
+                write_fixed::<3>(out, value);
+                out.push(b',');
+            }
+            continue;
+        }
+        let begin = out.len();
+        out.resize(begin + chunk.len() * ITEM_BYTES_MAX, 0);
+        let mut at = begin;
+        for &value in chunk {
+            at += put_item(&mut out[at..], value);
+        }
+        out.truncate(at);
+    }
+    // The comma behind the last item.
+    out.pop();
 }
 
 /// Appends one statistic, two decimals.
@@ -33,8 +51,16 @@ pub fn write_integer(out: &mut Vec<u8>, value: i64) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// What a value of real data takes with its comma, roughly.
-const DATA_BYTES_TYPICAL: usize = 9;
+/// Values that are printed into room made for all of them.
+const CHUNK: usize = 64;
+
+/// From here on floats have no fraction.
+const INTEGERS_MIN: f64 = (1u64 << f64::MANTISSA_DIGITS) as f64;
+
+/// Sign, six groups of three digits, point, three decimals, comma.
+const ITEM_BYTES_MAX: usize = 24;
+
+const _: () = assert!(INTEGERS_MIN < 1e18, "six groups of three digits");
 
 /// Sign, the 16 digits of 2^53, point, three decimals; 24 leaves room.
 const FIXED_BYTES_MAX: usize = 24;
@@ -67,6 +93,83 @@ fn write_fixed<const DECIMALS: u32>(out: &mut Vec<u8>, value: f64) {
     let units = shift_half_even(mantissa * scale, exponent.unsigned_abs());
     write_units::<DECIMALS>(out, value.is_sign_negative(), units);
 }
+
+/// Writes a value below [`INTEGERS_MIN`] with three decimals and a comma to the front of `room`, which holds at least
+/// [`ITEM_BYTES_MAX`] bytes; answers how many it takes.
+#[inline(always)]
+fn put_item(room: &mut [u8], value: f64) -> usize {
+    let Some(room) = room.first_chunk_mut::<ITEM_BYTES_MAX>() else { return 0 };
+    let bits = value.to_bits();
+    let biased = ((bits >> MANTISSA_BITS) & 0x7FF) as i32;
+    if biased == 0x7FF {
+        room[..8].copy_from_slice(b"null,   ");
+        return 5;
+    }
+    let fraction = bits & ((1 << MANTISSA_BITS) - 1);
+    let mantissa = if biased == 0 { fraction } else { fraction | 1 << MANTISSA_BITS };
+    let shift = (EXPONENT_BIAS + MANTISSA_BITS as i32 - biased.max(1)) as u32;
+    let units = match shift {
+        1..64 => {
+            // Half a unit less one, and one more if the unit is odd: ties go to the even one.
+            let number = mantissa * 1000;
+            (number + ((1 << (shift - 1)) - 1) + (number >> shift & 1)) >> shift
+        }
+        _ => shift_half_even(mantissa * 1000, shift),
+    };
+    room[0] = b'-';
+    let mut at = usize::from(value.is_sign_negative());
+    let (mut whole, decimals) = (units / 1000, (units % 1000) as usize);
+    if whole >= 1000 {
+        let mut groups = [0; 5];
+        let mut count = 0;
+        while whole >= 1000 && count < groups.len() {
+            groups[count] = (whole % 1000) as usize;
+            whole /= 1000;
+            count += 1;
+        }
+        at += put_leading(room, at, whole as usize) - 1;
+        for &group in groups[1..count].iter().rev() {
+            put(room, at, GROUPS[group]);
+            at += 3;
+        }
+        put(room, at, GROUPS[groups[0]]);
+        at += 4;
+    } else {
+        at += put_leading(room, at, whole as usize);
+    }
+    let [hundreds, tens, ones, _] = GROUPS[decimals];
+    put(room, at, [hundreds, tens, ones, b',']);
+    at + 4
+}
+
+/// Writes the digits of a number below 1000 without leading zeros, and a point; answers how many bytes those are.
+#[inline(always)]
+fn put_leading(room: &mut [u8; ITEM_BYTES_MAX], at: usize, number: usize) -> usize {
+    let zeros = u32::from(number < 100) + u32::from(number < 10);
+    let digits = u32::from_le_bytes(GROUPS[number % GROUPS.len()]) >> (8 * zeros);
+    put(room, at, digits.to_le_bytes());
+    4 - zeros as usize
+}
+
+#[inline(always)]
+fn put(room: &mut [u8; ITEM_BYTES_MAX], at: usize, bytes: [u8; 4]) {
+    if let Some(place) = room.get_mut(at..at + 4) {
+        place.copy_from_slice(&bytes);
+    }
+}
+
+/// `000.`, `001.`, … `999.`
+static GROUPS: [[u8; 4]; 1000] = {
+    let mut groups = [*b"000."; 1000];
+    let mut number = 0;
+    while number < groups.len() {
+        groups[number][0] += (number / 100) as u8;
+        groups[number][1] += (number / 10 % 10) as u8;
+        groups[number][2] += (number % 10) as u8;
+        number += 1;
+    }
+    groups
+};
 
 /// `number / 2^shift`, rounded to the nearest integer, ties to the even one; `number` below 2^63.
 fn shift_half_even(number: u64, shift: u32) -> u64 {
@@ -201,8 +304,53 @@ mod tests {
         assert_eq!(out, b"[]");
     }
 
+    /// A value in an array, which another way prints, between two others.
+    fn item(value: f64) -> String {
+        let mut out = Vec::new();
+        write_data(&mut out, &[0.5, value, 1e5]);
+        let text = String::from_utf8(out).unwrap();
+        text.strip_prefix("[0.500,").unwrap().strip_suffix(",100000.000]").unwrap().to_owned()
+    }
+
+    #[test]
+    fn every_number_of_digits_is_right_in_an_array() {
+        let mut values = vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY, crate::model::EMPTY];
+        for exponent in 0..18 {
+            let power = 10f64.powi(exponent);
+            values.extend([power, power - 0.001, power - 1.0, power + 1.0, power / 1000.0, 1.2345 * power]);
+        }
+        values.extend([
+            INTEGERS_MIN,
+            INTEGERS_MIN - 1.0,
+            INTEGERS_MIN / 2.0 - 0.5,
+            f64::MAX,
+            f64::MIN_POSITIVE,
+            5e-324,
+        ]);
+        for value in values.into_iter().flat_map(|value| [value, -value]) {
+            assert_eq!(item(value), data(value), "{value:e}");
+        }
+    }
+
+    #[test]
+    fn chunks_join() {
+        for len in [1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK] {
+            for large in [None, Some(0), Some(len / 2), Some(len - 1)] {
+                let mut values: Vec<f64> = (0..len).map(|at| at as f64 * 1234.567).collect();
+                if let Some(large) = large {
+                    values[large] = -1e300;
+                }
+                let mut out = Vec::new();
+                write_data_items(&mut out, &values);
+                let expected: Vec<_> = values.iter().map(|value| format!("{value:.3}")).collect();
+                assert_eq!(String::from_utf8(out).unwrap(), expected.join(","));
+            }
+        }
+    }
+
     fn check(value: f64) -> Result<(), TestCaseError> {
         prop_assert_eq!(data(value), format!("{value:.3}"), "{:e}", value);
+        prop_assert_eq!(item(value), data(value), "{:e}", value);
         prop_assert_eq!(statistic(value), format!("{value:.2}"), "{:e}", value);
         Ok(())
     }

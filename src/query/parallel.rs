@@ -7,7 +7,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
-use std::vec;
 
 use parking_lot::Mutex;
 
@@ -22,13 +21,13 @@ pub(super) struct Spread {
     pub(super) batch_weight: u64,
 }
 
-/// Runs `work` over the tasks on worker threads and hands the outcomes, in the order of the tasks, to `consume` on
-/// this one. When `consume` returns early, what is not begun is not done.
+/// Runs `work` over batches of tasks on worker threads and hands the outcomes, in the order of the tasks, to `consume`
+/// on this one. When `consume` returns early, what is not begun is not done.
 pub(super) fn in_order<T: Send, R: Send>(
     tasks: impl Iterator<Item = T>,
     spread: Spread,
     weight: impl Fn(&T) -> u64,
-    work: impl Fn(T) -> R + Sync,
+    work: impl Fn(Vec<T>) -> R + Sync,
     consume: impl FnOnce(&mut dyn Iterator<Item = R>) -> io::Result<()>,
 ) -> io::Result<()> {
     let in_flight_max = spread.threads + 2;
@@ -39,28 +38,20 @@ pub(super) fn in_order<T: Send, R: Send>(
             scope.spawn(|| {
                 while let Some(job) = take(&queue) {
                     // Nobody listens any more when the consumer returned early.
-                    let _ = job.outcomes.send(job.tasks.into_iter().map(&work).collect());
+                    let _ = job.outcome.send(work(job.tasks));
                 }
             });
         }
-        let mut ordered = Ordered {
-            tasks,
-            weight,
-            spread,
-            in_flight_max,
-            jobs,
-            pending: VecDeque::new(),
-            current: Vec::new().into_iter(),
-        };
+        let mut ordered = Ordered { tasks, weight, spread, in_flight_max, jobs, pending: VecDeque::new() };
         consume(&mut ordered)
         // `ordered` goes and with it the sender: the workers find the queue closed and end.
     })
 }
 
-/// A batch of tasks and where its outcomes go.
+/// A batch of tasks and where its outcome goes.
 struct Job<T, R> {
     tasks: Vec<T>,
-    outcomes: SyncSender<Vec<R>>,
+    outcome: SyncSender<R>,
 }
 
 /// The next job; waits for it. The lock is free again before the job is done.
@@ -75,34 +66,19 @@ struct Ordered<I, W, T, R> {
     in_flight_max: usize,
     jobs: SyncSender<Job<T, R>>,
     /// What the batches under way will answer, in their order.
-    pending: VecDeque<Receiver<Vec<R>>>,
-    current: vec::IntoIter<R>,
+    pending: VecDeque<Receiver<R>>,
 }
 
 impl<T, R, I: Iterator<Item = T>, W: Fn(&T) -> u64> Ordered<I, W, T, R> {
-    /// Tasks until the batch is full; empty when there are no more.
-    fn next_batch(&mut self) -> Vec<T> {
-        let mut batch = Vec::new();
-        let mut batch_weight = 0u64;
-        for task in self.tasks.by_ref() {
-            batch_weight = batch_weight.saturating_add((self.weight)(&task));
-            batch.push(task);
-            if batch.len() >= self.spread.batch_len_max || batch_weight >= self.spread.batch_weight {
-                break;
-            }
-        }
-        batch
-    }
-
     fn dispatch(&mut self) {
         while self.pending.len() < self.in_flight_max {
-            let tasks = self.next_batch();
+            let tasks = next_batch(&mut self.tasks, self.spread, &self.weight);
             if tasks.is_empty() {
                 return;
             }
-            let (outcomes, receiver) = sync_channel(1);
+            let (outcome, receiver) = sync_channel(1);
             // The queue is open as long as the scope lives, and holds all that may be under way.
-            if self.jobs.send(Job { tasks, outcomes }).is_err() {
+            if self.jobs.send(Job { tasks, outcome }).is_err() {
                 return;
             }
             self.pending.push_back(receiver);
@@ -114,15 +90,24 @@ impl<T, R, I: Iterator<Item = T>, W: Fn(&T) -> u64> Iterator for Ordered<I, W, T
     type Item = R;
 
     fn next(&mut self) -> Option<R> {
-        loop {
-            if let Some(outcome) = self.current.next() {
-                return Some(outcome);
-            }
-            self.dispatch();
-            // An error means that a worker panicked; the scope passes its panic on.
-            self.current = self.pending.pop_front()?.recv().ok()?.into_iter();
+        self.dispatch();
+        // An error means that a worker panicked; the scope passes its panic on.
+        self.pending.pop_front()?.recv().ok()
+    }
+}
+
+/// Takes tasks until a batch is full; empty when there are no more.
+pub(super) fn next_batch<T>(tasks: &mut impl Iterator<Item = T>, spread: Spread, weight: impl Fn(&T) -> u64) -> Vec<T> {
+    let mut batch = Vec::new();
+    let mut batch_weight = 0u64;
+    for task in tasks {
+        batch_weight = batch_weight.saturating_add(weight(&task));
+        batch.push(task);
+        if batch.len() >= spread.batch_len_max || batch_weight >= spread.batch_weight {
+            break;
         }
     }
+    batch
 }
 
 #[cfg(test)]
@@ -141,9 +126,9 @@ mod tests {
                 0..len,
                 SPREAD,
                 |_| 1,
-                |task| task * 2,
+                |tasks| tasks.into_iter().map(|task| task * 2).collect::<Vec<_>>(),
                 |outcomes| {
-                    found.extend(outcomes);
+                    found.extend(outcomes.flatten());
                     Ok(())
                 },
             )
@@ -159,7 +144,7 @@ mod tests {
             0..1_000_000,
             SPREAD,
             |_| 1,
-            |_| begun.fetch_add(1, Ordering::Relaxed),
+            |tasks| begun.fetch_add(tasks.len(), Ordering::Relaxed),
             |outcomes| {
                 outcomes.next();
                 Err(io::Error::other("the client went away"))
@@ -182,9 +167,9 @@ mod tests {
             tasks,
             SPREAD,
             |_| 100,
-            |task| task,
+            |tasks| tasks,
             |outcomes| {
-                assert_eq!(outcomes.next(), Some(0));
+                assert_eq!(outcomes.next(), Some(vec![0]));
                 assert_eq!(taken.load(Ordering::Relaxed), SPREAD.threads + 2);
                 Ok(())
             },

@@ -10,6 +10,7 @@ use serde::de::{self, MapAccess};
 
 use super::decode::{Fields, LIST_LEN_MAX, List, Object, Value};
 use super::resample::Resample;
+use super::source::Source;
 
 /// How many series one request may ask for; aggregated ones count as many as they name.
 pub const SELECTIONS_MAX: usize = LIST_LEN_MAX;
@@ -122,6 +123,17 @@ impl<'a> Request<'a> {
         let request = Option::<Object<Request<'a>>>::deserialize(&mut json)?.unwrap_or_default().0;
         let asked = request.queries.iter().map(Query::selections).fold(0, usize::saturating_add);
         if asked > SELECTIONS_MAX { Err(RequestError::TooMany { asked }) } else { Ok(request) }
+    }
+
+    /// Seconds between start and end.
+    pub(super) fn span_secs(&self) -> u64 {
+        self.to_secs.saturating_sub(self.from_secs).max(0).unsigned_abs()
+    }
+
+    /// Slots of a series over the asked time; few for a metric that nobody knows.
+    pub(super) fn slots(&self, source: &impl Source, metric: &str) -> u64 {
+        let frequency_secs = source.frequency_secs(metric).unwrap_or(u32::MAX);
+        self.span_secs() / u64::from(frequency_secs.max(1))
     }
 }
 

@@ -6,6 +6,7 @@
 //! `points / (new / old)` points, rounded down, so a last bucket that is not full is never shown as if it were; when
 //! not one bucket is full, the data stay as they are.
 
+use super::triangles::largest_triangles;
 use crate::model::EMPTY;
 
 /// How points become fewer.
@@ -95,14 +96,17 @@ impl Plan {
         from_secs.saturating_add(self.resolution_secs(old_secs).saturating_mul((len / self.step) as i64))
     }
 
-    /// The data with fewer points.
-    pub fn apply(&self, data: Vec<f64>) -> Vec<f64> {
-        if self.step == 1 {
-            return data;
-        }
+    /// Whether the data stay as they are.
+    pub fn keeps_all(&self) -> bool {
+        self.step == 1
+    }
+
+    /// Appends the data with fewer points.
+    pub fn apply(&self, data: &[f64], out: &mut Vec<f64>) {
         match self.kind {
-            Resample::Lttb => largest_triangles(&data, data.len() / self.step),
-            kind => data.chunks_exact(self.step).map(|bucket| fold(kind, bucket)).collect(),
+            _ if self.keeps_all() => out.extend_from_slice(data),
+            Resample::Lttb => largest_triangles(data, data.len() / self.step, out),
+            kind => out.extend(data.chunks_exact(self.step).map(|bucket| fold(kind, bucket))),
         }
     }
 }
@@ -126,63 +130,15 @@ fn fold(kind: Resample, bucket: &[f64]) -> f64 {
     }
 }
 
-/// Largest-triangle-three-buckets (Sveinn Steinarsson, Downsampling Time Series for Visual Representation, 2013), with
-/// the bucket limits that clients of ClusterCockpit know: the first and the last point stay; each bucket between gives
-/// the point that spans the largest triangle with the point chosen before and the mean of the next bucket. A hole in
-/// either makes the area NaN, and the last such point of the bucket wins, so holes stay visible.
-///
-/// `data` holds two points at least, `len` of them remain, two at least.
-fn largest_triangles(data: &[f64], len: usize) -> Vec<f64> {
-    let (Some(&first), Some(&last)) = (data.first(), data.last()) else { return Vec::new() };
-    let mut picked = Vec::with_capacity(len.max(2));
-    picked.push(first);
-    let inner = len.saturating_sub(2);
-    let bucket_len = data.len().saturating_sub(2) as f64 / inner as f64;
-    let bound = |bucket: usize| (bucket as f64 * bucket_len).floor() as usize + 1;
-
-    let mut previous = 0;
-    let mut start = 1;
-    // Not infinite: for no inner bucket at all the loop does not run.
-    let mut end = if inner == 0 { 1 } else { bound(1) };
-    for bucket in 0..inner {
-        let mut next_end = bound(bucket + 2);
-        if next_end >= data.len() - 1 {
-            next_end = data.len() - 2;
-        }
-        let (mean_x, mean_y) = mean(data.get(end..=next_end).unwrap_or_default(), end);
-        let (x, y) = (previous as f64, data[previous]);
-        let mut largest = -1.0;
-        let mut chosen = 0;
-        for (index, &value) in data.iter().enumerate().take(end).skip(start) {
-            let area = (((x - index as f64) * (mean_y - y) - (x - mean_x) * (value - y)) * 0.5).abs();
-            if area > largest || area.is_nan() {
-                largest = area;
-                chosen = index;
-            }
-        }
-        picked.push(data[chosen]);
-        previous = chosen;
-        start = end;
-        end = next_end;
-    }
-    picked.push(last);
-    picked
-}
-
-/// The centre of some points, the first of them at `start`; NaN when one is, or when there is none.
-fn mean(points: &[f64], start: usize) -> (f64, f64) {
-    let (x, y) =
-        points.iter().enumerate().fold((0.0, 0.0), |(x, y), (index, &value)| (x + (start + index) as f64, y + value));
-    (x / points.len() as f64, y / points.len() as f64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn resampled(kind: Resample, data: &[f64], old_secs: i64, new_secs: i64) -> (Vec<f64>, i64) {
         let plan = Plan::new(kind, data.len(), old_secs, new_secs).unwrap();
-        (plan.apply(data.to_vec()), plan.resolution_secs(old_secs))
+        let mut found = Vec::new();
+        plan.apply(data, &mut found);
+        (found, plan.resolution_secs(old_secs))
     }
 
     /// A random walk; odd seeds have holes, every eighth infinities too.

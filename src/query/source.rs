@@ -7,8 +7,15 @@ use crate::store::{Answer, ReadError, Store};
 
 /// Where answers come from.
 pub trait Source: Sync {
-    /// Reads a metric over `[from, to)`, both in seconds.
-    fn read(&self, selector: &Selector, metric: &str, from_secs: i64, to_secs: i64) -> Result<Answer, ReadError>;
+    /// Reads a metric over `[from, to)`, both in seconds. The room of `spare` is used for the values where it can be.
+    fn read(
+        &self,
+        selector: &Selector,
+        metric: &str,
+        from_secs: i64,
+        to_secs: i64,
+        spare: Vec<f64>,
+    ) -> Result<Answer, ReadError>;
 
     /// The names of a cluster's hosts, sorted.
     fn host_names(&self, cluster: &str) -> Vec<Arc<str>>;
@@ -18,8 +25,15 @@ pub trait Source: Sync {
 }
 
 impl Source for Store {
-    fn read(&self, selector: &Selector, metric: &str, from_secs: i64, to_secs: i64) -> Result<Answer, ReadError> {
-        Store::read(self, selector, metric, from_secs, to_secs)
+    fn read(
+        &self,
+        selector: &Selector,
+        metric: &str,
+        from_secs: i64,
+        to_secs: i64,
+        spare: Vec<f64>,
+    ) -> Result<Answer, ReadError> {
+        self.read_into(selector, metric, from_secs, to_secs, spare)
     }
 
     fn host_names(&self, cluster: &str) -> Vec<Arc<str>> {

@@ -27,21 +27,30 @@ impl Statistics {
         let mut sum = 0.0;
         let mut min = f64::INFINITY;
         let mut max = f64::NEG_INFINITY;
+        let mut signs = 0;
         for &value in data {
             if !value.is_finite() {
                 continue;
             }
             count += 1;
             sum += value;
-            // A negative zero is less than a positive one, which `<` does not see.
-            if value < min || (value == min && value.is_sign_negative()) {
-                min = value;
-            }
-            if value > max || (value == max && value.is_sign_positive()) {
-                max = value;
-            }
+            // Without branches: these are as good as random.
+            min = if value < min { value } else { min };
+            max = if value > max { value } else { max };
+            signs |= value.to_bits();
         }
-        if count == 0 { Statistics::NONE } else { Statistics { avg: sum / count as f64, min, max } }
+        if count == 0 {
+            return Statistics::NONE;
+        }
+        // A negative zero is less than a positive one, which `<` does not see.
+        if signs >> 63 == 1 && min == 0.0 {
+            min = -0.0;
+        }
+        if signs >> 63 == 1 && max == 0.0 {
+            let has_positive = data.iter().any(|value| *value == 0.0 && value.is_sign_positive());
+            max = if has_positive { 0.0 } else { -0.0 };
+        }
+        Statistics { avg: sum / count as f64, min, max }
     }
 
     /// All three times a factor.
@@ -53,6 +62,8 @@ impl Statistics {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -87,6 +98,41 @@ mod tests {
         assert!(found.min.is_sign_negative() && found.max.is_sign_positive());
         let found = Statistics::of(&[-0.0, 0.0]);
         assert!(found.min.is_sign_negative() && found.max.is_sign_positive());
+    }
+
+    /// The statistics as they are written down, with a branch for each question.
+    fn plain(data: &[f64]) -> Statistics {
+        let values: Vec<f64> = data.iter().copied().filter(|value| value.is_finite()).collect();
+        let order = |a: &&f64, b: &&f64| a.total_cmp(b);
+        let (Some(&min), Some(&max)) = (values.iter().min_by(order), values.iter().max_by(order)) else {
+            return Statistics::NONE;
+        };
+        Statistics { avg: values.iter().fold(0.0, |sum, value| sum + value) / values.len() as f64, min, max }
+    }
+
+    proptest! {
+        #[test]
+        fn they_are_those_of_the_plain_way(
+            data in prop::collection::vec(
+                prop_oneof![
+                    8 => -10.0..10.0f64,
+                    2 => (-1..2i32).prop_map(f64::from),
+                    2 => prop::sample::select(vec![0.0, -0.0]),
+                    1 => any::<f64>(),
+                ],
+                0..40,
+            ),
+            sign in prop::sample::select(vec![-1.0, 0.0, 1.0]),
+        ) {
+            let one_sided: Vec<f64> = data.iter().map(|value| value.abs() * sign).collect();
+            for data in [data, one_sided] {
+                let (found, expected) = (Statistics::of(&data), plain(&data));
+                let bits = |of: Statistics| [of.avg, of.min, of.max].map(|value| (value.is_nan(), value.to_bits()));
+                prop_assert!(found == expected && bits(found) == bits(expected) || found.avg.is_nan(), "{:?}", data);
+                prop_assert_eq!(found.avg.is_nan(), expected.avg.is_nan());
+                prop_assert_eq!(bits(found)[1..].to_vec(), bits(expected)[1..].to_vec());
+            }
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What the server asks of the layers below, as a trait: the engine is one, tests have others.
 //!
-//! Every method but [`Service::is_ready`] may block.
+//! Every method but [`Service::is_ready`] may block; [`Service::answer_quickly`] no longer than a writer holds a host.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 
 use crate::engine::{Engine, IngestError, IngestReport};
@@ -22,7 +22,10 @@ pub(super) trait Service: Send + Sync + 'static {
     fn free(&self, selectors: &[Vec<String>], to: i64) -> Result<u64, IngestError>;
 
     /// Writes the answer to a query piece by piece.
-    fn answer(&self, request: &query::Request, out: &mut dyn Write) -> io::Result<()>;
+    fn answer(&self, request: &query::Request, out: &mut dyn query::Sink) -> io::Result<()>;
+
+    /// The answer to a query that is little work; `None` when it is more, or takes longer than there is time.
+    fn answer_quickly(&self, request: &query::Request, has_time: &dyn Fn() -> bool) -> Option<Vec<u8>>;
 
     /// The names of the clusters, sorted.
     fn clusters(&self) -> Vec<Arc<str>>;
@@ -56,7 +59,7 @@ impl Service for Engine {
         Engine::free(self, selectors, to)
     }
 
-    fn answer(&self, request: &query::Request, out: &mut dyn Write) -> io::Result<()> {
+    fn answer(&self, request: &query::Request, out: &mut dyn query::Sink) -> io::Result<()> {
         query::answer(self.store(), request, out)
     }
 
@@ -67,6 +70,10 @@ impl Service for Engine {
     fn hosts(&self, cluster: &str) -> Option<Vec<Arc<str>>> {
         let is_known = self.clusters().iter().any(|known| **known == *cluster);
         is_known.then(|| self.store().host_names(cluster))
+    }
+
+    fn answer_quickly(&self, request: &query::Request, has_time: &dyn Fn() -> bool) -> Option<Vec<u8>> {
+        query::answer_quickly(self.store(), request, has_time)
     }
 
     fn summary(&self, path: &[String]) -> Option<LevelSummary> {

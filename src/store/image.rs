@@ -13,6 +13,7 @@ use super::host_data::{HostData, SeriesPath, add_ticks};
 use super::lane::{Lane, NO_SECOND};
 use super::limits::Limits;
 use super::memory::Use;
+use super::recent::settled_columns;
 use super::series::NO_LANE;
 use super::slots::{GROUP, WINDOW, centre_at, phase, slot_at, window_start};
 
@@ -124,6 +125,12 @@ impl HostData {
         }
         if image.horizon_secs > i64::MIN {
             self.move_horizon(ComponentId::HOST, image.horizon_secs);
+        }
+        for place in 0..self.lanes.len() {
+            let settled = self.lanes[place].as_ref().map_or(0, |lane| settled_columns(self, lane));
+            if let Some(lane) = &mut self.lanes[place] {
+                lane.settled = settled;
+            }
         }
         restored
     }

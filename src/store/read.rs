@@ -58,7 +58,7 @@ pub enum ReadError {
     },
 }
 
-/// Reads a metric of the components that `below` selects, over `[from, to)`.
+/// Reads a metric of the components that `below` selects, over `[from, to)`, in the room of `spare` where it can be.
 pub(super) fn read(
     host: &Host,
     below: &[Element],
@@ -66,6 +66,7 @@ pub(super) fn read(
     metric: &Metric,
     from: i64,
     to: i64,
+    spare: Vec<f64>,
 ) -> Result<Answer, ReadError> {
     let children = {
         let data = host.data.read();
@@ -86,7 +87,7 @@ pub(super) fn read(
         }
         views(&host.data.read(), &found, metric, from, to)
     };
-    answer(&children, metric, from, to)
+    answer_into(&children, metric, from, to, spare)
 }
 
 /// The series that answer for a selector together.
@@ -152,7 +153,19 @@ impl Outputs {
 }
 
 /// Combines series that were taken out of their host.
+#[cfg(test)]
 pub(super) fn answer(children: &[SeriesView], metric: &Metric, asked: i64, to: i64) -> Result<Answer, ReadError> {
+    answer_into(children, metric, asked, to, Vec::new())
+}
+
+/// Combines series that were taken out of their host; one alone in the room of `spare`.
+fn answer_into(
+    children: &[SeriesView],
+    metric: &Metric,
+    asked: i64,
+    to: i64,
+    spare: Vec<f64>,
+) -> Result<Answer, ReadError> {
     let frequency = i64::from(metric.frequency_secs);
     let first = children.iter().map(|child| child.first_secs).min().ok_or(ReadError::NotFound)?;
     let last = children.iter().map(|child| child.last_secs).max().ok_or(ReadError::NotFound)?;
@@ -162,7 +175,9 @@ pub(super) fn answer(children: &[SeriesView], metric: &Metric, asked: i64, to: i
     };
     let data = match children {
         [child] => {
-            let mut data = vec![EMPTY; count];
+            let mut data = spare;
+            data.clear();
+            data.resize(count, EMPTY);
             child.fill(from, metric.frequency_secs, &mut data);
             data
         }

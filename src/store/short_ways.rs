@@ -213,3 +213,27 @@ fn grids_that_meet_are_left_to_the_general_way() {
         }
     }
 }
+
+/// After a restart the last minutes were answered the general way until the next window began, an hour later.
+#[test]
+fn a_restored_host_is_answered_by_its_open_rows() {
+    for ticks in [70, 127, 128, 129, 640, 700] {
+        let mut store = store();
+        for tick in 0..ticks + 20 {
+            let secs = NOW + tick * 60;
+            for child in 0..CHILDREN {
+                write(&store, "sum", child, secs, 0.1 * (tick + child as i64) as f64, secs);
+            }
+            let taken = tick >= 70 && compare(&store, "sum", secs - 600, secs + 1).0;
+            if tick == ticks {
+                let image = store.host_or_create("alex", "a1").unwrap().image(&store.metrics());
+                let next = self::store();
+                next.host_or_create("alex", "a1").unwrap().restore(&image, &next.metrics(), next.limits());
+                store = next;
+                assert_eq!(compare(&store, "sum", secs - 600, secs + 1).0, taken, "tick {tick}");
+            }
+        }
+        let last = NOW + (ticks + 19) * 60;
+        assert!(compare(&store, "sum", last - 600, last + 1).0, "{ticks} ticks");
+    }
+}

@@ -143,13 +143,25 @@ impl Store {
 
     /// Reads a metric over `[from, to)`, both in seconds (design, section 5).
     pub fn read(&self, selector: &Selector, metric: &str, from: i64, to: i64) -> Result<Answer, ReadError> {
+        self.read_into(selector, metric, from, to, Vec::new())
+    }
+
+    /// As [`read`](Self::read); the room of `spare`, whatever it holds, is used for the values where it can be.
+    pub fn read_into(
+        &self,
+        selector: &Selector,
+        metric: &str,
+        from: i64,
+        to: i64,
+        spare: Vec<f64>,
+    ) -> Result<Answer, ReadError> {
         if from > to {
             return Err(ReadError::InvalidRange);
         }
         let metrics = self.metrics.load();
         let id = metrics.find(metric).ok_or_else(|| ReadError::UnknownMetric(metric.to_owned()))?;
         let host = self.host(&selector.cluster, &selector.host).ok_or(ReadError::NotFound)?;
-        read::read(&host, &selector.below, id, metrics.get(id), from, to)
+        read::read(&host, &selector.below, id, metrics.get(id), from, to, spare)
     }
 
     /// A host, or what lies below a path of names in it (cluster, host, …), for debugging and health checks; `None`

@@ -1,10 +1,16 @@
 //! Whole answers over a store of plain rows.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use proptest::prelude::*;
+
+use super::super::batch::{Lead, TEXT_BYTES};
+use super::super::entry::{self, Entry, Hole, Scratch};
 use super::*;
-use crate::model::{EMPTY, Element};
+use crate::model::{EMPTY, Element, Selector};
 use crate::store::{Answer, ReadError};
 
 /// Rows by `host/component` and metric, all slots on the grid of their start.
@@ -24,7 +30,14 @@ impl Fake {
 }
 
 impl Source for Fake {
-    fn read(&self, selector: &Selector, metric: &str, from_secs: i64, to_secs: i64) -> Result<Answer, ReadError> {
+    fn read(
+        &self,
+        selector: &Selector,
+        metric: &str,
+        from_secs: i64,
+        to_secs: i64,
+        mut spare: Vec<f64>,
+    ) -> Result<Answer, ReadError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let frequency_secs =
             i64::from(self.frequency_secs(metric).ok_or_else(|| ReadError::UnknownMetric(metric.to_owned()))?);
@@ -44,7 +57,9 @@ impl Source for Fake {
         let Some(&(first_secs, _)) = found.first() else {
             return Ok(Answer { data: Vec::new(), from_secs, to_secs: from_secs, frequency_secs });
         };
-        let data: Vec<_> = found.iter().map(|(_, value)| **value).collect();
+        spare.clear();
+        spare.extend(found.iter().map(|(_, value)| **value));
+        let data = spare;
         let to_secs = first_secs + data.len() as i64 * frequency_secs;
         Ok(Answer { data, from_secs: first_secs, to_secs, frequency_secs })
     }
@@ -72,17 +87,113 @@ fn load() -> Fake {
     Fake::default().with("a1", "load", START, 60, &[1.0, 2.5, EMPTY, 4.0])
 }
 
-/// The text of an answer, without the line's end; the same from one thread and from three.
+/// The text of an answer, without the line's end; the same from one thread and from three, quickly, in small batches.
 fn ask(source: &Fake, body: &str) -> String {
     let request = Request::parse(body.as_bytes()).unwrap();
-    let texts = [1, 3].map(|threads| {
+    let text = plain(source, &request);
+    let usual = Cut::usual(3);
+    for (threads, serial_entries_max, batch_len_max) in
+        [(1, 256, 64), (3, 256, 64), (1, 0, 1), (3, 0, 1), (3, 0, 2), (2, 0, 3), (2, 0, 64)]
+    {
+        let cut = Cut { serial_entries_max, spread: Spread { threads, batch_len_max, ..usual.spread }, ..usual };
         let mut out = Vec::new();
-        answer_with(source, &request, threads, &mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    });
-    assert_eq!(texts[0], texts[1]);
-    serde_json::from_str::<serde_json::Value>(&texts[0]).unwrap();
-    texts[0].strip_suffix('\n').unwrap().to_owned()
+        answer_with(source, &request, cut, &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), text, "{cut:?}");
+    }
+    if let Some(quick) = answer_quickly(source, &request, &|| true) {
+        assert_eq!(String::from_utf8(quick).unwrap(), text);
+    }
+    serde_json::from_str::<serde_json::Value>(&text).unwrap();
+    text.strip_suffix('\n').unwrap().to_owned()
+}
+
+/// The answer put together one entry after the other, as the head of `answer.rs` says.
+fn plain(source: &Fake, request: &Request<'_>) -> String {
+    let job = Job::new(source, request);
+    let mut out = Vec::new();
+    let head = job.write_head(&mut out).unwrap();
+    out.extend_from_slice(&head);
+    let mut rows: Vec<Vec<Vec<u8>>> = Vec::new();
+    let mut missing = 0;
+    for task in job.tasks() {
+        if let Lead::Row { empty_rows, .. } = task.lead {
+            rows.extend((0..=empty_rows).map(|_| Vec::new()));
+            missing = 0;
+        }
+        let row = rows.last_mut().unwrap();
+        let mut json = Vec::new();
+        match entry::print(source, request, &task, &mut Scratch::default(), &mut json) {
+            Entry::Missing => missing += 1,
+            Entry::Present { hole, resolution_secs } => {
+                for _ in 0..std::mem::take(&mut missing) {
+                    let mut placeholder = Vec::new();
+                    entry::write_placeholder(&mut placeholder, request, resolution_secs);
+                    row.push(placeholder);
+                }
+                if let Some(Hole { at, nulls }) = hole {
+                    json.splice(at..at, b"null,".repeat(nulls as usize));
+                }
+                row.push(json);
+            }
+        }
+    }
+    rows.extend((0..job.empty_rows()).map(|_| Vec::new()));
+    let rows: Vec<String> = rows
+        .into_iter()
+        .map(|row| {
+            format!("[{}]", row.into_iter().map(|text| String::from_utf8(text).unwrap()).collect::<Vec<_>>().join(","))
+        })
+        .collect();
+    format!("{}{}]}}\n", String::from_utf8(out).unwrap(), rows.join(","))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// Entries that are missing, rows without entries, long padding and errors, wherever a batch ends.
+    #[test]
+    fn rows_are_the_same_however_the_work_is_cut(
+        queries in prop::collection::vec((0..6u8, prop::collection::vec(0..5u8, 0..7)), 0..12),
+        from in prop::sample::select(vec![START, START - 600, START - 60 * 5000]),
+        nodes in 0..3usize,
+        with_stats: bool,
+    ) {
+        let source = load()
+            .with("a1/core0", "load", START, 60, &[1.0])
+            .with("a1/core3", "load", START + 60, 60, &[3.0, EMPTY, -0.0])
+            .with("b2", "fast", START, 1, &[2.0; 1200]);
+        let query = |(kind, ids): &(u8, Vec<u8>)| {
+            let ids: Vec<String> = ids.iter().map(|id| format!("\"{id}\"")).collect();
+            match kind {
+                0 => r#"{"metric":"load","host":"a1"}"#.to_owned(),
+                1 => r#"{"metric":"load","host":"nosuch"}"#.to_owned(),
+                2 => r#"{"metric":"nosuch","host":"a1"}"#.to_owned(),
+                3 => r#"{"metric":"fast","host":"b2","resolution":100,"scale-by":3}"#.to_owned(),
+                _ => format!(r#"{{"metric":"load","host":"a1","type":"core","type-ids":[{}]}}"#, ids.join(",")),
+            }
+        };
+        let queries: Vec<String> = queries.iter().map(query).collect();
+        let nodes = ["\"load\"", "\"fast\""][..nodes].join(",");
+        ask(&source, &format!(
+            r#"{{"cluster":"alex","from":{from},"to":{},"with-stats":{with_stats},"for-all-nodes":[{nodes}],"queries":[{}]}}"#,
+            START + 3600,
+            queries.join(","),
+        ));
+    }
+}
+
+#[test]
+fn what_takes_long_or_is_much_is_not_answered_quickly() {
+    let source = load();
+    let small = format!(r#"{{"cluster":"alex","from":{START},"to":{},"for-all-nodes":["load"]}}"#, START + 3600);
+    let request = Request::parse(small.as_bytes()).unwrap();
+    assert!(answer_quickly(&source, &request, &|| true).is_some());
+    assert!(answer_quickly(&source, &request, &|| false).is_none());
+    let long = small.replace(&START.to_string(), "0");
+    assert!(answer_quickly(&source, &Request::parse(long.as_bytes()).unwrap(), &|| true).is_none());
+    let many = format!(r#"{{"cluster":"alex","to":60,"queries":[{}]}}"#, ["{}"; QUICK_ENTRIES_MAX + 1].join(","));
+    assert!(answer_quickly(&source, &Request::parse(many.as_bytes()).unwrap(), &|| true).is_none());
+    assert!(answer_quickly(&source, &Request::parse(b"null").unwrap(), &|| false).is_some(), "nothing to do");
 }
 
 /// The answer to one query of `load` on host `a1`, with more fields for request and query.
@@ -189,6 +300,8 @@ impl Write for Counter {
     }
 }
 
+impl Sink for Counter {}
+
 #[test]
 fn long_padding_is_streamed() {
     let source = load();
@@ -198,7 +311,7 @@ fn long_padding_is_streamed() {
     answer(&source, &request, &mut out).unwrap();
     let nulls = (START / 60) as usize;
     assert_eq!(out.bytes, nulls * "null,".len() + format!("{{\"results\":[[{PLAIN}]]}}\n").len());
-    assert!(out.largest <= BUFFER_BYTES, "{}", out.largest);
+    assert!(out.largest <= TEXT_BYTES + 1024, "{}", out.largest);
 }
 
 #[test]
@@ -362,7 +475,7 @@ fn a_broken_pipe_ends_the_work() {
     let body = format!(r#"{{"cluster":"alex","from":{START},"to":{},"queries":[{queries}]}}"#, START + 3600);
     let request = Request::parse(body.as_bytes()).unwrap();
     let mut out = Counter { fails_after: Some(100_000), ..Counter::default() };
-    let error = answer_with(&source, &request, 3, &mut out).unwrap_err();
+    let error = answer_with(&source, &request, Cut::usual(3), &mut out).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     assert!(source.reads.load(Ordering::Relaxed) < 10_000, "{:?}", source.reads);
 }

@@ -19,12 +19,15 @@ use tokio::sync::{mpsc, oneshot};
 use super::Refusal;
 use super::encoding::{Accepted, Coding};
 use super::turns::AnswerTurn;
+use crate::query::Sink;
 use crate::server::options::Compression;
 
 /// Answers up to this size are sent with their length, and compressed while that is cheap.
 const UNDECIDED_BYTES: usize = 1_000_000;
-/// Bytes that are sent at a time.
+/// Bytes that are gathered before they are sent.
 const PIECE_BYTES: usize = 64 << 10;
+/// Larger pieces are not handed on as they are.
+const TAKEN_BYTES_MAX: usize = 1 << 20;
 /// Pieces that wait to be sent.
 const PIECES_WAITING: usize = 4;
 /// Levels that keep up with the network.
@@ -40,6 +43,26 @@ pub(super) struct Policy {
     pub(super) is_local: bool,
     /// How long a client may take nothing.
     pub(super) stall_timeout: Duration,
+}
+
+impl Policy {
+    /// The coding of an answer of so many bytes, `None` for one that is too large to know.
+    fn coding(&self, bytes: Option<usize>) -> Coding {
+        Coding::choose(self.compression, self.accepted, self.is_local, bytes)
+    }
+}
+
+/// A whole answer in a coding.
+fn compress(coding: Coding, json: Vec<u8>) -> io::Result<Vec<u8>> {
+    match coding {
+        Coding::Plain => Ok(json),
+        Coding::Gzip => {
+            let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::new(GZIP_LEVEL));
+            encoder.write_all(&json)?;
+            encoder.finish()
+        }
+        Coding::Zstd => zstd::bulk::compress(&json, ZSTD_LEVEL),
+    }
 }
 
 /// Why an answer isn't written.
@@ -65,7 +88,7 @@ impl From<io::Error> for Unanswered {
 /// Answers with the JSON that `work` writes on a blocking thread.
 pub(super) async fn json<F>(policy: Policy, turn: AnswerTurn, work: F) -> Result<Response, Refusal>
 where
-    F: FnOnce(&mut dyn Write) -> Result<(), Unanswered> + Send + 'static,
+    F: FnOnce(&mut dyn Sink) -> Result<(), Unanswered> + Send + 'static,
 {
     let (head_sender, head) = oneshot::channel();
     let runtime = Handle::current();
@@ -90,6 +113,25 @@ where
         Ok(Head::Refused(refusal)) => return Err(refusal),
         Err(_) => return Err(Refusal::internal("the answer could not be written")),
     };
+    Ok(response(policy, coding, body))
+}
+
+/// Answers with JSON that was written already.
+pub(super) async fn whole(policy: Policy, turn: AnswerTurn, json: Vec<u8>) -> Result<Response, Refusal> {
+    let coding = policy.coding(Some(json.len()));
+    let (turn, json) = if coding == Coding::Plain {
+        (turn, Ok(json))
+    } else {
+        // Takes many times longer than to print it.
+        let compressed = tokio::task::spawn_blocking(move || (turn, compress(coding, json))).await;
+        compressed.map_err(|error| Refusal::internal(format!("compressing failed: {error}")))?
+    };
+    let json = json.map_err(|error| Refusal::internal(format!("compressing failed: {error}")))?;
+    let body = turn.keep_soon(json).await?;
+    Ok(response(policy, coding, body.into()))
+}
+
+fn response(policy: Policy, coding: Coding, body: Body) -> Response {
     let mut response = ([(header::CONTENT_TYPE, "application/json")], body).into_response();
     let headers = response.headers_mut();
     if policy.compression != Compression::Off {
@@ -98,7 +140,7 @@ where
     if let Some(name) = coding.name() {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
     }
-    Ok(response)
+    response
 }
 
 /// What the blocking thread tells first.
@@ -151,17 +193,8 @@ impl Outlet {
     fn finish(self) -> io::Result<()> {
         match self.stage {
             Stage::Undecided { head, start, mut turn } => {
-                let Policy { compression, accepted, is_local, .. } = self.policy;
-                let coding = Coding::choose(compression, accepted, is_local, Some(start.len()));
-                let body = match coding {
-                    Coding::Plain => start,
-                    Coding::Gzip => {
-                        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::new(GZIP_LEVEL));
-                        encoder.write_all(&start)?;
-                        encoder.finish()?
-                    }
-                    Coding::Zstd => zstd::bulk::compress(&start, ZSTD_LEVEL)?,
-                };
+                let coding = self.policy.coding(Some(start.len()));
+                let body = compress(coding, start)?;
                 let answer = match turn.keep(&self.runtime, body) {
                     Ok(bytes) => Head::Whole(coding, bytes),
                     Err(refusal) => Head::Refused(refusal),
@@ -184,19 +217,19 @@ impl Outlet {
     }
 
     /// The answer is large: begins to send it.
-    fn begin(&mut self, head: oneshot::Sender<Head>, start: &[u8], turn: AnswerTurn) -> io::Result<()> {
-        let Policy { compression, accepted, is_local, stall_timeout } = self.policy;
-        let coding = Coding::choose(compression, accepted, is_local, None);
+    fn begin(&mut self, head: oneshot::Sender<Head>, start: Vec<u8>, turn: AnswerTurn) -> io::Result<()> {
+        let coding = self.policy.coding(None);
+        let stall_timeout = self.policy.stall_timeout;
         let (sender, receiver) = mpsc::channel(PIECES_WAITING);
         head.send(Head::Streamed(coding, receiver)).map_err(|_| gone())?;
-        let (runtime, buffer) = (self.runtime.clone(), Vec::with_capacity(PIECE_BYTES));
+        let (runtime, buffer) = (self.runtime.clone(), Vec::new());
         let pieces = Pieces { sender, runtime, stall_timeout, buffer, turn };
         self.stage = match coding {
             Coding::Plain => Stage::Plain(pieces),
             Coding::Gzip => Stage::Gzip(GzEncoder::new(pieces, flate2::Compression::new(GZIP_LEVEL))),
             Coding::Zstd => Stage::Zstd(zstd::stream::write::Encoder::new(pieces, ZSTD_LEVEL)?),
         };
-        self.write_all(start)
+        self.take(start)
     }
 }
 
@@ -211,7 +244,7 @@ impl Write for Outlet {
                 if start.len() > UNDECIDED_BYTES
                     && let Stage::Undecided { head, start, turn } = std::mem::replace(&mut self.stage, Stage::Over)
                 {
-                    self.begin(head, &start, turn)?;
+                    self.begin(head, start, turn)?;
                 }
                 Ok(bytes.len())
             }
@@ -225,6 +258,19 @@ impl Write for Outlet {
     /// Does nothing: pieces go when they are full.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+impl Sink for Outlet {
+    fn take(&mut self, piece: Vec<u8>) -> io::Result<()> {
+        match &mut self.stage {
+            Stage::Undecided { start, .. } if start.is_empty() && piece.len() <= UNDECIDED_BYTES => {
+                *start = piece;
+                Ok(())
+            }
+            Stage::Plain(pieces) => pieces.take(piece),
+            _ => self.write_all(&piece),
+        }
     }
 }
 
@@ -258,6 +304,23 @@ impl Pieces {
         }
     }
 
+    /// Hands a piece on as it is, unless it is so small that it pays to wait for more.
+    fn take(&mut self, piece: Vec<u8>) -> io::Result<()> {
+        if self.buffer.len() + piece.len() < PIECE_BYTES {
+            self.buffer.extend_from_slice(&piece);
+            return Ok(());
+        }
+        if piece.len() > TAKEN_BYTES_MAX {
+            // As it is, several of them would wait in memory.
+            return piece.chunks(PIECE_BYTES).try_for_each(|chunk| self.write_all(chunk));
+        }
+        if !self.buffer.is_empty() {
+            let before = std::mem::take(&mut self.buffer);
+            self.send(Piece::Bytes(before.into()))?;
+        }
+        self.send(Piece::Bytes(piece.into()))
+    }
+
     fn end(mut self) -> io::Result<()> {
         if !self.buffer.is_empty() {
             let last = std::mem::take(&mut self.buffer);
@@ -269,9 +332,12 @@ impl Pieces {
 
 impl Write for Pieces {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.buffer.is_empty() {
+            self.buffer.reserve_exact(PIECE_BYTES.max(bytes.len()));
+        }
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() >= PIECE_BYTES {
-            let full = std::mem::replace(&mut self.buffer, Vec::with_capacity(PIECE_BYTES));
+            let full = std::mem::take(&mut self.buffer);
             self.send(Piece::Bytes(full.into()))?;
         }
         Ok(bytes.len())

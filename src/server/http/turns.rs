@@ -165,6 +165,13 @@ impl AnswerTurn {
         Ok(Bytes::from_owner(Kept { answer, _room: room }))
     }
 
+    /// As [`keep`](Self::keep), for tasks.
+    pub(super) async fn keep_soon(mut self, answer: Vec<u8>) -> Result<Bytes, Refusal> {
+        self.pause();
+        let room = self.app.room(&self.app.turns.answer_bytes, answer.len()).await?;
+        Ok(Bytes::from_owner(Kept { answer, _room: room }))
+    }
+
     /// Counts a client that was given up.
     pub(super) fn count_slow_reader(&self) {
         self.app.telemetry.refuse("slow_reader");

@@ -76,6 +76,37 @@ async fn a_small_answer_is_compressed_whole() {
     assert_eq!(plain, b"0123456789".repeat(1000));
 }
 
+/// What is little work is answered at once, and sent and compressed as every answer is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quick_answer_is_sent_like_any_other() {
+    let text = b"0123456789".repeat(1000);
+    for (compression, accept, coding) in [
+        (Compression::Auto, "gzip", ""),
+        (Compression::Auto, "gzip, zstd", "zstd"),
+        (Compression::On, "gzip", "gzip"),
+        (Compression::Off, "zstd", ""),
+    ] {
+        let fake = Fake { quick: Some(text.clone()), ..Fake::default() };
+        let server = Server::start(fake, |options| options.compression = compression).await;
+        let response = server.post("/api/query", "{}").header("Accept-Encoding", accept).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(header(&response, "content-type"), "application/json");
+        assert_eq!(header(&response, "content-encoding"), coding, "{compression:?} {accept}");
+        let announced: usize = header(&response, "content-length").parse().unwrap();
+        let body = response.bytes().await.unwrap();
+        assert_eq!(body.len(), announced);
+        let mut plain = Vec::new();
+        match coding {
+            "zstd" => plain = zstd::decode_all(&body[..]).unwrap(),
+            "gzip" => _ = io::copy(&mut flate2::read::GzDecoder::new(&body[..]), &mut plain).unwrap(),
+            _ => plain.extend_from_slice(&body),
+        }
+        assert!(plain == text, "{compression:?} {accept}");
+        // What is no request is told so, quick or not.
+        assert_eq!(read(server.post("/api/query", "{nonsense")).await.0, 400);
+    }
+}
+
 /// Half an answer in a body that ends well would be taken for a whole one.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_breaks_off_ends_badly() {

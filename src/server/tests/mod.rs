@@ -39,6 +39,7 @@ struct Fake {
     freed: Mutex<Option<(Vec<Vec<String>>, i64)>>,
     failure: Option<Failure>,
     answer: Option<Answer>,
+    quick: Option<Vec<u8>>,
 }
 
 impl Service for Fake {
@@ -70,7 +71,7 @@ impl Service for Fake {
         Ok(7)
     }
 
-    fn answer(&self, _: &query::Request, out: &mut dyn Write) -> io::Result<()> {
+    fn answer(&self, _: &query::Request, out: &mut dyn query::Sink) -> io::Result<()> {
         match &self.answer {
             Some(answer) => answer(out),
             None => out.write_all(b"{\"results\":[]}\n"),
@@ -87,6 +88,11 @@ impl Service for Fake {
             "b" => Some(vec![]),
             _ => None,
         }
+    }
+
+    fn answer_quickly(&self, _: &query::Request, has_time: &dyn Fn() -> bool) -> Option<Vec<u8>> {
+        let quick = self.quick.as_ref().filter(|_| has_time())?;
+        Some(quick.clone())
     }
 
     fn summary(&self, path: &[String]) -> Option<LevelSummary> {
