@@ -11,6 +11,7 @@ mod keys;
 mod lane;
 mod limits;
 mod memory;
+mod pieces;
 mod read;
 mod recent;
 mod retain;
