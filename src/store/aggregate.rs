@@ -16,17 +16,6 @@ pub(super) const AWAITED: usize = 5;
 /// Combines children over outputs that stand for `from + i · f`.
 pub(super) fn combine(
     children: &[SeriesView],
-    aggregation: Aggregation,
-    from_secs: i64,
-    frequency_secs: u32,
-    outputs: usize,
-) -> Vec<f64> {
-    combine_parts(children, from_secs, frequency_secs, outputs).answer(aggregation)
-}
-
-/// As [`combine`], with sums and counts apart.
-pub(super) fn combine_parts(
-    children: &[SeriesView],
     from_secs: i64,
     frequency_secs: u32,
     outputs: usize,

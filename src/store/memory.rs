@@ -57,6 +57,11 @@ impl Bytes {
         self.0[to as usize] += bytes;
     }
 
+    /// All of them.
+    pub(super) fn total(&self) -> usize {
+        self.0.iter().sum::<i64>().max(0) as usize
+    }
+
     /// Sets a count that is cheaper to compute anew than to keep.
     pub(super) fn set(&mut self, of: Use, bytes: usize) {
         self.0[of as usize] = bytes as i64;

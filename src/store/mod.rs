@@ -15,8 +15,11 @@ mod pieces;
 mod read;
 mod recent;
 mod retain;
+mod rolled;
 mod rollup;
+mod rollup_keep;
 mod rollup_read;
+mod rollup_seal;
 mod series;
 #[cfg(test)]
 mod short_ways;

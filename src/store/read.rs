@@ -4,11 +4,13 @@
 
 use crate::model::{Aggregation, ComponentId, EMPTY, Element, Metric, MetricId, SeriesId, is_empty};
 
-use super::aggregate::{combine, cut_awaited};
+use super::aggregate::{Combined, combine, cut_awaited};
 use super::host::Host;
 use super::host_data::HostData;
 use super::recent::combine_recent;
-use super::rollup_read::Rolled;
+use super::rollup::Family;
+use super::rollup_keep::Taken;
+use super::rollup_read::{Question, RolledRange};
 use super::slots::{centre_at, slot_at};
 use super::view::{SeriesView, output_at};
 
@@ -67,26 +69,23 @@ pub(super) fn read(
     from: i64,
     to: i64,
 ) -> Result<Answer, ReadError> {
-    let children = {
-        let data = host.data.read();
-        let found = find(&data, below, id, metric)?;
-        if found.len() > 1
-            && let Some(answer) = combine_recent(&data, &found, metric, from, to)
-        {
-            return Ok(answer);
-        }
-        let rolled = match below {
-            [] => Rolled::take(&data, &found, id, metric, from, to),
-            _ => None,
-        };
-        // Values are combined outside of the lock.
-        drop(data);
-        if let Some(answer) = rolled.and_then(|rolled| rolled.answer(metric)) {
-            return Ok(answer);
-        }
-        views(&host.data.read(), &found, metric, from, to)
-    };
-    answer(&children, metric, from, to)
+    let data = host.data.read();
+    let found = find(&data, below, id, metric)?;
+    if found.len() > 1
+        && let Some(answer) = combine_recent(&data, &found, metric, from, to)
+    {
+        return Ok(answer);
+    }
+    let family = if below.is_empty() { Family::Host } else { Family::Of(&found) };
+    let question = Question { children: &found, family, id, metric, asked: from, to };
+    let rolled = RolledRange::take(&data, &question);
+    // Values are decoded and combined outside of the lock.
+    drop(data);
+    if let Some(answer) = rolled.and_then(|rolled| rolled.answer(host, &question)) {
+        return Ok(answer);
+    }
+    let taken = Taken::of(&host.data.read(), &question);
+    answer_noting(taken.views(), metric, from, to, |from_secs, parts| taken.keep(host, &question, from_secs, parts))
 }
 
 /// The series that answer for a selector together.
@@ -97,7 +96,7 @@ pub(super) fn find(
     metric: &Metric,
 ) -> Result<Vec<SeriesId>, ReadError> {
     let mut found = Vec::new();
-    select(data, ComponentId::HOST, below, id, &mut found);
+    select(data, &Holders::of(data, id), ComponentId::HOST, below, &mut found);
     match (metric.aggregation, found.as_slice()) {
         (Aggregation::None, [_, _, ..]) => first_device(data, &found).ok_or(ReadError::InvalidAggregation),
         _ => Ok(found),
@@ -107,7 +106,7 @@ pub(super) fn find(
 /// The series that answer for a metric at the host's own level.
 pub(super) fn children(data: &HostData, id: MetricId) -> Vec<SeriesId> {
     let mut found = Vec::new();
-    collect(data, ComponentId::HOST, id, &mut found);
+    collect(data, &Holders::of(data, id), ComponentId::HOST, &mut found);
     found
 }
 
@@ -152,7 +151,20 @@ impl Outputs {
 }
 
 /// Combines series that were taken out of their host.
+#[cfg(test)]
 pub(super) fn answer(children: &[SeriesView], metric: &Metric, asked: i64, to: i64) -> Result<Answer, ReadError> {
+    answer_noting(children, metric, asked, to, |_, _| {})
+}
+
+/// Combines series that were taken out of their host; `note` learns the sums of several, and what the first one stands
+/// for.
+fn answer_noting(
+    children: &[SeriesView],
+    metric: &Metric,
+    asked: i64,
+    to: i64,
+    note: impl FnOnce(i64, &Combined),
+) -> Result<Answer, ReadError> {
     let frequency = i64::from(metric.frequency_secs);
     let first = children.iter().map(|child| child.first_secs).min().ok_or(ReadError::NotFound)?;
     let last = children.iter().map(|child| child.last_secs).max().ok_or(ReadError::NotFound)?;
@@ -167,7 +179,9 @@ pub(super) fn answer(children: &[SeriesView], metric: &Metric, asked: i64, to: i
             data
         }
         _ => {
-            let mut data = combine(children, metric.aggregation, from, metric.frequency_secs, count);
+            let parts = combine(children, from, metric.frequency_secs, count);
+            note(from, &parts);
+            let mut data = parts.answer(metric.aggregation);
             cut_awaited(&mut data, children.iter().map(|child| child.last_secs), from, metric.frequency_secs);
             data
         }
@@ -202,33 +216,48 @@ pub(super) fn whole_series(
     Some((start_secs, left_out as u64))
 }
 
+/// The series of one metric with their components, side by side: a look at a header is a miss of the cache, and a walk
+/// over the components of a host would look at each of them several times.
+struct Holders(Vec<(ComponentId, SeriesId)>);
+
+impl Holders {
+    fn of(data: &HostData, id: MetricId) -> Holders {
+        // Sorted by component, as the index is.
+        Holders(data.series.of_metric(id).iter().map(|&id| (data.series.get(id).component, id)).collect())
+    }
+
+    fn find(&self, component: ComponentId) -> Option<SeriesId> {
+        self.0.binary_search_by_key(&component, |holder| holder.0).ok().map(|at| self.0[at].1)
+    }
+}
+
 /// Collects the series that answer for a selector below a component.
-fn select(data: &HostData, at: ComponentId, below: &[Element], id: MetricId, found: &mut Vec<SeriesId>) {
-    let Some((element, rest)) = below.split_first() else { return collect(data, at, id, found) };
+fn select(data: &HostData, holders: &Holders, at: ComponentId, below: &[Element], found: &mut Vec<SeriesId>) {
+    let Some((element, rest)) = below.split_first() else { return collect(data, holders, at, found) };
     match element {
         Element::Name(name) => {
             if let Some(child) = data.components.child(at, name) {
-                select(data, child, rest, id, found);
+                select(data, holders, child, rest, found);
             }
         }
         Element::Group(names) => {
             for child in names.iter().filter_map(|name| data.components.child(at, name)) {
-                select(data, child, rest, id, found);
+                select(data, holders, child, rest, found);
             }
         }
         Element::Any => {
             for &child in data.components.children(at) {
-                select(data, child, rest, id, found);
+                select(data, holders, child, rest, found);
             }
         }
     }
 }
 
 /// The component's own series, or those of its children that hold the metric.
-fn collect(data: &HostData, at: ComponentId, id: MetricId, found: &mut Vec<SeriesId>) {
-    match data.series.find(at, id).filter(|&series| data.holds_visible(series)) {
+fn collect(data: &HostData, holders: &Holders, at: ComponentId, found: &mut Vec<SeriesId>) {
+    match holders.find(at).filter(|&series| data.holds_visible(series)) {
         Some(series) => found.push(series),
-        None => data.components.children(at).iter().for_each(|&child| collect(data, child, id, found)),
+        None => data.components.children(at).iter().for_each(|&child| collect(data, holders, child, found)),
     }
 }
 

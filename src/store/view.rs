@@ -71,19 +71,6 @@ impl SeriesView {
         })
     }
 
-    /// Sealed blocks alone, of one frequency.
-    pub(super) fn of_blocks(blocks: &[Block], horizon_secs: i64, from_secs: i64, to_secs: i64) -> SeriesView {
-        let runs = runs(blocks, from_secs, to_secs).to_vec();
-        SeriesView {
-            first_secs: runs.first().map_or(i64::MAX, Block::start_secs),
-            last_secs: runs.last().map_or(i64::MIN, Block::end_secs),
-            runs,
-            overlay: Vec::new(),
-            open: None,
-            horizon_secs,
-        }
-    }
-
     /// Fills outputs that stand for `from + i · f`; those without a value stay as they are.
     pub(super) fn fill(&self, from_secs: i64, frequency_secs: u32, out: &mut [f64]) {
         let mut previous: Option<(i64, usize)> = None;
