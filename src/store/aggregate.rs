@@ -14,12 +14,7 @@ use super::view::{SeriesView, output_at, signed_output_at};
 pub(super) const AWAITED: usize = 5;
 
 /// Combines children over outputs that stand for `from + i · f`.
-pub(super) fn combine(
-    children: &[SeriesView],
-    from_secs: i64,
-    frequency_secs: u32,
-    outputs: usize,
-) -> Combined {
+pub(super) fn combine(children: &[SeriesView], from_secs: i64, frequency_secs: u32, outputs: usize) -> Combined {
     // The slots before the range tell how long a hole has lasted when the range begins.
     let begin_secs = from_secs - AWAITED as i64 * i64::from(frequency_secs);
     let mut sums = Sums::new(outputs + AWAITED);

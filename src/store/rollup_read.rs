@@ -43,7 +43,9 @@ pub(super) struct RolledRange {
     horizon_secs: i64,
     /// The outputs at the end that the open rows answer.
     open: Vec<f64>,
+    /// Of each series; as far as it matters for the outputs of the open rows, where those answer.
     last_secs: Vec<i64>,
+    is_last_exact: bool,
     epoch: u64,
 }
 
@@ -58,9 +60,9 @@ impl RolledRange {
         let frequency_secs = metric.frequency_secs;
         let newest = rollup.runs.last().filter(|_| rollup.frequency_secs == frequency_secs)?;
         let extents = || {
-            children.iter().filter_map(|&id| {
-                Extent::of(data, id, data.components.horizon(data.series.get(id).component))
-            })
+            children
+                .iter()
+                .filter_map(|&id| Extent::of(data, id, data.components.horizon(data.series.get(id).component)))
         };
         let first_secs = rollup.first_secs(|| extents().map(|extent| extent.first_secs).min())?;
         // What lies behind the newest run is mostly in the open rows.
@@ -68,10 +70,9 @@ impl RolledRange {
         let rows = Rows::of(data, children, metric, open_secs, |secs| {
             newest.end_secs() == secs && newest.ends_with(AWAITED, children.len())
         });
-        let last_secs: Vec<i64> = match rows.as_ref().and_then(Rows::last_secs) {
-            Some(last) => last,
-            None => extents().map(|extent| extent.last_secs).collect(),
-        };
+        let last_of_rows = rows.as_ref().and_then(Rows::last_secs);
+        let is_last_exact = last_of_rows.is_none();
+        let last_secs = last_of_rows.unwrap_or_else(|| extents().map(|extent| extent.last_secs).collect());
         let newest_secs = last_secs.iter().copied().max()?;
         let Outputs { from_secs, count } = Outputs::of(first_secs, newest_secs, frequency_secs, asked, to).ok()??;
         let rolled = usize::try_from((open_secs - from_secs) / i64::from(frequency_secs)).unwrap_or(0);
@@ -82,10 +83,14 @@ impl RolledRange {
         };
         let end_secs = from_secs + count as i64 * i64::from(frequency_secs);
         let begin = rollup.runs.partition_point(|run| run.end_secs() <= from_secs).saturating_sub(1);
-        let runs = rollup.runs[begin..].iter().take_while(|run| run.start_secs() < end_secs + i64::from(frequency_secs)).cloned().collect();
+        let runs = rollup.runs[begin..]
+            .iter()
+            .take_while(|run| run.start_secs() < end_secs + i64::from(frequency_secs))
+            .cloned()
+            .collect();
         let horizon_secs = data.components.horizon(ComponentId::HOST);
         let epoch = data.rollups.epoch();
-        let rolled = RolledRange { from_secs, count, runs, horizon_secs, open, last_secs, epoch };
+        let rolled = RolledRange { from_secs, count, runs, horizon_secs, open, last_secs, is_last_exact, epoch };
         let answered: usize = rolled.pieces(frequency_secs)?.iter().map(|piece| piece.outputs.len()).sum();
         (2 * (answered + rolled.open.len()) >= count).then_some(rolled)
     }
@@ -116,8 +121,13 @@ impl RolledRange {
             taken.keep(host, &asked, asked.asked, &parts);
             values[gap].copy_from_slice(&parts.answer(metric.aggregation));
         }
+        if !self.is_last_exact && self.open.is_empty() && values.last().is_some_and(|&value| is_empty(value)) {
+            // Who is awaited here, only the general way can tell.
+            return None;
+        }
         cut_awaited(&mut values, self.last_secs.iter().copied(), self.from_secs, metric.frequency_secs);
-        if values.iter().all(|&value| is_empty(value)) {
+        let is_cut_too_far = values.len() <= open_from && values.last().is_some_and(|&value| is_empty(value));
+        if is_cut_too_far && !self.is_last_exact || values.iter().all(|&value| is_empty(value)) {
             // Whether this is a hole or no data at all is for the general way to say.
             return None;
         }
