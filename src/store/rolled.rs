@@ -200,7 +200,8 @@ mod tests {
         ) {
             let (mut sums, mut counts): (Vec<f64>, Vec<u32>) = slots.into_iter().unzip();
             if is_decimal {
-                sums.iter_mut().for_each(|sum| *sum = (0..7).fold(0.0, |all, _| all + sum.clamp(-1e6, 1e6).round() / 8e2));
+                let seventh = |sum: f64| sum.clamp(-1e6, 1e6).round() / 8e2;
+                sums.iter_mut().for_each(|sum| *sum = (0..7).fold(0.0, |all, _| all + seventh(*sum)));
             }
             if is_of_all {
                 counts.iter_mut().for_each(|count| *count = 7 * u32::from(*count == 7));

@@ -8,7 +8,7 @@
 //!
 //! Invariant: all that changes an answer for time before the open rows moves the epoch.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use crate::model::{EMPTY, MetricId, SeriesId};
 
@@ -23,6 +23,9 @@ pub(super) const CHILDREN_MIN: usize = 16;
 
 /// Roll-ups may take this part of a host's memory: 1 %.
 const MEMORY_PART: usize = 100;
+
+/// Roll-ups of one host. Each is gone on with when a window is sealed, under the host's lock.
+const ROLLUPS_MAX: usize = 64;
 
 /// A second that no series begins at.
 const UNKNOWN_SECS: i64 = i64::MIN;
@@ -60,6 +63,8 @@ pub(super) struct Rollup {
     /// When the first of the series begins, as a read found out; [`UNKNOWN_SECS`] since something changed. Written
     /// under the host's read lock, by whoever computes it: all find the same.
     first_secs: AtomicI64,
+    /// How many series there were then. Written behind `first_secs`, and read before it.
+    first_of: AtomicUsize,
     /// The number of the last read; 0 before the first.
     last_read: AtomicU64,
 }
@@ -70,16 +75,18 @@ impl Rollup {
         self.of.as_deref().map_or(Family::Host, Family::Of)
     }
 
-    /// When the first of the series begins: what was found out before, else by `find`.
-    pub(super) fn first_secs(&self, find: impl FnOnce() -> Option<i64>) -> Option<i64> {
-        match self.first_secs.load(Ordering::Relaxed) {
-            UNKNOWN_SECS => {
-                let found = find()?;
-                self.first_secs.store(found, Ordering::Relaxed);
-                Some(found)
+    /// When the first of so many series begins: what was found out before, else by `find`.
+    pub(super) fn first_secs(&self, series: usize, find: impl FnOnce() -> Option<i64>) -> Option<i64> {
+        if self.first_of.load(Ordering::Acquire) == series {
+            let known = self.first_secs.load(Ordering::Relaxed);
+            if known != UNKNOWN_SECS {
+                return Some(known);
             }
-            known => Some(known),
         }
+        let found = find()?;
+        self.first_secs.store(found, Ordering::Relaxed);
+        self.first_of.store(series, Ordering::Release);
+        Some(found)
     }
 
     /// Takes sums over; what is there of the same slots goes.
@@ -184,8 +191,15 @@ impl Rollups {
                 Family::Host => None,
                 Family::Of(series) => Some(series.into()),
             };
-            let (first_secs, last_read) = (AtomicI64::new(UNKNOWN_SECS), AtomicU64::new(0));
-            self.all.push(Rollup { metric, of, frequency_secs, runs: Vec::new(), first_secs, last_read });
+            self.all.push(Rollup {
+                metric,
+                of,
+                frequency_secs,
+                runs: Vec::new(),
+                first_secs: AtomicI64::new(UNKNOWN_SECS),
+                first_of: AtomicUsize::new(0),
+                last_read: AtomicU64::new(0),
+            });
             self.all.len() - 1
         });
         let rollup = &mut self.all[at];
@@ -197,7 +211,7 @@ impl Rollups {
         }
         runs.into_iter().for_each(|run| rollup.merge(run));
         let memory_max = self.memory_max(bytes);
-        while self.memory_bytes() > memory_max {
+        while self.memory_bytes() > memory_max || self.all.len() > ROLLUPS_MAX {
             let oldest = (0..self.all.len()).min_by_key(|&at| *self.all[at].last_read.get_mut());
             let Some(oldest) = oldest else { break };
             self.all.swap_remove(oldest);

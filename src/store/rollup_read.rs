@@ -64,7 +64,7 @@ impl RolledRange {
                 .iter()
                 .filter_map(|&id| Extent::of(data, id, data.components.horizon(data.series.get(id).component)))
         };
-        let first_secs = rollup.first_secs(|| extents().map(|extent| extent.first_secs).min())?;
+        let first_secs = rollup.first_secs(children.len(), || extents().map(|extent| extent.first_secs).min())?;
         // What lies behind the newest run is mostly in the open rows.
         let open_secs = behind(asked.max(first_secs), frequency_secs, newest.end_secs());
         let rows = Rows::of(data, children, metric, open_secs, |secs| {
