@@ -96,7 +96,7 @@ pub(super) fn find(
     metric: &Metric,
 ) -> Result<Vec<SeriesId>, ReadError> {
     let mut found = Vec::new();
-    select(data, &Holders::of(data, id), ComponentId::HOST, below, &mut found);
+    select(&mut Holders::of(data, id), ComponentId::HOST, below, &mut found);
     match (metric.aggregation, found.as_slice()) {
         (Aggregation::None, [_, _, ..]) => first_device(data, &found).ok_or(ReadError::InvalidAggregation),
         _ => Ok(found),
@@ -106,7 +106,7 @@ pub(super) fn find(
 /// The series that answer for a metric at the host's own level.
 pub(super) fn children(data: &HostData, id: MetricId) -> Vec<SeriesId> {
     let mut found = Vec::new();
-    collect(data, &Holders::of(data, id), ComponentId::HOST, &mut found);
+    collect(&mut Holders::of(data, id), ComponentId::HOST, &mut found);
     found
 }
 
@@ -216,48 +216,75 @@ pub(super) fn whole_series(
     Some((start_secs, left_out as u64))
 }
 
-/// The series of one metric with their components, side by side: a look at a header is a miss of the cache, and a walk
-/// over the components of a host would look at each of them several times.
-struct Holders(Vec<(ComponentId, SeriesId)>);
+/// Finds series of one metric by component. A look at a header is a miss of the cache, and each search takes several:
+/// who is to look at many components has all series of the metric laid side by side first.
+struct Holders<'d> {
+    data: &'d HostData,
+    id: MetricId,
+    /// Sorted by component, as the index is.
+    all: Option<Vec<(ComponentId, SeriesId)>>,
+}
 
-impl Holders {
-    fn of(data: &HostData, id: MetricId) -> Holders {
-        // Sorted by component, as the index is.
-        Holders(data.series.of_metric(id).iter().map(|&id| (data.series.get(id).component, id)).collect())
+/// With more components to look at, a search among all headers costs more than laying them out.
+const SEARCHES_MAX: usize = 8;
+
+impl<'d> Holders<'d> {
+    fn of(data: &'d HostData, id: MetricId) -> Self {
+        Holders { data, id, all: None }
+    }
+
+    /// So many searches will follow.
+    fn expect(&mut self, searches: usize) {
+        if searches > SEARCHES_MAX && self.all.is_none() {
+            let series = &self.data.series;
+            self.all = Some(series.of_metric(self.id).iter().map(|&id| (series.get(id).component, id)).collect());
+        }
     }
 
     fn find(&self, component: ComponentId) -> Option<SeriesId> {
-        self.0.binary_search_by_key(&component, |holder| holder.0).ok().map(|at| self.0[at].1)
+        match &self.all {
+            Some(all) => all.binary_search_by_key(&component, |holder| holder.0).ok().map(|at| all[at].1),
+            None => self.data.series.find(component, self.id),
+        }
     }
 }
 
 /// Collects the series that answer for a selector below a component.
-fn select(data: &HostData, holders: &Holders, at: ComponentId, below: &[Element], found: &mut Vec<SeriesId>) {
-    let Some((element, rest)) = below.split_first() else { return collect(data, holders, at, found) };
+fn select(holders: &mut Holders<'_>, at: ComponentId, below: &[Element], found: &mut Vec<SeriesId>) {
+    let Some((element, rest)) = below.split_first() else { return collect(holders, at, found) };
+    let data = holders.data;
+    let components = &data.components;
     match element {
         Element::Name(name) => {
-            if let Some(child) = data.components.child(at, name) {
-                select(data, holders, child, rest, found);
+            if let Some(child) = components.child(at, name) {
+                select(holders, child, rest, found);
             }
         }
         Element::Group(names) => {
-            for child in names.iter().filter_map(|name| data.components.child(at, name)) {
-                select(data, holders, child, rest, found);
+            holders.expect(names.len());
+            for child in names.iter().filter_map(|name| components.child(at, name)) {
+                select(holders, child, rest, found);
             }
         }
         Element::Any => {
-            for &child in data.components.children(at) {
-                select(data, holders, child, rest, found);
+            holders.expect(components.children(at).len());
+            for &child in components.children(at) {
+                select(holders, child, rest, found);
             }
         }
     }
 }
 
 /// The component's own series, or those of its children that hold the metric.
-fn collect(data: &HostData, holders: &Holders, at: ComponentId, found: &mut Vec<SeriesId>) {
+fn collect(holders: &mut Holders<'_>, at: ComponentId, found: &mut Vec<SeriesId>) {
+    let data = holders.data;
     match holders.find(at).filter(|&series| data.holds_visible(series)) {
         Some(series) => found.push(series),
-        None => data.components.children(at).iter().for_each(|&child| collect(data, holders, child, found)),
+        None => {
+            let children = data.components.children(at);
+            holders.expect(children.len());
+            children.iter().for_each(|&child| collect(holders, child, found));
+        }
     }
 }
 

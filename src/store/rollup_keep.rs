@@ -35,7 +35,10 @@ pub(super) struct Taken {
 impl Taken {
     /// Takes the series of a question.
     pub(super) fn of(data: &HostData, question: &Question<'_>) -> Taken {
-        let lanes = data.series.of_metric(question.id).iter().map(|&id| data.series.get(id).lane);
+        // Sums of few are not kept.
+        let is_kept = question.children.len() >= CHILDREN_MIN;
+        let series = if is_kept { data.series.of_metric(question.id) } else { &[] };
+        let lanes = series.iter().map(|&id| data.series.get(id).lane);
         let open = lanes.filter_map(|lane| Some(data.lanes.get(lane as usize)?.as_ref()?.start_secs));
         Taken {
             open_secs: open.min().unwrap_or(SECS_MAX),
