@@ -123,10 +123,13 @@ impl Mapping {
         let pairs = out.iter_mut().zip(numbers);
         match self {
             Mapping::Decimal(0) => pairs.for_each(|(out, number)| *out = to_float(*number)),
-            Mapping::Decimal(decimals) => {
-                let divisor = power_of_ten(decimals);
-                pairs.for_each(|(out, number)| *out = to_float(*number) / divisor);
-            }
+            Mapping::Decimal(decimals) => match Tenths::of(decimals).filter(|_| are_small(numbers)) {
+                Some(tenths) => pairs.for_each(|(out, number)| *out = tenths.scale(to_float(*number))),
+                None => {
+                    let divisor = power_of_ten(decimals);
+                    pairs.for_each(|(out, number)| *out = to_float(*number) / divisor);
+                }
+            },
             Mapping::Reciprocal(digits) => {
                 let dividend = power_of_ten(digits);
                 pairs.for_each(|(out, number)| *out = dividend / to_float(*number));
@@ -181,6 +184,60 @@ fn round(value: f64) -> i64 {
 #[inline(always)]
 fn to_float(number: i64) -> f64 {
     f64::from_bits((number as u64).wrapping_add(ROUNDER.to_bits())) - ROUNDER
+}
+
+/// Numbers in `[-SMALL, SMALL)` are small.
+const SMALL: u64 = 1 << 26;
+
+/// Whether all numbers are small.
+#[inline(always)]
+fn are_small(numbers: &[i64]) -> bool {
+    numbers.iter().fold(0, |all, number| all | (*number as u64).wrapping_add(SMALL)) < 2 * SMALL
+}
+
+/// `10⁻ᵏ` in two parts, for a division that costs two multiplications: divisions take most of the time of decoding.
+///
+/// `high` has 26 bits, so its product with a small number is exact; `low` is the rest, off by a factor of at most
+/// `1 ± 2⁻⁵³`. With the rounding of the second product, what is rounded at last is `n / 10ᵏ` off by less than `2⁻⁷⁷` of
+/// it. Half way between two floats lies an odd multiple `m < 2⁵⁴` of a power of two, and no quotient that is not one
+/// itself comes nearer to it than by `2⁻⁵⁴ / 10ᵏ` of it: more, for `k` up to 6. A small number is no product of such
+/// an `m`. So the rounded sum is the rounded quotient.
+#[derive(Debug, Clone, Copy)]
+struct Tenths {
+    high: f64,
+    low: f64,
+}
+
+impl Tenths {
+    /// The most decimals for which the proof holds.
+    const DECIMALS_MAX: u32 = 6;
+
+    const fn new(power: f64) -> Tenths {
+        let high = f64::from_bits((1.0 / power).to_bits() >> 27 << 27);
+        // Exact: both have few bits, and the product lies beside 1.
+        let rest = 1.0 - high * power;
+        Tenths { high, low: rest / power }
+    }
+
+    #[inline(always)]
+    fn of(decimals: u32) -> Option<Tenths> {
+        const ALL: [Tenths; Tenths::DECIMALS_MAX as usize + 1] = [
+            Tenths::new(1e0),
+            Tenths::new(1e1),
+            Tenths::new(1e2),
+            Tenths::new(1e3),
+            Tenths::new(1e4),
+            Tenths::new(1e5),
+            Tenths::new(1e6),
+        ];
+        ALL.get(decimals as usize).copied()
+    }
+
+    /// A small whole number divided by the power of ten, correctly rounded.
+    #[inline(always)]
+    fn scale(self, number: f64) -> f64 {
+        number * self.high + number * self.low
+    }
 }
 
 /// Rounds to 15 significant digits for magnitudes in `[10⁻², 10³)`; outside, the result means nothing (and so is never
@@ -238,9 +295,36 @@ mod tests {
         }
 
         #[test]
+        fn small_numbers_are_divided_exactly(numbers in prop::collection::vec(-(1i64 << 26)..1 << 26, 64)) {
+            prop_assert!(are_small(&numbers));
+            for decimals in 1..=Tenths::DECIMALS_MAX {
+                let mut out = [0.0; 64];
+                Mapping::Decimal(decimals).unmap(&numbers, &mut out);
+                for (number, out) in numbers.iter().zip(out) {
+                    prop_assert_eq!(out.to_bits(), (*number as f64 / power_of_ten(decimals)).to_bits(), "{}", number);
+                }
+            }
+        }
+
+        #[test]
         fn the_bit_mapping_of_values_holds_for_all_of_them(bits in prop::collection::vec(any::<u64>(), 1..20)) {
             let values: Vec<f64> = bits.iter().map(|bits| f64::from_bits(*bits)).collect();
             prop_assert!(Mapping::bits_of(&values).map(&values).1.is_empty());
+        }
+    }
+
+    #[test]
+    fn every_small_number_is_divided_exactly_at_the_edges() {
+        let small = SMALL as i64;
+        assert!(are_small(&[-small, small - 1]));
+        assert!(!are_small(&[0, small]) && !are_small(&[-small - 1]) && !are_small(&[i64::MIN]));
+        // All numbers of up to 16 bits, and as many at either end.
+        for decimals in 0..=Tenths::DECIMALS_MAX {
+            let tenths = Tenths::of(decimals).unwrap();
+            for number in (-65_536..65_536).chain(-small..-small + 65_536).chain(small - 65_536..small) {
+                let exact = number as f64 / power_of_ten(decimals);
+                assert_eq!(tenths.scale(number as f64).to_bits(), exact.to_bits(), "{number} / 10^{decimals}");
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::codec::Codec;
 use super::error::BlockError;
-use super::header::Header;
+use super::header::{HEADER_BYTES, Header};
 use super::mask::{Fill, Form, Mask, SCRATCH, Scratch};
 use super::reader::Reader;
 use super::sealer;
@@ -77,6 +77,21 @@ impl Block {
     /// The number of slots that hold a value.
     pub fn filled(&self) -> usize {
         View::read(&self.0, &mut [SCRATCH; 2]).map_or(0, |view| view.empties.count())
+    }
+
+    /// Whether every slot holds a value.
+    pub fn is_full(&self) -> bool {
+        self.header().flags & flag::EMPTIES == 0
+    }
+
+    /// The value of all slots, if every slot holds one and all are equal bit by bit; a block can be of equal values and
+    /// not say so.
+    pub fn constant(&self) -> Option<f64> {
+        let header = self.header();
+        // Without masks, the value is all that follows the header.
+        let is_plain = header.codec == super::codec::id::CONSTANT && header.flags == 0;
+        let bytes = self.0.get(HEADER_BYTES..)?.first_chunk().filter(|_| is_plain)?;
+        Some(f64::from_le_bytes(*bytes))
     }
 
     /// Writes the values of the slots `range` to `out`, [`EMPTY`] where there is none.

@@ -74,7 +74,7 @@ impl Cut {
     /// batch's text in the processor's cache.
     fn usual(threads: usize) -> Cut {
         let spread = Spread { threads, batch_len_max: 64, batch_weight: 1 << 14 };
-        Cut { serial_entries_max: 256, serial_slots_max: 1 << 18, spread }
+        Cut { serial_entries_max: 256, serial_slots_max: 1 << 16, spread }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::model::{ComponentId, HostImage, MetricTable, Sample, SeriesId};
+use crate::model::{ComponentId, HostImage, MetricId, MetricTable, Sample, SeriesId};
 
 use super::archived::ArchivedRows;
 use super::depart::{Departing, Stamp};
@@ -14,6 +14,8 @@ use super::keys::KeyCache;
 use super::lane::Lane;
 use super::limits::{LimitReached, Limits};
 use super::memory::{Bytes, SharedBytes, Use};
+use super::rolled::Rolled;
+use super::rollup::Family;
 use super::view::SeriesView;
 
 /// A host of a cluster.
@@ -145,6 +147,16 @@ impl Host {
         self.horizon_moves.fetch_add(1, Ordering::Relaxed);
         self.publish(&mut data);
         dropped
+    }
+
+    /// Keeps roll-ups that were made of what the host held at an epoch; drops them if that is over.
+    pub(super) fn keep_rolled(&self, metric: MetricId, family: Family<'_>, runs: Vec<Rolled>, epoch: u64) {
+        let mut data = self.data.write();
+        let HostData { rollups, bytes, .. } = &mut *data;
+        if rollups.epoch() == epoch {
+            rollups.keep(metric, family, runs, bytes);
+        }
+        self.publish(&mut data);
     }
 
     /// Whether a path of joined names leads anywhere.

@@ -62,6 +62,11 @@ impl Bytes {
         self.freed += bytes.min(0).unsigned_abs();
     }
 
+    /// All of them.
+    pub(super) fn total(&self) -> usize {
+        self.by_use.iter().sum::<i64>().max(0) as usize
+    }
+
     /// Sets a count that is cheaper to compute anew than to keep.
     pub(super) fn set(&mut self, of: Use, bytes: usize) {
         let before = std::mem::replace(&mut self.by_use[of as usize], bytes as i64);

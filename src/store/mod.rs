@@ -11,11 +11,15 @@ mod keys;
 mod lane;
 mod limits;
 mod memory;
+mod pieces;
 mod read;
 mod recent;
 mod retain;
+mod rolled;
 mod rollup;
+mod rollup_keep;
 mod rollup_read;
+mod rollup_seal;
 mod series;
 #[cfg(test)]
 mod short_ways;

@@ -4,11 +4,13 @@
 
 use crate::model::{Aggregation, ComponentId, EMPTY, Element, Metric, MetricId, SeriesId, is_empty};
 
-use super::aggregate::{combine, cut_awaited};
+use super::aggregate::{Combined, combine, cut_awaited};
 use super::host::Host;
 use super::host_data::HostData;
 use super::recent::combine_recent;
-use super::rollup_read::Rolled;
+use super::rollup::Family;
+use super::rollup_keep::Taken;
+use super::rollup_read::{Question, RolledRange};
 use super::slots::{centre_at, slot_at};
 use super::view::{SeriesView, output_at};
 
@@ -68,26 +70,25 @@ pub(super) fn read(
     to: i64,
     spare: Vec<f64>,
 ) -> Result<Answer, ReadError> {
-    let children = {
-        let data = host.data.read();
-        let found = find(&data, below, id, metric)?;
-        if found.len() > 1
-            && let Some(answer) = combine_recent(&data, &found, metric, from, to)
-        {
-            return Ok(answer);
-        }
-        let rolled = match below {
-            [] => Rolled::take(&data, &found, id, metric, from, to),
-            _ => None,
-        };
-        // Values are combined outside of the lock.
-        drop(data);
-        if let Some(answer) = rolled.and_then(|rolled| rolled.answer(metric)) {
-            return Ok(answer);
-        }
-        views(&host.data.read(), &found, metric, from, to)
-    };
-    answer_into(&children, metric, from, to, spare)
+    let data = host.data.read();
+    let found = find(&data, below, id, metric)?;
+    if found.len() > 1
+        && let Some(answer) = combine_recent(&data, &found, metric, from, to)
+    {
+        return Ok(answer);
+    }
+    let family = if below.is_empty() { Family::Host } else { Family::Of(&found) };
+    let question = Question { children: &found, family, id, metric, asked: from, to };
+    let rolled = RolledRange::take(&data, &question);
+    // Values are decoded and combined outside of the lock.
+    drop(data);
+    if let Some(answer) = rolled.and_then(|rolled| rolled.answer(host, &question)) {
+        return Ok(answer);
+    }
+    let taken = Taken::of(&host.data.read(), &question);
+    answer_noting(taken.views(), metric, from, to, spare, |from_secs, parts| {
+        taken.keep(host, &question, from_secs, parts)
+    })
 }
 
 /// The series that answer for a selector together.
@@ -98,7 +99,7 @@ pub(super) fn find(
     metric: &Metric,
 ) -> Result<Vec<SeriesId>, ReadError> {
     let mut found = Vec::new();
-    select(data, ComponentId::HOST, below, id, &mut found);
+    select(&mut Holders::of(data, id), ComponentId::HOST, below, &mut found);
     match (metric.aggregation, found.as_slice()) {
         (Aggregation::None, [_, _, ..]) => first_device(data, &found).ok_or(ReadError::InvalidAggregation),
         _ => Ok(found),
@@ -108,7 +109,7 @@ pub(super) fn find(
 /// The series that answer for a metric at the host's own level.
 pub(super) fn children(data: &HostData, id: MetricId) -> Vec<SeriesId> {
     let mut found = Vec::new();
-    collect(data, ComponentId::HOST, id, &mut found);
+    collect(&mut Holders::of(data, id), ComponentId::HOST, &mut found);
     found
 }
 
@@ -155,16 +156,18 @@ impl Outputs {
 /// Combines series that were taken out of their host.
 #[cfg(test)]
 pub(super) fn answer(children: &[SeriesView], metric: &Metric, asked: i64, to: i64) -> Result<Answer, ReadError> {
-    answer_into(children, metric, asked, to, Vec::new())
+    answer_noting(children, metric, asked, to, Vec::new(), |_, _| {})
 }
 
-/// Combines series that were taken out of their host; one alone in the room of `spare`.
-fn answer_into(
+/// Combines series that were taken out of their host, one alone in the room of `spare`; `note` learns the sums of
+/// several, and what the first one stands for.
+fn answer_noting(
     children: &[SeriesView],
     metric: &Metric,
     asked: i64,
     to: i64,
     spare: Vec<f64>,
+    note: impl FnOnce(i64, &Combined),
 ) -> Result<Answer, ReadError> {
     let frequency = i64::from(metric.frequency_secs);
     let first = children.iter().map(|child| child.first_secs).min().ok_or(ReadError::NotFound)?;
@@ -182,7 +185,9 @@ fn answer_into(
             data
         }
         _ => {
-            let mut data = combine(children, metric.aggregation, from, metric.frequency_secs, count);
+            let parts = combine(children, from, metric.frequency_secs, count);
+            note(from, &parts);
+            let mut data = parts.answer(metric.aggregation);
             cut_awaited(&mut data, children.iter().map(|child| child.last_secs), from, metric.frequency_secs);
             data
         }
@@ -217,33 +222,75 @@ pub(super) fn whole_series(
     Some((start_secs, left_out as u64))
 }
 
+/// Finds series of one metric by component. A look at a header is a miss of the cache, and each search takes several:
+/// who is to look at many components has all series of the metric laid side by side first.
+struct Holders<'d> {
+    data: &'d HostData,
+    id: MetricId,
+    /// Sorted by component, as the index is.
+    all: Option<Vec<(ComponentId, SeriesId)>>,
+}
+
+/// With more components to look at, a search among all headers costs more than laying them out.
+const SEARCHES_MAX: usize = 8;
+
+impl<'d> Holders<'d> {
+    fn of(data: &'d HostData, id: MetricId) -> Self {
+        Holders { data, id, all: None }
+    }
+
+    /// So many searches will follow.
+    fn expect(&mut self, searches: usize) {
+        if searches > SEARCHES_MAX && self.all.is_none() {
+            let series = &self.data.series;
+            self.all = Some(series.of_metric(self.id).iter().map(|&id| (series.get(id).component, id)).collect());
+        }
+    }
+
+    fn find(&self, component: ComponentId) -> Option<SeriesId> {
+        match &self.all {
+            Some(all) => all.binary_search_by_key(&component, |holder| holder.0).ok().map(|at| all[at].1),
+            None => self.data.series.find(component, self.id),
+        }
+    }
+}
+
 /// Collects the series that answer for a selector below a component.
-fn select(data: &HostData, at: ComponentId, below: &[Element], id: MetricId, found: &mut Vec<SeriesId>) {
-    let Some((element, rest)) = below.split_first() else { return collect(data, at, id, found) };
+fn select(holders: &mut Holders<'_>, at: ComponentId, below: &[Element], found: &mut Vec<SeriesId>) {
+    let Some((element, rest)) = below.split_first() else { return collect(holders, at, found) };
+    let data = holders.data;
+    let components = &data.components;
     match element {
         Element::Name(name) => {
-            if let Some(child) = data.components.child(at, name) {
-                select(data, child, rest, id, found);
+            if let Some(child) = components.child(at, name) {
+                select(holders, child, rest, found);
             }
         }
         Element::Group(names) => {
-            for child in names.iter().filter_map(|name| data.components.child(at, name)) {
-                select(data, child, rest, id, found);
+            holders.expect(names.len());
+            for child in names.iter().filter_map(|name| components.child(at, name)) {
+                select(holders, child, rest, found);
             }
         }
         Element::Any => {
-            for &child in data.components.children(at) {
-                select(data, child, rest, id, found);
+            holders.expect(components.children(at).len());
+            for &child in components.children(at) {
+                select(holders, child, rest, found);
             }
         }
     }
 }
 
 /// The component's own series, or those of its children that hold the metric.
-fn collect(data: &HostData, at: ComponentId, id: MetricId, found: &mut Vec<SeriesId>) {
-    match data.series.find(at, id).filter(|&series| data.holds_visible(series)) {
+fn collect(holders: &mut Holders<'_>, at: ComponentId, found: &mut Vec<SeriesId>) {
+    let data = holders.data;
+    match holders.find(at).filter(|&series| data.holds_visible(series)) {
         Some(series) => found.push(series),
-        None => data.components.children(at).iter().for_each(|&child| collect(data, child, id, found)),
+        None => {
+            let children = data.components.children(at);
+            holders.expect(children.len());
+            children.iter().for_each(|&child| collect(holders, child, found));
+        }
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn combine_recent(
     to: i64,
 ) -> Option<Answer> {
     let frequency = i64::from(metric.frequency_secs);
-    let rows = Rows::of(data, children, metric, asked).filter(|_| asked < to)?;
+    let rows = Rows::of(data, children, metric, asked, |_| false).filter(|_| asked < to)?;
     let last = rows.last();
     // The slots of an output are those of the rows: output `i` takes row `asked_row + i`.
     let newest = last.iter().copied().max()?;
@@ -73,13 +73,20 @@ pub(super) struct Rows<'d> {
     columns: Vec<u32>,
     /// The row of the first output; negative when it lies before the window.
     asked_row: i64,
-    /// Child by child.
+    /// Child by child; nothing when all are known to be filled.
     before: Vec<f64>,
 }
 
 impl<'d> Rows<'d> {
-    /// The columns of these series, if rows from `asked` on can be combined as they lie.
-    pub(super) fn of(data: &'d HostData, children: &[SeriesId], metric: &Metric, asked: i64) -> Option<Rows<'d>> {
+    /// The columns of these series, if rows from `asked` on can be combined as they lie. `is_filled_to` knows whether
+    /// all children have filled the slots before a second that it is given, as many as a child is awaited.
+    pub(super) fn of(
+        data: &'d HostData,
+        children: &[SeriesId],
+        metric: &Metric,
+        asked: i64,
+        is_filled_to: impl FnOnce(i64) -> bool,
+    ) -> Option<Rows<'d>> {
         let place = data.series.get(*children.first()?).lane;
         let lane = data.lanes.get(place as usize)?.as_ref()?;
         let window_secs = WINDOW as i64 * i64::from(lane.frequency_secs);
@@ -99,7 +106,18 @@ impl<'d> Rows<'d> {
             }
             columns.push(series.column);
         }
-        Some(Rows { lane, columns, asked_row, before: before_window(data, lane, children, asked_row)? })
+        let before = match asked_row == 0 && is_filled_to(lane.start_secs) {
+            true => Vec::new(),
+            false => before_window(data, lane, children, asked_row)?,
+        };
+        Some(Rows { lane, columns, asked_row, before })
+    }
+
+    /// The centre of the last row of each child that holds a value, as far as it matters for the rows from the asked
+    /// one on; `None` when all ended before the window.
+    pub(super) fn last_secs(&self) -> Option<Vec<i64>> {
+        let last = self.last();
+        last.iter().any(|&row| row >= 0).then(|| last.into_iter().map(|row| self.lane.centre(row)).collect())
     }
 
     /// The last row of each child that holds a value: −1 for a sealed one.
@@ -133,7 +151,10 @@ impl<'d> Rows<'d> {
         let per_child = self.before.len() / self.columns.len();
         let mut missing = vec![0u8; self.columns.len()];
         let mut values = Vec::with_capacity(outputs);
-        for row in asked_row - AWAITED as i64..asked_row + outputs as i64 {
+        let first_row = asked_row - AWAITED as i64;
+        // Rows before the window that are known to be filled.
+        let first_row = if per_child == 0 { first_row.max(0) } else { first_row };
+        for row in first_row..asked_row + outputs as i64 {
             let (mut sum, mut contributors, mut incomplete) = (0.0, 0u32, false);
             let mut add = |missing: &mut u8, value: f64| {
                 if is_empty(value) {

@@ -1,188 +1,277 @@
-//! Roll-ups: what all series of a metric below a host answer together, sealed window by window.
+//! Roll-ups: what many series of a metric answer together, kept sealed.
 //!
 //! A sum over the hardware threads of a node reads 128 series; its roll-up is one. A roll-up holds exactly what the
-//! general way would answer for a slot, and only for slots that every child of the metric has filled, so no rule of
-//! holes applies to them. What may change such a slot later drops its block: a late sample, a series that begins in
-//! the past or above another, a horizon of a component, a changed aggregation. Reads go the general way for what is
-//! missing.
+//! general way would answer for a slot, as a sum and the number of series in it, and only for slots that no open row
+//! has a say in. What may change such a slot later drops its run: a late sample, a series that begins in the past or
+//! above another, a horizon of a component. Reads go the general way for what is missing, and what they find there is
+//! kept: so roll-ups come back by themselves after a start, after late samples and after they had to make room.
+//!
+//! Invariant: all that changes an answer for time before the open rows moves the epoch.
 
-use crate::model::{Aggregation, ComponentId, EMPTY, MetricId, MetricTable, SeriesId, is_empty};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+
+use crate::model::{EMPTY, MetricId, SeriesId};
 
 use super::aggregate::AWAITED;
 use super::host_data::HostData;
-use super::lane::Lane;
 use super::memory::{Bytes, Use};
-use super::read;
-use super::series::Series;
-use super::slots::{WINDOW, phase};
+use super::rolled::Rolled;
+use super::slots::{GROUP, WINDOW, phase, window_start};
 
-/// Metrics with fewer series below a host are combined quickly enough, and their roll-ups would cost too much memory.
+/// Fewer series are combined quickly enough, and their roll-ups would cost too much memory.
 pub(super) const CHILDREN_MIN: usize = 16;
 
-/// The roll-ups of a host, at its own level.
-#[derive(Debug, Default)]
-pub(super) struct Rollups(Vec<Rollup>);
+/// Roll-ups may take this part of a host's memory: 1 %.
+const MEMORY_PART: usize = 100;
 
+/// Roll-ups of one host. Each is gone on with when a window is sealed, under the host's lock.
+const ROLLUPS_MAX: usize = 64;
+
+/// A second that no series begins at.
+const UNKNOWN_SECS: i64 = i64::MIN;
+
+/// The series that are rolled up together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family<'f> {
+    /// All that answer at the host's own level, whichever they are.
+    Host,
+    /// These in this order: the hardware threads of a socket, for instance.
+    Of(&'f [SeriesId]),
+}
+
+/// The roll-ups of a host.
 #[derive(Debug)]
-struct Rollup {
-    metric: MetricId,
-    aggregation: Aggregation,
-    /// Its blocks alone are used: it has neither lane nor late samples.
-    series: Series,
+pub(super) struct Rollups {
+    all: Vec<Rollup>,
+    /// They may take one part in so many of what the host takes.
+    pub(super) memory_part: usize,
+    /// Moves with all that may change what was answered for time before the open rows.
+    epoch: u64,
+    /// Counts reads, to tell what was read longer ago.
+    reads: AtomicU64,
+}
+
+/// One roll-up.
+#[derive(Debug)]
+pub(super) struct Rollup {
+    pub(super) metric: MetricId,
+    /// `None` for all that answer at the host's own level.
+    of: Option<Box<[SeriesId]>>,
+    pub(super) frequency_secs: u32,
+    /// Sorted by start; those of one phase do not overlap.
+    pub(super) runs: Vec<Rolled>,
+    /// When the first of the series begins, as a read found out; [`UNKNOWN_SECS`] since something changed. Written
+    /// under the host's read lock, by whoever computes it: all find the same.
+    first_secs: AtomicI64,
+    /// How many series there were then. Written behind `first_secs`, and read before it.
+    first_of: AtomicUsize,
+    /// The number of the last read; 0 before the first.
+    last_read: AtomicU64,
+}
+
+impl Rollup {
+    /// The series, where they are listed.
+    pub(super) fn family(&self) -> Family<'_> {
+        self.of.as_deref().map_or(Family::Host, Family::Of)
+    }
+
+    /// When the first of so many series begins: what was found out before, else by `find`.
+    pub(super) fn first_secs(&self, series: usize, find: impl FnOnce() -> Option<i64>) -> Option<i64> {
+        if self.first_of.load(Ordering::Acquire) == series {
+            let known = self.first_secs.load(Ordering::Relaxed);
+            if known != UNKNOWN_SECS {
+                return Some(known);
+            }
+        }
+        let found = find()?;
+        self.first_secs.store(found, Ordering::Relaxed);
+        self.first_of.store(series, Ordering::Release);
+        Some(found)
+    }
+
+    /// Takes sums over; what is there of the same slots goes.
+    fn merge(&mut self, run: Rolled) {
+        let frequency = self.frequency_secs;
+        let group_secs = window_start(run.start_secs(), frequency, GROUP);
+        let is_of_group = |other: &Rolled| {
+            phase(other.start_secs(), frequency) == phase(group_secs, frequency)
+                && window_start(other.start_secs(), frequency, GROUP) == group_secs
+        };
+        let end_secs = group_secs + GROUP as i64 * i64::from(frequency);
+        let completes = run.end_secs() >= end_secs;
+        let is_crowded = self.runs.iter().filter(|other| is_of_group(other)).count() >= GROUP / WINDOW;
+        let overlaps = self.runs.iter().any(|other| {
+            is_of_group(other) && other.start_secs() < run.end_secs() && run.start_secs() < other.end_secs()
+        });
+        // A group whose windows come one after the other becomes one run at its end, as those of its series do.
+        let run = match completes || overlaps || is_crowded {
+            true => {
+                let (mut sums, mut counts) = (vec![EMPTY; GROUP], vec![0; GROUP]);
+                let mut put = |run: &Rolled| {
+                    let begin = ((run.start_secs() - group_secs) / i64::from(frequency)) as usize;
+                    let mut of_run = (vec![EMPTY; run.len()], vec![0; run.len()]);
+                    run.decode(0..run.len(), &mut of_run.0, &mut of_run.1);
+                    for (at, (sum, count)) in of_run.0.into_iter().zip(of_run.1).enumerate().filter(|(_, s)| s.1 > 0) {
+                        (sums[begin + at], counts[begin + at]) = (sum, count);
+                    }
+                };
+                self.runs.iter().filter(|other| is_of_group(other)).for_each(&mut put);
+                put(&run);
+                self.runs.retain(|other| !is_of_group(other));
+                Rolled::seal(group_secs, frequency, &sums, &counts)
+            }
+            false => Some(run),
+        };
+        if let Some(run) = run {
+            let at = self.runs.partition_point(|other| other.start_secs() <= run.start_secs());
+            if self.runs.len() == self.runs.capacity() {
+                self.runs.reserve_exact(2 + self.runs.len() / 4);
+            }
+            self.runs.insert(at, run);
+        }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.runs.iter().map(Rolled::memory_bytes).sum::<usize>()
+            + self.runs.capacity() * size_of::<Rolled>()
+            + self.of.as_deref().map_or(0, size_of_val)
+    }
+}
+
+impl Default for Rollups {
+    fn default() -> Self {
+        Rollups { all: Vec::new(), memory_part: MEMORY_PART, epoch: 0, reads: AtomicU64::new(0) }
+    }
 }
 
 impl Rollups {
-    /// The roll-up of a metric with this aggregation.
-    pub(super) fn find(&self, metric: MetricId, aggregation: Aggregation) -> Option<&Series> {
-        let found = self.0.iter().find(|rollup| rollup.metric == metric && rollup.aggregation == aggregation)?;
-        Some(&found.series)
+    /// The roll-up of a metric and family.
+    pub(super) fn find(&self, metric: MetricId, family: Family<'_>) -> Option<&Rollup> {
+        self.all.iter().find(|rollup| rollup.metric == metric && rollup.family() == family)
     }
 
-    /// Adds a window; a roll-up with another aggregation ends.
-    fn append(&mut self, metric: MetricId, aggregation: Aggregation, lane: &Lane, window: &[f64], bytes: &mut Bytes) {
-        let at = match self.0.iter().position(|rollup| rollup.metric == metric) {
-            Some(at) => at,
-            None => {
-                let series = Series::new(ComponentId::HOST, metric);
-                self.0.push(Rollup { metric, aggregation, series });
-                self.0.len() - 1
-            }
-        };
-        let rollup = &mut self.0[at];
-        if rollup.aggregation != aggregation {
-            rollup.series.blocks.clear();
-            rollup.aggregation = aggregation;
+    /// As [`find`](Self::find), for a read: what was read longest ago makes room for others.
+    pub(super) fn read(&self, metric: MetricId, family: Family<'_>) -> Option<&Rollup> {
+        let rollup = self.find(metric, family)?;
+        rollup.last_read.store(self.reads.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        Some(rollup)
+    }
+
+    /// What was answered for time before the open rows at another epoch may be wrong by now.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The families of a metric that are rolled up.
+    pub(super) fn families(&self, metric: MetricId) -> impl Iterator<Item = Option<Box<[SeriesId]>>> {
+        self.all.iter().filter(move |rollup| rollup.metric == metric).map(|rollup| rollup.of.clone())
+    }
+
+    /// Adds runs that nobody asked for yet: only while there is room.
+    pub(super) fn append(&mut self, metric: MetricId, family: Family<'_>, run: Rolled, bytes: &mut Bytes) {
+        let is_new = self.find(metric, family).is_none();
+        // Who had to make room does not come back to throw out the next one.
+        if is_new && self.memory_bytes() * 2 > self.memory_max(bytes) {
+            return;
         }
-        // What the blocks take is counted below, as a whole.
-        rollup.series.append(lane.start_secs, lane.frequency_secs, window, &mut Bytes::default());
+        self.merge(metric, family, vec![run], 0, bytes);
+    }
+
+    /// Adds what a read has found.
+    pub(super) fn keep(&mut self, metric: MetricId, family: Family<'_>, runs: Vec<Rolled>, bytes: &mut Bytes) {
+        let read = self.reads.fetch_add(1, Ordering::Relaxed) + 1;
+        self.merge(metric, family, runs, read, bytes);
+    }
+
+    fn merge(&mut self, metric: MetricId, family: Family<'_>, runs: Vec<Rolled>, read: u64, bytes: &mut Bytes) {
+        let Some(frequency_secs) = runs.first().map(Rolled::frequency_secs) else { return };
+        let at = self.all.iter().position(|rollup| rollup.metric == metric && rollup.family() == family);
+        let at = at.unwrap_or_else(|| {
+            let of = match family {
+                Family::Host => None,
+                Family::Of(series) => Some(series.into()),
+            };
+            self.all.push(Rollup {
+                metric,
+                of,
+                frequency_secs,
+                runs: Vec::new(),
+                first_secs: AtomicI64::new(UNKNOWN_SECS),
+                first_of: AtomicUsize::new(0),
+                last_read: AtomicU64::new(0),
+            });
+            self.all.len() - 1
+        });
+        let rollup = &mut self.all[at];
+        let last_read = rollup.last_read.get_mut();
+        *last_read = read.max(*last_read);
+        if rollup.frequency_secs != frequency_secs {
+            rollup.runs.clear();
+            rollup.frequency_secs = frequency_secs;
+        }
+        runs.into_iter().for_each(|run| rollup.merge(run));
+        let memory_max = self.memory_max(bytes);
+        while self.memory_bytes() > memory_max || self.all.len() > ROLLUPS_MAX {
+            let oldest = (0..self.all.len()).min_by_key(|&at| *self.all[at].last_read.get_mut());
+            let Some(oldest) = oldest else { break };
+            self.all.swap_remove(oldest);
+        }
         self.count(bytes);
     }
 
-    /// Drops the blocks of a metric that `[begin, end)` touches or just misses.
+    /// Drops the runs of a metric that `[begin, end)` touches or just misses.
     pub(super) fn forget(&mut self, metric: MetricId, begin_secs: i64, end_secs: i64, bytes: &mut Bytes) {
-        let Some(rollup) = self.0.iter_mut().find(|rollup| rollup.metric == metric) else { return };
-        let blocks = rollup.series.blocks.len();
-        rollup.series.blocks.retain(|block| {
+        self.epoch += 1;
+        let mut is_changed = false;
+        for rollup in self.all.iter_mut().filter(|rollup| rollup.metric == metric) {
+            let runs = rollup.runs.len();
             // A slot that is written may give its neighbour's outputs another value, and what follows it is a hole that
             // leaves sums incomplete for as long as a child is awaited.
-            let frequency = i64::from(block.frequency_secs());
-            block.end_secs() + 2 * frequency <= begin_secs
-                || end_secs + (AWAITED as i64 + 2) * frequency <= block.start_secs()
-        });
-        if rollup.series.blocks.len() < blocks {
+            let frequency = i64::from(rollup.frequency_secs);
+            rollup.runs.retain(|run| {
+                run.end_secs() + 2 * frequency <= begin_secs
+                    || end_secs + (AWAITED as i64 + 2) * frequency <= run.start_secs()
+            });
+            is_changed |= rollup.runs.len() < runs;
+            *rollup.first_secs.get_mut() = UNKNOWN_SECS;
+        }
+        if is_changed {
             self.count(bytes);
         }
     }
 
     /// Drops what lies wholly before a horizon.
     pub(super) fn drop_before(&mut self, to_secs: i64, bytes: &mut Bytes) {
-        self.0.iter_mut().for_each(|rollup| rollup.series.blocks.retain(|block| block.end_secs() > to_secs));
+        self.epoch += 1;
+        for rollup in &mut self.all {
+            rollup.runs.retain(|run| run.end_secs() > to_secs);
+            *rollup.first_secs.get_mut() = UNKNOWN_SECS;
+        }
         self.count(bytes);
     }
 
     /// Drops everything.
     pub(super) fn clear(&mut self, bytes: &mut Bytes) {
-        if !self.0.is_empty() {
-            self.0.clear();
-            self.count(bytes);
-        }
+        self.epoch += 1;
+        self.all = Vec::new();
+        self.count(bytes);
+    }
+
+    /// Bytes that they may take.
+    fn memory_max(&self, bytes: &Bytes) -> usize {
+        bytes.total() / self.memory_part
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.all.capacity() * size_of::<Rollup>() + self.all.iter().map(Rollup::memory_bytes).sum::<usize>()
     }
 
     fn count(&self, bytes: &mut Bytes) {
-        let blocks = |rollup: &Rollup| {
-            let held: usize = rollup.series.blocks.iter().map(crate::block::Block::memory_bytes).sum();
-            held + rollup.series.blocks.capacity() * size_of::<crate::block::Block>()
-        };
-        bytes.set(Use::Rollups, self.0.capacity() * size_of::<Rollup>() + self.0.iter().map(blocks).sum::<usize>());
+        bytes.set(Use::Rollups, self.memory_bytes());
     }
 }
 
 impl HostData {
-    /// Seals the roll-ups of a lane's window, which is about to be sealed itself.
-    pub(super) fn roll_up(&mut self, place: u32, metrics: &MetricTable) {
-        let Some(lane) = self.lanes.get(place as usize).and_then(Option::as_ref) else { return };
-        if lane.columns.len() < CHILDREN_MIN {
-            return;
-        }
-        let mut columns: Vec<MetricId> = lane.columns.iter().map(|&id| self.series.get(SeriesId(id)).metric).collect();
-        columns.sort_unstable();
-        for group in columns.chunk_by(|a, b| a == b).filter(|group| group.len() >= CHILDREN_MIN) {
-            let metric = metrics.get(group[0]);
-            if metric.aggregation == Aggregation::None || metric.frequency_secs != lane.frequency_secs {
-                continue;
-            }
-            if let Some(window) = self.rolled_window(place, lane, group[0], metric.aggregation) {
-                self.rollups.append(group[0], metric.aggregation, lane, &window, &mut self.bytes);
-            }
-        }
-    }
-
-    /// The slots of a window that all children of a metric have filled; `None` when there is none, or when something
-    /// besides the lane has a say in them.
-    fn rolled_window(
-        &self,
-        place: u32,
-        lane: &Lane,
-        metric: MetricId,
-        aggregation: Aggregation,
-    ) -> Option<[f64; WINDOW]> {
-        if self.components.newest_horizon() > lane.start_secs {
-            // What lies before the horizon of a component may still be in the rows.
-            return None;
-        }
-        let frequency = i64::from(lane.frequency_secs);
-        let children = read::children(self, metric);
-        let mut columns = Vec::with_capacity(children.len());
-        for &child in &children {
-            let series = self.series.get(child);
-            let sealed = series.blocks.last();
-            if series.overlay.is_some() {
-                return None;
-            }
-            if series.lane == place {
-                // Another grid that ends where this one begins gives the first outputs to the nearer of both.
-                let is_apart = sealed.is_none_or(|block| {
-                    let is_same = block.frequency_secs() == lane.frequency_secs
-                        && phase(block.start_secs(), lane.frequency_secs)
-                            == phase(lane.start_secs, lane.frequency_secs);
-                    let gap = if is_same { 0 } else { 2 * frequency.max(i64::from(block.frequency_secs())) };
-                    block.end_secs() + gap <= lane.start_secs
-                });
-                if !is_apart {
-                    return None;
-                }
-                columns.push(series.column);
-                continue;
-            }
-            // Absent in the whole window: it is quiet for longer than a child is awaited.
-            let awaited = (AWAITED as i64 + 2) * frequency;
-            let is_absent = series.lane == super::series::NO_LANE
-                && sealed.is_none_or(|block| block.end_secs() + awaited <= lane.start_secs);
-            if !is_absent {
-                return None;
-            }
-        }
-        if columns.len() < CHILDREN_MIN {
-            return None;
-        }
-        let mut window = [EMPTY; WINDOW];
-        for (row, output) in window.iter_mut().enumerate() {
-            let Some(cells) = lane.row(row) else { break };
-            // In the order of the children, for sums of floats depend on it.
-            let mut sum = 0.0;
-            let mut is_complete = true;
-            for &column in &columns {
-                let value = cells[column as usize];
-                is_complete &= !is_empty(value);
-                sum += value;
-            }
-            if is_complete {
-                *output = if aggregation == Aggregation::Avg { sum / columns.len() as f64 } else { sum };
-            }
-        }
-        window.iter().any(|&value| !is_empty(value)).then_some(window)
-    }
-
     /// Drops the roll-ups that a value of a series at a second has a say in, now that it does not come in the row of
     /// the day.
     pub(super) fn forget_rollups(&mut self, id: SeriesId, begin_secs: i64, end_secs: i64) {

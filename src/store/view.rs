@@ -14,10 +14,10 @@ use super::slots::{WINDOW, centre_at, phase, slot_at};
 /// What is needed to answer for a series over a range.
 #[derive(Debug)]
 pub(super) struct SeriesView {
-    runs: Vec<Block>,
-    overlay: Vec<Late>,
-    open: Option<Open>,
-    horizon_secs: i64,
+    pub(super) runs: Vec<Block>,
+    pub(super) overlay: Vec<Late>,
+    pub(super) open: Option<Open>,
+    pub(super) horizon_secs: i64,
     /// The centre of the first slot that holds a value, over all time.
     pub(super) first_secs: i64,
     /// The centre of the last slot that holds a value, over all time.
@@ -26,10 +26,10 @@ pub(super) struct SeriesView {
 
 /// A copy of a series' open rows.
 #[derive(Debug)]
-struct Open {
-    start_secs: i64,
-    frequency_secs: u32,
-    values: Vec<f64>,
+pub(super) struct Open {
+    pub(super) start_secs: i64,
+    pub(super) frequency_secs: u32,
+    pub(super) values: Vec<f64>,
 }
 
 impl SeriesView {
@@ -69,19 +69,6 @@ impl SeriesView {
             first_secs: extent.first_secs,
             last_secs: extent.last_secs,
         })
-    }
-
-    /// Sealed blocks alone, of one frequency.
-    pub(super) fn of_blocks(blocks: &[Block], horizon_secs: i64, from_secs: i64, to_secs: i64) -> SeriesView {
-        let runs = runs(blocks, from_secs, to_secs).to_vec();
-        SeriesView {
-            first_secs: runs.first().map_or(i64::MAX, Block::start_secs),
-            last_secs: runs.last().map_or(i64::MIN, Block::end_secs),
-            runs,
-            overlay: Vec::new(),
-            open: None,
-            horizon_secs,
-        }
     }
 
     /// Fills outputs that stand for `from + i · f`; those without a value stay as they are.
@@ -176,7 +163,7 @@ impl SeriesView {
     }
 
     /// Slots of a run whose centres lie before the horizon.
-    fn slots_before_horizon(&self, start_secs: i64, frequency_secs: u32) -> i64 {
+    pub(super) fn slots_before_horizon(&self, start_secs: i64, frequency_secs: u32) -> i64 {
         if self.horizon_secs <= start_secs {
             return 0;
         }
