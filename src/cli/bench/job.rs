@@ -191,7 +191,7 @@ fn write(course: &Course<'_>, store: &Store<'_>, job: &Job, clusters: u32, repea
         }
     };
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(&work)).collect();
+        let threads: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(work)).collect();
         threads.into_iter().try_for_each(|thread| thread.join().unwrap_or(Err(BenchError::Interrupted)))
     })
 }

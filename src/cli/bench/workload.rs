@@ -51,7 +51,7 @@ impl Place {
     }
 
     /// Components of a host.
-    fn count(self) -> usize {
+    const fn count(self) -> usize {
         match self {
             Place::Node => 1,
             Place::Hwthread => HWTHREADS,
@@ -72,12 +72,7 @@ pub(super) const LINES_OF_TICK: u64 = {
     let mut lines = 0;
     let mut at = 0;
     while at < METRICS.len() {
-        lines += match METRICS[at].place {
-            Place::Node => 1,
-            Place::Hwthread => HWTHREADS,
-            Place::Socket => 2,
-            Place::Accelerator => ACCELERATORS.len(),
-        };
+        lines += METRICS[at].place.count();
         at += 1;
     }
     lines as u64
@@ -179,10 +174,8 @@ pub(super) fn append_tick(out: &mut Vec<u8>, host: u32, tick: u32, secs: i64) {
             }
             if metric.place != Place::Node {
                 out.extend_from_slice(b",type-id=");
-                let id = match metric.place {
-                    Place::Accelerator => ACCELERATORS[component],
-                    _ => digits.format(component),
-                };
+                let address = ACCELERATORS.get(component).filter(|_| metric.place == Place::Accelerator);
+                let id = address.map_or_else(|| digits.format(component), |address| *address);
                 out.extend_from_slice(id.as_bytes());
             }
             out.extend_from_slice(b" value=");
@@ -204,7 +197,7 @@ impl Kind {
             Integer => write!(out, "{}", (4.0 * base + 3.0 * (tick / 50.0 + base).sin()) as i64),
             ThreeDecimals => write!(out, "{:.3}", base + 10.0 * (tick / 30.0).sin() + chance.next()),
             TwoDecimals => write!(out, "{:.2}", 50.0 * (tick / 100.0 + base).sin().abs() + 50.0 * chance.next()),
-            MostlyZero if series % 3 != 0 => write!(out, "0"),
+            MostlyZero if !series.is_multiple_of(3) => write!(out, "0"),
             // As collectors print it that take the shortest form with an exponent.
             MostlyZero => {
                 let text = format!("{:e}", base * 1e9 * (1.0 + 0.1 * chance.next()));
