@@ -56,24 +56,23 @@ pub(super) fn days(
         course.say("kill -9, start");
         store.kill();
         let took = store.resume()?;
-        let used = store.processor_time()?;
         let memory = store.memory()?;
         if check(&store, "after kill -9", &mut outcome)? {
-            outcome.push(Figure::ReplayTime, took.as_secs_f64());
-            outcome.push(Figure::ReplayProcessor, used.as_secs_f64());
+            outcome.push(Figure::ReplayTime, took.wall.as_secs_f64());
+            outcome.push(Figure::ReplayProcessor, took.processor.as_secs_f64());
             outcome.push(Figure::ReplayMemory, memory.resident_bytes as f64 / samples);
         }
         course.say("SIGTERM, start");
         let stopped = store.terminate()?;
         let bytes = store.disk_bytes() as f64;
         let took = store.resume()?;
-        let used = store.processor_time()?;
         // What a checkpoint leaves out costs it nothing: only one that is complete counts.
         if check(&store, "after SIGTERM", &mut outcome)? {
-            outcome.push(Figure::StopTime, stopped.as_secs_f64());
+            outcome.push(Figure::StopTime, stopped.wall.as_secs_f64());
+            outcome.push(Figure::StopProcessor, stopped.processor.as_secs_f64());
             outcome.push(Figure::SnapshotBytes, bytes / samples);
-            outcome.push(Figure::RestartTime, took.as_secs_f64());
-            outcome.push(Figure::RestartProcessor, used.as_secs_f64());
+            outcome.push(Figure::RestartTime, took.wall.as_secs_f64());
+            outcome.push(Figure::RestartProcessor, took.processor.as_secs_f64());
         }
     }
     Ok(outcome)
@@ -100,7 +99,7 @@ fn ask_all(course: &Course<'_>, store: &Store<'_>, load: &Load, outcome: &mut Ou
     ask(&sums, large * 4, Figure::Sums, Figure::SumsProcessor, 1.0)?;
     let sums = questions::node_sums(hosts, end_secs, true);
     ask(&sums, large * 4, Figure::SumsNamed, Figure::SumsNamedProcessor, 1.0)?;
-    let status = questions::status(end_secs);
+    let status = questions::status(end_secs, 10);
     ask(&status, small, Figure::Status, Figure::StatusProcessor, 1e3)?;
     outcome.push(Figure::JobPageBytes, bytes as f64 / 1e6);
     Ok(())

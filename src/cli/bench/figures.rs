@@ -33,6 +33,7 @@ pub(super) enum Figure {
     ReplayProcessor,
     ReplayMemory,
     StopTime,
+    StopProcessor,
     SnapshotBytes,
     RestartTime,
     RestartProcessor,
@@ -57,7 +58,7 @@ pub(super) struct Description {
 
 impl Figure {
     /// All of them.
-    pub(super) const ALL: [Figure; 30] = [
+    pub(super) const ALL: [Figure; 31] = [
         Figure::IngestProcessor,
         Figure::IngestRate,
         Figure::IngestLogBytes,
@@ -85,6 +86,7 @@ impl Figure {
         Figure::ReplayProcessor,
         Figure::ReplayMemory,
         Figure::StopTime,
+        Figure::StopProcessor,
         Figure::SnapshotBytes,
         Figure::RestartTime,
         Figure::RestartProcessor,
@@ -127,6 +129,7 @@ impl Figure {
             Figure::ReplayProcessor => less(Recovery, "the same", "CPU-s", 2),
             Figure::ReplayMemory => less(Recovery, "the same: RAM when ready", "B / sample", 2),
             Figure::StopTime => less(Recovery, "SIGTERM until the end, with a checkpoint", "s", 2),
+            Figure::StopProcessor => less(Recovery, "the same", "CPU-s", 2),
             Figure::SnapshotBytes => goal(3.2, less(Recovery, "snapshots on disk", "B / sample", 2)),
             Figure::RestartTime => goal(1.0, less(Recovery, "ready after a restart, from snapshots", "s", 2)),
             Figure::RestartProcessor => less(Recovery, "the same", "CPU-s", 2),

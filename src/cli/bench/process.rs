@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::time::clock_getcpuclockid;
 use nix::unistd::Pid;
 
@@ -16,6 +17,20 @@ pub(super) fn processor_time(pid: u32) -> Result<Duration, BenchError> {
     let account = |errno: nix::errno::Errno| BenchError::Account { pid, reason: errno.to_string() };
     let clock = clock_getcpuclockid(Pid::from_raw(pid.cast_signed())).map_err(account)?;
     Ok(clock.now().map_err(account)?.into())
+}
+
+/// What all processes have used that this one has started and waited for.
+///
+/// # Errors
+///
+/// The kernel does not tell.
+pub(super) fn processor_time_of_ended() -> Result<Duration, BenchError> {
+    let account = |errno: nix::errno::Errno| BenchError::Account { pid: std::process::id(), reason: errno.to_string() };
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(account)?;
+    let span = |time: nix::sys::time::TimeVal| {
+        Duration::from_micros((time.tv_sec() * 1_000_000 + time.tv_usec()).unsigned_abs())
+    };
+    Ok(span(usage.user_time()) + span(usage.system_time()))
 }
 
 /// What a process occupies.
@@ -61,6 +76,14 @@ mod tests {
         assert!(sum > 0);
         let memory = memory(own).unwrap();
         assert!(memory.resident_bytes > 1 << 20 && memory.peak_bytes >= memory.resident_bytes, "{memory:?}");
+    }
+
+    #[test]
+    fn what_a_child_has_used_counts_once_it_has_ended() {
+        let before = processor_time_of_ended().unwrap();
+        let status = std::process::Command::new("sh").args(["-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"]);
+        assert!({ status }.status().unwrap().success());
+        assert!(processor_time_of_ended().unwrap() > before);
     }
 
     #[test]

@@ -56,10 +56,10 @@ pub(super) fn node_sums(hosts: u32, end_secs: i64, is_named: bool) -> Vec<u8> {
     request(end_secs - 48 * 3600, end_secs, queries.collect())
 }
 
-/// The status of all nodes: four metrics, ten minutes.
-pub(super) fn status(end_secs: i64) -> Vec<u8> {
+/// The status of all nodes: four metrics of the last ticks.
+pub(super) fn status(end_secs: i64, ticks: i64) -> Vec<u8> {
     let metrics = ["cpu_load", "mem_used", "ipmi_power", "flops_any"];
-    json!({"cluster": CLUSTER, "from": end_secs - 600, "to": end_secs, "with-stats": true, "queries": [],
+    json!({"cluster": CLUSTER, "from": end_secs - ticks * STEP_SECS, "to": end_secs, "with-stats": true, "queries": [],
            "for-all-nodes": metrics})
     .to_string()
     .into_bytes()

@@ -178,7 +178,7 @@ impl Report {
         for row in &self.scale {
             let _ = writeln!(
                 out,
-                "| {} | {} × 860 | {} | {:.2} | {:.2} | {:.0} | {:.1} | {:.2} | {:.0} | {:.2} |",
+                "| {} | {} × 860 | {} | {:.2} | {:.2} | {:.0} | {:.1} | {:.2} | {:.1} | {:.0} | {:.2} | {:.1} |",
                 row.store,
                 HumanCount(u64::from(row.hosts)),
                 row.ticks,
@@ -186,8 +186,10 @@ impl Report {
                 row.line_micros,
                 row.series_bytes,
                 row.status_host_micros,
+                row.checkpoint_series_micros,
                 row.stop_secs,
                 row.checkpoint_series_bytes,
+                row.restart_series_micros,
                 row.restart_secs,
             );
         }
@@ -215,9 +217,12 @@ fn number(value: f64, digits: usize) -> String {
 }
 
 const SCALE_HEAD: &str = "
-| store | hosts | ticks | µs of CPU, first tick's line | µs of CPU, other lines | RAM, B / series | status, µs / host | \
-SIGTERM until the end, s | checkpoint, B / series | ready after, s |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+Processor time in µs: of a line that makes a series, of any other line, of a host in the status view, of a series in a \
+checkpoint and at a start. Memory and disk in bytes a series.
+
+| store | hosts | ticks | first line, µs | other lines, µs | RAM, B | status, µs | checkpoint, µs | until the end, s | \
+checkpoint, B | start, µs | until ready, s |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 ";
 
 /// The memory that a cluster is to fit in.

@@ -1,5 +1,7 @@
 //! The part `scale`: how cost grows with the number of hosts.
 
+use std::time::Duration;
+
 use super::error::BenchError;
 use super::machine::available_bytes;
 use super::questions::{self, samples_there};
@@ -24,12 +26,16 @@ pub(super) struct ScaleRow {
     pub line_micros: f64,
     /// Bytes of memory that a series takes with so many ticks, beside what an empty store takes.
     pub series_bytes: f64,
-    /// Median time of the status view, in microseconds for each host.
+    /// Microseconds of processor time for a host of the status view over the last ticks.
     pub status_host_micros: f64,
+    /// Microseconds of processor time that a checkpoint takes for a series.
+    pub checkpoint_series_micros: f64,
     /// Seconds from SIGTERM to the end, with a checkpoint.
     pub stop_secs: f64,
     /// Bytes of the checkpoint for a series.
     pub checkpoint_series_bytes: f64,
+    /// Microseconds of processor time that a start takes for a series.
+    pub restart_series_micros: f64,
     /// Seconds from the start to readiness.
     pub restart_secs: f64,
 }
@@ -110,11 +116,12 @@ fn size(course: &Course<'_>, subject: &Subject, hosts: u32) -> Result<ScaleRow, 
     };
     check(&store, "after writing")?;
     let end_secs = load((0, ticks)).secs(ticks);
-    let asked = questions::ask(&store, &questions::status(end_secs), course.sizes.asked_large)?;
+    let asked = questions::ask(&store, &questions::status(end_secs, STATUS_TICKS), course.sizes.asked_large)?;
     let stopped = store.terminate()?;
     let bytes = store.disk_bytes() as f64;
     let restarted = store.resume()?;
     check(&store, "after SIGTERM")?;
+    let micros = |span: Duration| span.as_secs_f64() * 1e6;
     Ok(ScaleRow {
         store: subject.name.clone(),
         hosts,
@@ -122,10 +129,12 @@ fn size(course: &Course<'_>, subject: &Subject, hosts: u32) -> Result<ScaleRow, 
         first_micros,
         line_micros,
         series_bytes: taken as f64 / series,
-        status_host_micros: asked.median.as_secs_f64() * 1e6 / f64::from(hosts),
-        stop_secs: stopped.as_secs_f64(),
+        status_host_micros: micros(asked.processor) / f64::from(hosts),
+        checkpoint_series_micros: micros(stopped.processor) / series,
+        stop_secs: stopped.wall.as_secs_f64(),
         checkpoint_series_bytes: bytes / series,
-        restart_secs: restarted.as_secs_f64(),
+        restart_series_micros: micros(restarted.processor) / series,
+        restart_secs: restarted.wall.as_secs_f64(),
     })
 }
 
@@ -141,5 +150,7 @@ fn full_host(course: &Course<'_>, subject: &Subject) -> Result<FullHost, BenchEr
     Ok(FullHost { store: subject.name.clone(), ticks, host_bytes: taken as f64 / f64::from(hosts) })
 }
 
+/// Ticks that the status view asks for: fewer than there are.
+const STATUS_TICKS: i64 = 2;
 /// What a series with a few open rows may take: more than any store needs, so that no machine is driven into its limits.
 const SERIES_BYTES_GUESSED: u64 = 1200;

@@ -41,7 +41,7 @@ impl Sizes {
         job_clusters: 100,
         job_ticks: 1300,
         scale_hosts: &[100, 1_000, 10_000],
-        scale_ticks: 8,
+        scale_ticks: 12,
         scale_full_hosts: 8,
         asked_large: 5,
         asked_small: 400,

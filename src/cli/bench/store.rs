@@ -31,6 +31,15 @@ pub(super) struct Setting {
     pub nats: Option<(String, &'static str)>,
 }
 
+/// How long something took.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Took {
+    /// On the clock.
+    pub wall: Duration,
+    /// Processor time of the store.
+    pub processor: Duration,
+}
+
 /// A process that works in a folder. Dropped, it is killed and the folder removed.
 #[derive(Debug)]
 pub(super) struct Store<'a> {
@@ -80,12 +89,12 @@ impl<'a> Store<'a> {
         Ok(store)
     }
 
-    /// Starts the process again and waits until it is ready; returns how long that took.
+    /// Starts the process again and waits until it is ready; returns what that took.
     ///
     /// # Errors
     ///
     /// As [`Store::start`].
-    pub(super) fn resume(&mut self) -> Result<Duration, BenchError> {
+    pub(super) fn resume(&mut self) -> Result<Took, BenchError> {
         let path = self.folder.path().join("log.txt");
         let log = File::options().create(true).append(true).open(&path).map_err(BenchError::file(&path))?;
         let errors = log.try_clone().map_err(BenchError::file(path))?;
@@ -107,7 +116,7 @@ impl<'a> Store<'a> {
             // cc-metric-store knows no such path: it listens when it is ready.
             Ok(matches!(client.whole("GET", "/-/ready", b""), Ok((200 | 404, _))))
         })?;
-        Ok(started.elapsed())
+        Ok(Took { wall: started.elapsed(), processor: self.processor_time()? })
     }
 
     /// Waits until `holds`; asked often, for it is a time that is measured.
@@ -173,12 +182,14 @@ impl<'a> Store<'a> {
         self.child = None;
     }
 
-    /// Ends the process with a checkpoint; returns how long that took.
+    /// Ends the process with a checkpoint; returns how long that took, and the processor time that it took.
     ///
     /// # Errors
     ///
     /// It fails, or minutes pass.
-    pub(super) fn terminate(&mut self) -> Result<Duration, BenchError> {
+    pub(super) fn terminate(&mut self) -> Result<Took, BenchError> {
+        // One store runs at a time: the next child that is waited for is this one.
+        let before = process::processor_time_of_ended()? + self.processor_time()?;
         let begin = Instant::now();
         // A child that was not waited for still has its id, so no other process is meant by it.
         let _ = kill(Pid::from_raw(self.pid().cast_signed()), Signal::SIGTERM);
@@ -196,7 +207,8 @@ impl<'a> Store<'a> {
             }
         }
         self.child = None;
-        Ok(begin.elapsed())
+        let used = process::processor_time_of_ended()?;
+        Ok(Took { wall: begin.elapsed(), processor: used.saturating_sub(before) })
     }
 
     /// Asks a question; an answer of another status than 200 is an error.
