@@ -215,8 +215,9 @@ impl Course<'_> {
     }
 }
 
-/// The newest tick that lies in the middle of 64 others, counted from 1970. A store that seals 64 rows at a time has half
-/// of them open then, as it has on average; whether all or none are open should not depend on the minute of the run.
+/// The newest tick that lies in the middle of 64 others, counted from 1970. A store that seals 64 rows at a time has
+/// half of them open then, as it has on average; whether all or none are open should not depend on the minute of the
+/// run.
 fn last_tick_secs(now_secs: i64) -> i64 {
     let tick = now_secs.div_euclid(STEP_SECS);
     (tick - (tick - MIDDLE).rem_euclid(WINDOW_TICKS)) * STEP_SECS

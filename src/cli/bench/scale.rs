@@ -152,5 +152,6 @@ fn full_host(course: &Course<'_>, subject: &Subject) -> Result<FullHost, BenchEr
 
 /// Ticks that the status view asks for: fewer than there are.
 const STATUS_TICKS: i64 = 2;
-/// What a series with a few open rows may take: more than any store needs, so that no machine is driven into its limits.
+/// What a series with a few open rows may take: more than any store needs, so that no machine is driven into its
+/// limits.
 const SERIES_BYTES_GUESSED: u64 = 1200;
