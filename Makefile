@@ -7,7 +7,7 @@ PROGRAM := target/release/treering
 export PATH := $(PATH):/usr/sbin
 
 .DEFAULT_GOAL := all
-.PHONY: all help release demo run test crash nats-server bench fuzz swagger clean distclean
+.PHONY: all help release demo run test crash nats-server bench bench-micro fuzz swagger clean distclean
 
 all: release config.json var/checkpoints var/archive ## Build the program, and make config.json and var/ if they are missing
 
@@ -55,7 +55,12 @@ nats-server:
 	echo "so that it is found in PATH, and run this again." >&2; \
 	exit 1
 
-bench: ## Measure
+# ROUNDS=5, AGAINST=/usr/bin/cc-metric-store, PARTS="ingest queries", and whatever else `treering bench --help` names.
+ROUNDS ?= 3
+bench: release ## Measure memory, processor time and disk of a running store, beside AGAINST=PROGRAM
+	$(PROGRAM) bench --rounds $(ROUNDS) $(if $(AGAINST),--against $(AGAINST)) $(BENCH_FLAGS) $(PARTS)
+
+bench-micro: ## Measure parser, codec, printer, sums, logs and archive one by one
 	$(CARGO) bench --locked
 
 # See fuzz/README.md.

@@ -84,6 +84,7 @@ Examples:
   treering convert --to wal var/checkpoints /tmp/for-cc-metric-store
   treering archive export --from 2026-11-01 --to 2026-12-01 --format csv > november.csv
   treering import --url http://localhost:8082 yesterday.lp.zst
+  treering bench --against /usr/bin/cc-metric-store
   treering schema > treering.schema.json
   treering completions bash > /etc/bash_completion.d/treering
 

@@ -25,6 +25,8 @@ pub enum Command {
     Archive(ArchiveCommand),
     /// Store line protocol, Parquet files and checkpoints, in a running server or in its checkpoint directory
     Import(ImportArguments),
+    /// Measure this program, and another store beside it: what storing, holding, asking and restarting costs
+    Bench(BenchArguments),
     /// Print the JSON schema of the config file
     Schema,
     /// Print a script that completes commands and flags in a shell
@@ -199,6 +201,74 @@ pub enum ImportFormat {
     Parquet,
     /// A checkpoint directory, Treering's or cc-metric-store's.
     Checkpoints,
+}
+
+/// The arguments of `bench`.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "\
+Examples:
+  treering bench                                           everything but `scale`, three rounds: 5 minutes
+  treering bench --against /usr/bin/cc-metric-store        both stores in turn
+  treering bench ingest queries --rounds 5 --json out.json
+  treering bench scale                                     100, 1,000 and 10,000 hosts: needs 10 GB of memory
+  treering bench --quick                                   seconds, to see that it works
+
+Stores run in folders of their own below --dir, on ports of their own, and are ended and removed with what they wrote, \
+on Ctrl-C too. Progress goes to standard error, the table as Markdown to standard output. Processor time is the \
+store's own, as the kernel counts it; times contain the load generator, which runs on the same cores.
+
+The exit code is 1 if a part fails: the store ends, answers with an error, or has lost a sample.")]
+pub struct BenchArguments {
+    /// What to measure [default: all but scale]
+    #[arg(value_name = "PART")]
+    pub parts: Vec<BenchPart>,
+    /// The program to measure, one that takes cc-metric-store's config [default: this one]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::ExecutablePath)]
+    pub binary: Option<PathBuf>,
+    /// Another such program, run in turn with the first one
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::ExecutablePath)]
+    pub against: Option<PathBuf>,
+    /// The form of logs and checkpoints: native, wal or json
+    #[arg(long, value_name = "FORMAT", default_value = "native", value_parser = format_parser())]
+    pub format: CheckpointFormat,
+    /// The same for the other program
+    #[arg(long, value_name = "FORMAT", default_value = "wal", value_parser = format_parser())]
+    pub against_format: CheckpointFormat,
+    /// Measure everything so often; medians are shown [default: 3, with --quick 1]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: Option<u32>,
+    /// Measure with so little data that it takes seconds and no figure means anything
+    #[arg(long)]
+    pub quick: bool,
+    /// Write all values as JSON, too
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub json: Option<PathBuf>,
+    /// Lines of a real job, plain, .gz or .zst [default: tests/data/job-first-hours.lp.zst, if it is there]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub job_file: Option<PathBuf>,
+    /// Where stores write, 1 GB at most (scale: 3 GB) [default: the directory for temporary files]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub dir: Option<PathBuf>,
+}
+
+/// A part of the bench.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BenchPart {
+    /// Lines over HTTP: 64 hosts, 30 ticks of 860 lines; what a crash costs.
+    Ingest,
+    /// The same through a NATS server, if there is one on this machine.
+    Nats,
+    /// Memory that two days of 16 hosts take.
+    Memory,
+    /// Questions to these two days: a job's page, sums, the status of all nodes.
+    Queries,
+    /// Start after `kill -9` and after SIGTERM, with these two days.
+    Recovery,
+    /// Memory that a real job on a hundred clusters takes.
+    Job,
+    /// 100, 1,000 and 10,000 hosts.
+    Scale,
 }
 
 /// The arguments of `completions`.

@@ -4,6 +4,7 @@
 
 mod archive;
 mod arguments;
+mod bench;
 mod command;
 mod completions;
 mod connect;
@@ -25,8 +26,8 @@ mod version;
 
 pub use arguments::{Arguments, LogLevel};
 pub use command::{
-    ArchiveCommand, Command, CompletionsArguments, ConvertArguments, DemoArguments, ExportArguments, ExportFormat,
-    ImportArguments, ImportFormat, InspectArguments,
+    ArchiveCommand, BenchArguments, BenchPart, Command, CompletionsArguments, ConvertArguments, DemoArguments,
+    ExportArguments, ExportFormat, ImportArguments, ImportFormat, InspectArguments,
 };
 pub use logging::CRITICAL;
 pub use run::RunError;
@@ -52,6 +53,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Convert(arguments)) => convert::main(arguments),
         Some(Command::Archive(ArchiveCommand::Export(arguments))) => archive::main(arguments),
         Some(Command::Import(arguments)) => import::main(arguments),
+        Some(Command::Bench(arguments)) => bench::main(arguments),
         Some(Command::Schema) => {
             print(&format!("{}\n", crate::config::schema_text()));
             ExitCode::SUCCESS

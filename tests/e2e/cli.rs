@@ -28,11 +28,11 @@ fn help_is_worth_reading() {
         for word in ["-config", "-dev", "-loglevel", "-logdate", "-version", "-gops", "-cleanup-checkpoints"] {
             assert!(text.contains(word), "{flag} does not name {word}:\n{text}");
         }
-        for command in ["demo", "inspect", "convert", "schema"] {
+        for command in ["demo", "inspect", "convert", "bench", "schema"] {
             assert!(text.contains(command), "{flag} does not name {command}:\n{text}");
         }
     }
-    for command in ["demo", "inspect", "convert"] {
+    for command in ["demo", "inspect", "convert", "bench"] {
         let output = run(&[command, "--help"]);
         assert!(output.status.success() && output.stdout.len() > 200, "{command}: {output:?}");
     }

@@ -8,6 +8,7 @@
 mod access;
 mod adoption;
 mod archive;
+mod bench;
 mod cli;
 mod clocks;
 mod config;
