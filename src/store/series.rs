@@ -210,17 +210,9 @@ impl Series {
         }
     }
 
-    /// Adds a window that is sealed. Every fourth window, the one that completes a group among them, becomes one block with
-    /// what the group has already: short blocks cost more a value, and each one its header and handle.
-    pub(super) fn append(&mut self, start_secs: i64, frequency_secs: u32, window: &[f64], bytes: &mut Bytes) {
-        let mut batch = Batch::default();
-        if self.append_to(&mut batch, start_secs, frequency_secs, window, bytes) {
-            self.insert_block(batch.blocks().next(), bytes);
-        }
-    }
-
-    /// As [`append`](Self::append), but the block is sealed into a batch: what it replaces is dropped. `true` when
-    /// there is one, which is to be [inserted](Self::insert_block) next.
+    /// Adds a window that is sealed, as a block in a batch: what it replaces is dropped. Every fourth window, the one that
+    /// completes a group among them, becomes one block with what the group has already: short blocks cost more a value,
+    /// and each one its header and handle. `true` when there is one, which is to be [inserted](Self::insert_block) next.
     pub(super) fn append_to(
         &mut self,
         batch: &mut Batch,
