@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Config, Line, Signer, Store, T0, binary, eventually, setting};
+use crate::harness::{Config, Line, Signer, Store, T0, binary, eventually, now_secs, setting};
 
 /// One error at a time means one restart at a time.
 #[test]
@@ -67,6 +67,31 @@ fn the_examples_work() {
         }
     }
     assert!(tried > 0, "no example in {folder:?}");
+}
+
+/// The example in YAML starts, takes samples, and is read again at SIGHUP; a mistake is told with its line.
+#[test]
+fn a_config_may_be_yaml() {
+    let mut store = Store::prepare(Config::new("native"));
+    let example = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/config.yaml")).unwrap();
+    let text = example.replace("127.0.0.1:8082", &format!("127.0.0.1:{}", store.port));
+    fs::write(store.path("config.yaml"), &text).unwrap();
+    store.add_arguments(&["-config", "config.yaml"]);
+    store.resume();
+    let now = now_secs() / 10 * 10;
+    store.write([Line::new("mem_used", "a1", 7.0, now)]);
+    assert_eq!(store.values("a1", "mem_used", now, now + 10), [7.0]);
+    fs::write(store.path("config.yaml"), format!("{text}  new_metric: *sum\n")).unwrap();
+    store.signal("HUP");
+    eventually("the metric is known", || {
+        store.write([Line::new("new_metric", "a1", 3.0, now)]);
+        (store.values("a1", "new_metric", now, now + 10) == [3.0]).then_some(())
+    });
+    fs::write(store.path("config.yaml"), format!("{text}  new_metric: {{ frequency: 0 }}\n")).unwrap();
+    store.signal("HUP");
+    let place = format!("config.yaml:{}#/metrics/new_metric/frequency: found 0", text.lines().count() + 1);
+    eventually("the log tells", || store.log().contains(&place).then_some(()));
+    store.check_alive();
 }
 
 /// A new metric must not cost a restart of the store that holds everybody's data.
