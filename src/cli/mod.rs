@@ -4,6 +4,7 @@
 
 mod archive;
 mod arguments;
+mod client;
 mod command;
 mod completions;
 mod connect;
@@ -24,6 +25,7 @@ mod text;
 mod version;
 
 pub use arguments::{Arguments, LogLevel};
+pub use client::TlsArguments;
 pub use command::{
     ArchiveCommand, Command, CompletionsArguments, ConvertArguments, DemoArguments, ExportArguments, ExportFormat,
     ImportArguments, ImportFormat, InspectArguments,

@@ -52,6 +52,9 @@ pub(super) struct MainSection {
     #[serde(default)]
     #[schemars(with = "ClientCertsWord", extend("default" = "off"))]
     pub client_certs: Option<ClientCerts>,
+    /// File with lists (PEM) of client certificates that were revoked.
+    #[schemars(extend("default" = ""))]
+    pub client_crl_file: Option<String>,
     /// Ed25519 public key that checks the tokens, 32 bytes in base64; empty: no token needed.
     #[schemars(extend("default" = ""))]
     pub jwt_public_key: Option<String>,
@@ -120,9 +123,13 @@ pub(super) struct ServerLimitsSection {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[schemars(inline)]
 pub(super) struct AuthSection {
-    /// Roles that a token needs, by what it may do; without a list any valid token may.
+    /// Roles that a token or certificate needs, by what it may do; without a list any valid one may.
     #[serde(default)]
     pub roles: RolesSection,
+    /// The roles of client certificates, by a name in them: the common name, a DNS name, or a URI.
+    #[serde(default)]
+    #[schemars(extend("default" = {}))]
+    pub certificates: BTreeMap<String, Vec<String>>,
     /// Whether /metrics, /-/healthy, /-/ready and /swagger/ need a token too.
     #[schemars(extend("default" = false))]
     pub protect_metrics: Option<bool>,

@@ -1,5 +1,7 @@
 //! Tests of the config as a whole: files in, settings or problems out.
 
+mod yaml;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -139,8 +141,9 @@ fn every_key_of_our_own_is_understood() {
     let config = loaded(&config(json!({
         "main": {
             "addr": "127.0.0.1:0", "https-cert-file": "c.pem", "https-key-file": "k.pem", "client-ca-file": "ca.pem",
-            "jwt-public-key": KEY, "body-limit": 5000, "compression": "off", "backend-url": "https://b:1/",
-            "backend-token": "t", "auth": { "roles": { "read": ["user"], "free": [] }, "protect-metrics": true },
+            "client-crl-file": "crl.pem", "jwt-public-key": KEY, "body-limit": 5000, "compression": "off", "backend-url": "https://b:1/",
+            "backend-token": "t", "auth": { "roles": { "read": ["user"], "free": [] }, "protect-metrics": true,
+                      "certificates": { "spiffe://a/b": ["user"] } },
             "limits": { "connections": 5, "writes": 0, "queries": 6, "header-timeout": "1s", "stall-timeout": "500ms",
                         "shutdown-timeout": "1m" }
         },
@@ -165,6 +168,8 @@ fn every_key_of_our_own_is_understood() {
     assert_eq!(config.main.auth.roles(Role::Write), None);
     assert_eq!(config.main.auth.roles(Role::Free), Some(&[][..]));
     assert!(config.main.auth.protect_metrics);
+    assert_eq!(config.main.auth.certificates, [("spiffe://a/b".to_owned(), vec!["user".to_owned()])].into());
+    assert_eq!(config.main.client_crl_file, Some("crl.pem".into()));
     let limits = &config.main.limits;
     assert_eq!((limits.connections_max, limits.writes_max, limits.queries_max), (5, None, Some(6)));
     assert_eq!((limits.header_timeout, limits.stall_timeout), (Duration::from_secs(1), Duration::from_millis(500)));
@@ -247,6 +252,13 @@ fn settings_that_contradict_each_other_are_named() {
             "/main/client-ca-file",
         ),
         (json!({ "main": { "client-ca-file": "ca.pem" } }), "/main/https-cert-file"),
+        (json!({ "main": { "client-crl-file": "revoked.pem" } }), "/main/client-crl-file"),
+        (json!({ "main": { "auth": { "certificates": { "a": [] } } } }), "/main/auth/certificates"),
+        (
+            json!({ "main": { "https-cert-file": "c", "https-key-file": "k", "client-ca-file": "a",
+                              "auth": { "certificates": { "": [] } } } }),
+            "/main/auth/certificates/",
+        ),
         (json!({ "main": { "addr": "8082" } }), "/main/addr"),
         (json!({ "main": { "body-limit": 0 } }), "/main/body-limit"),
         (json!({ "main": { "body-limit": "much" } }), "/main/body-limit"),
@@ -418,76 +430,6 @@ fn the_examples_load() {
         }
     }
     assert!(seen >= 3, "{seen}");
-}
-
-#[test]
-fn the_yaml_example_means_the_same_as_the_json_one() {
-    let [yaml, json] = ["yaml", "json"].map(|extension| {
-        let config = load(&repository(&format!("configs/config.{extension}")), &Environment::empty()).unwrap();
-        (format!("{config:?}"), config.effective.0)
-    });
-    assert_eq!(yaml, json);
-}
-
-/// The same mistakes get the same words, and the line beside.
-#[test]
-fn problems_in_yaml_have_their_lines() {
-    let sandbox = Sandbox::new("");
-    let metrics = sandbox.path("metrics.yml").display().to_string();
-    let text = format!(
-        "# mistakes\nmain:\n  adr: x\n  compression: gzip\n  auth: {{ roles: {{ raed: [a] }} }}\n\
-         metric-store:\n  cleanup:\n    mode: archive\n  nats-subscriptions:\n  - cluster-tag: x\n\
-         metrics-file: {metrics}\ncron: 1\n"
-    );
-    sandbox.write("config.yaml", &text);
-    sandbox.write("metrics.yml", "a: &broken\n  frequency: 0\nb: *broken\n");
-    let errors = load(&sandbox.path("config.yaml"), &Environment::empty()).unwrap_err().to_string();
-    let errors = errors.replace(&format!("{}/", sandbox.folder.path().display()), "");
-    let mut errors: Vec<&str> = errors.lines().collect();
-    errors.sort_unstable();
-    let store = "config.yaml:8#/metric-store/cleanup/directory: missing, expected a folder, as ";
-    assert_eq!(
-        errors,
-        [
-            r#"config.yaml:11#/metric-store/nats-subscriptions/0/subscribe-to: missing, expected a string"#,
-            r#"config.yaml:3#/main/adr: unknown key, did you mean "addr"?"#,
-            r#"config.yaml:4#/main/compression: found "gzip", expected "auto", "on" or "off""#,
-            r#"config.yaml:5#/main/auth/roles/raed: unknown key, did you mean "read"?"#,
-            &format!(r#"{store}/metric-store/cleanup/mode is "archive""#),
-            r#"metrics.yml:2#/a/frequency: found 0, expected at least 1"#,
-            r#"metrics.yml:3#/b/frequency: found 0, expected at least 1"#,
-        ]
-    );
-}
-
-#[test]
-fn yaml_is_told_by_the_name_or_by_the_text() {
-    let yaml = "main: {addr: '127.0.0.1:1'}\nmetrics: {m: {frequency: 60}}\nmetric-store:\n";
-    let json = config(json!({ "main": { "addr": "127.0.0.1:1" } })).to_string();
-    let sandbox = Sandbox::new("");
-    for name in ["a.json", "a.yaml", "a.YML", "a", "a.conf"] {
-        for (text, store_is_there) in [(yaml, false), (json.as_str(), true)] {
-            sandbox.write(name, text);
-            match load(&sandbox.path(name), &Environment::empty()) {
-                Ok(config) => assert!(store_is_there && config.metrics().len() == 1, "{name}: {text}"),
-                // A section without content is none, in both.
-                Err(errors) => {
-                    assert!(!store_is_there && errors.to_string().ends_with("/metric-store: missing, expected an object"));
-                }
-            }
-        }
-    }
-    for (name, text, expected) in [
-        ("b.yaml", "main: [", "b.yaml: no valid YAML: "),
-        ("b.json", "main: [", "b.json: no JSON, which begins with {, and no valid YAML: "),
-        ("b.json", "{main: 1}", "b.json: no valid JSON: "),
-        ("b.json", "", "b.json: no valid JSON: "),
-        ("b.yaml", "", "b.yaml:1: found no object, expected an object with sections"),
-    ] {
-        sandbox.write(name, text);
-        let errors = load(&sandbox.path(name), &Environment::empty()).unwrap_err().to_string();
-        assert!(errors.contains(expected), "{errors}");
-    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod access;
 mod adoption;
 mod archive;
 mod cli;
+mod client_certificates;
 mod clocks;
 mod config;
 mod conformance;
