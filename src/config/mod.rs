@@ -12,6 +12,7 @@ mod file;
 #[cfg(any(test, feature = "testing"))]
 mod fuzz;
 mod load;
+mod plain;
 mod reload;
 mod resolve;
 mod schema;

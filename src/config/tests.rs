@@ -1,5 +1,6 @@
 //! Tests of the config as a whole: files in, settings or problems out.
 
+mod plain;
 mod yaml;
 
 use std::collections::BTreeSet;
@@ -446,7 +447,10 @@ fn the_full_example_has_every_key_with_its_default() {
     let full: Value = serde_json::from_str(&text).unwrap();
     for (pointer, schema) in keys() {
         let file = pointer.matches('/').count() == 1 && pointer.ends_with("-file");
-        if file || pointer.starts_with("/metrics") || pointer.contains('*') {
+        // The same in other words would be a contradiction.
+        let plain =
+            crate::config::plain::PLAIN_SECTIONS.iter().any(|section| pointer[1..].split('/').next() == Some(section));
+        if file || plain || pointer.starts_with("/metrics") || pointer.contains('*') {
             continue;
         }
         let value = full.pointer(&pointer).unwrap_or_else(|| panic!("{pointer} is missing in config-full.json"));
@@ -476,7 +480,7 @@ fn the_documentation_names_every_key_and_variable() {
             let key = key.replace("[]", "/*").replace('.', "/");
             documented.insert(match section {
                 "metrics" => format!("/metrics/*/{key}"),
-                "main" | "metric-store" | "nats" => format!("/{section}/{key}"),
+                "main" | "metric-store" | "nats" | "server" | "storage" | "tls" => format!("/{section}/{key}"),
                 _ => format!("/{key}"),
             });
         }
@@ -536,8 +540,11 @@ proptest! {
     /// JSON ends in the message of a stage that should never fail.
     #[test]
     fn any_json_is_a_config_or_a_list_of_problems_in_places(main in any_json(), store in any_json(), nats in any_json(),
-                                                            metrics in any_json()) {
-        let document = json!({ "main": main, "metric-store": store, "nats": nats, "metrics": metrics });
+                                                            metrics in any_json(), plain in any_json()) {
+        let mut document = json!({ "main": main, "metric-store": store, "nats": nats, "metrics": metrics });
+        if let Value::Object(_) = plain {
+            merge(&mut document, json!({ "server": plain, "storage": plain, "tls": plain }));
+        }
         if let Err(errors) = Sandbox::new(&document).load(&Environment::empty()) {
             for problem in errors.0 {
                 prop_assert!(matches!(&problem.location, Location::File { pointer, .. } if !pointer.is_empty()),
