@@ -18,7 +18,7 @@ use super::command::Command;
     max_term_width = 100
 )]
 pub struct Arguments {
-    /// The config file
+    /// The config file, JSON or YAML
     #[arg(long, value_name = "FILE", default_value = "./config.json", allow_hyphen_values = true)]
     pub config: PathBuf,
 

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use crate::engine::CheckpointFormat;
 use crate::time::{DurationError, parse_duration};
 
+use super::client::TlsArguments;
 use super::instant::{InstantError, parse_instant};
 
 /// What to do instead of running the server.
@@ -54,6 +55,9 @@ pub struct DemoArguments {
     /// Token for the server; otherwise the variable TREERING_TOKEN
     #[arg(long)]
     pub token: Option<String>,
+    /// TLS towards the server.
+    #[command(flatten)]
+    pub tls: TlsArguments,
     /// Name of the simulated cluster
     #[arg(long, value_name = "NAME", default_value = "demo")]
     pub cluster: String,
@@ -185,6 +189,9 @@ pub struct ImportArguments {
     /// Token for the server; otherwise the variable TREERING_TOKEN
     #[arg(long, requires = "url")]
     pub token: Option<String>,
+    /// TLS towards the server.
+    #[command(flatten)]
+    pub tls: TlsArguments,
     /// The config of the server whose checkpoint directory to write; the server must not run
     #[arg(long, value_name = "FILE", default_value = "./config.json", value_hint = ValueHint::FilePath)]
     pub config: PathBuf,

@@ -25,16 +25,17 @@ pub(super) fn server_options(
     };
     options.dev = dev;
     options.limits = server_limits(&main.limits);
-    if let Some(key) = &main.jwt_public_key {
+    if main.jwt_public_key.is_some() || !main.auth.certificates.is_empty() {
         let values = |role| main.auth.roles(role).map(<[String]>::to_vec);
         options.auth = Some(AuthOptions {
-            public_key: PublicKey::from_bytes(key)?,
+            public_key: main.jwt_public_key.as_ref().map(PublicKey::from_bytes).transpose()?,
             roles: Roles {
                 read: values(Role::Read),
                 write: values(Role::Write),
                 free: values(Role::Free),
                 debug: values(Role::Debug),
             },
+            certificates: main.auth.certificates.clone().into_iter().collect(),
             protect_metrics: main.auth.protect_metrics,
         });
     }
@@ -49,6 +50,7 @@ pub(super) fn server_options(
             certificate_file: files.cert_file.clone(),
             key_file: files.key_file.clone(),
             clients,
+            revocation_file: main.client_crl_file.clone(),
         })?));
     }
     Ok(options)

@@ -5,6 +5,7 @@
 mod archive;
 mod arguments;
 mod bench;
+mod client;
 mod command;
 mod completions;
 mod connect;
@@ -25,6 +26,7 @@ mod text;
 mod version;
 
 pub use arguments::{Arguments, LogLevel};
+pub use client::TlsArguments;
 pub use command::{
     ArchiveCommand, BenchArguments, BenchPart, Command, CompletionsArguments, ConvertArguments, DemoArguments,
     ExportArguments, ExportFormat, ImportArguments, ImportFormat, InspectArguments,

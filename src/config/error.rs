@@ -11,6 +11,8 @@ pub enum Location {
         file: String,
         /// The JSON pointer, empty for the whole file.
         pointer: String,
+        /// The line, from 1, where it is known: in YAML.
+        line: Option<usize>,
     },
     /// An environment variable.
     Variable(String),
@@ -19,8 +21,13 @@ pub enum Location {
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Location::File { file, pointer } if pointer.is_empty() => f.write_str(file),
-            Location::File { file, pointer } => write!(f, "{file}#{pointer}"),
+            Location::File { file, pointer, line } => {
+                f.write_str(file)?;
+                if let Some(line) = line {
+                    write!(f, ":{line}")?;
+                }
+                if pointer.is_empty() { Ok(()) } else { write!(f, "#{pointer}") }
+            }
             Location::Variable(name) => write!(f, "${name}"),
         }
     }

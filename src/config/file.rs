@@ -10,13 +10,16 @@ use serde::Deserialize;
 
 use crate::engine::{CheckpointFormat, Partition, ValueType, WalSync};
 
+use super::plain::{PLAIN_SECTIONS, ServerSection, StorageSection, TlsSection};
 use super::settings::{ClientCerts, Compression};
 
 /// The configuration of Treering. Sections may lie in files of their own: the key NAME-file names the file of the
 /// section NAME. Unknown sections are ignored.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[schemars(title = "Treering", extend("required" = ["main", "metrics", "metric-store"]))]
+#[schemars(title = "Treering", extend("if" = without_plain_sections(), "then" = {
+    "required": ["main", "metrics", "metric-store"]
+}))]
 pub(super) struct ConfigFile {
     /// The server.
     #[serde(default)]
@@ -30,6 +33,21 @@ pub(super) struct ConfigFile {
     /// The connection to NATS; without an address there is none.
     #[serde(default)]
     pub nats: NatsSection,
+    /// Addresses, in the words of other stores: with this section, storage or tls, no other section is needed.
+    #[serde(default)]
+    pub server: ServerSection,
+    /// The store's files, in the words of other stores.
+    #[serde(default)]
+    pub storage: StorageSection,
+    /// Certificates, in the words of other stores.
+    #[serde(default)]
+    pub tls: TlsSection,
+}
+
+/// The schema of a file that has none of the sections of [`super::plain`].
+fn without_plain_sections() -> serde_json::Value {
+    let sections = PLAIN_SECTIONS.map(|section| serde_json::json!({ "required": [section] }));
+    serde_json::json!({ "not": { "anyOf": sections } })
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -52,6 +70,9 @@ pub(super) struct MainSection {
     #[serde(default)]
     #[schemars(with = "ClientCertsWord", extend("default" = "off"))]
     pub client_certs: Option<ClientCerts>,
+    /// File with lists (PEM) of client certificates that were revoked.
+    #[schemars(extend("default" = ""))]
+    pub client_crl_file: Option<String>,
     /// Ed25519 public key that checks the tokens, 32 bytes in base64; empty: no token needed.
     #[schemars(extend("default" = ""))]
     pub jwt_public_key: Option<String>,
@@ -120,9 +141,13 @@ pub(super) struct ServerLimitsSection {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[schemars(inline)]
 pub(super) struct AuthSection {
-    /// Roles that a token needs, by what it may do; without a list any valid token may.
+    /// Roles that a token or certificate needs, by what it may do; without a list any valid one may.
     #[serde(default)]
     pub roles: RolesSection,
+    /// The roles of client certificates, by a name in them: the common name, a DNS name, or a URI.
+    #[serde(default)]
+    #[schemars(extend("default" = {}))]
+    pub certificates: BTreeMap<String, Vec<String>>,
     /// Whether /metrics, /-/healthy, /-/ready and /swagger/ need a token too.
     #[schemars(extend("default" = false))]
     pub protect_metrics: Option<bool>,

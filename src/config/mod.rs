@@ -1,8 +1,9 @@
 //! The config file: from its text to every module's own options.
 //!
-//! Nothing below this layer knows the file. A file is read ([`sections`]), completed by the environment
-//! ([`environment`]), checked against a JSON schema ([`schema`]) that is derived from the file's form ([`file`]), and
-//! resolved into typed settings ([`resolve`]). Every stage collects its errors, so one run names them all.
+//! Nothing below this layer knows the file. A file is read ([`sections`]), JSON or YAML ([`text`]), completed by the
+//! environment ([`environment`]), checked against a JSON schema ([`schema`]) that is derived from the file's form
+//! ([`file`]), and resolved into typed settings ([`resolve`]). Every stage collects its errors, so one run names them
+//! all.
 
 mod bytes;
 mod environment;
@@ -11,6 +12,7 @@ mod file;
 #[cfg(any(test, feature = "testing"))]
 mod fuzz;
 mod load;
+mod plain;
 mod reload;
 mod resolve;
 mod schema;
@@ -19,6 +21,8 @@ mod settings;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod text;
+mod yaml;
 
 pub use bytes::{BytesError, parse_bytes};
 pub use environment::Environment;

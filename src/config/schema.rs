@@ -66,7 +66,8 @@ fn describe(error: &ValidationError<'_>) -> Vec<Violation> {
         }
         ValidationErrorKind::Required { property } => {
             let key = property.as_str().unwrap_or_default();
-            let at = parent(error.schema_path().as_str());
+            // What the file as a whole needs is said under a condition.
+            let at = parent(error.schema_path().as_str()).trim_end_matches("/then");
             let schema = SCHEMA.pointer(&format!("{at}/properties/{}", escape(key)));
             let expected = schema.and_then(|schema| schema.get("type")).map_or("it".to_owned(), types);
             let text = format!("missing, expected {expected}");

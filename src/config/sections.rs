@@ -12,9 +12,11 @@ use serde_json::{Map, Value};
 
 use super::error::{Location, Problem};
 use super::suggest::nearest;
+use super::text::{Text, is_yaml, read_text};
+use super::yaml::Lines;
 
 /// The sections that Treering knows.
-pub(super) const SECTIONS: [&str; 4] = ["main", "metrics", "metric-store", "nats"];
+pub(super) const SECTIONS: [&str; 7] = ["main", "metrics", "metric-store", "nats", "server", "storage", "tls"];
 
 /// Files larger than this are refused: nobody writes such a config, and reading a device file by mistake would
 /// exhaust memory.
@@ -24,26 +26,45 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 pub(super) struct Document {
     /// The known sections by name.
     pub value: Value,
-    /// The main file's name.
-    file: String,
+    /// The main file.
+    file: Source,
     /// The files of those sections that have one.
-    section_files: HashMap<&'static str, String>,
+    section_files: HashMap<&'static str, Source>,
     /// Variables by the pointer that they set.
     variables: HashMap<&'static str, String>,
 }
 
+/// A file as problems name it.
+struct Source {
+    /// Its name as it was given.
+    name: String,
+    /// Its lines, where they are known.
+    lines: Option<Lines>,
+}
+
+impl Source {
+    fn location(&self, pointer: &str) -> Location {
+        let line = self.lines.as_ref().map(|lines| lines.line(pointer));
+        Location::File { file: self.name.clone(), pointer: pointer.to_owned(), line }
+    }
+}
+
 impl Document {
+    fn new(name: String) -> Self {
+        Document {
+            value: Value::Object(Map::new()),
+            file: Source { name, lines: None },
+            section_files: HashMap::new(),
+            variables: HashMap::new(),
+        }
+    }
+
     /// Reads a config file and the files that its sections name. What cannot be read is absent from the document and
     /// noted as a problem.
     pub(super) fn read(path: &Path, problems: &mut Vec<Problem>, warnings: &mut Vec<String>) -> Self {
-        let file = path.display().to_string();
-        let mut document = Document {
-            value: Value::Object(Map::new()),
-            file: file.clone(),
-            section_files: HashMap::new(),
-            variables: HashMap::new(),
-        };
-        let Some(value) = read_json(path, &file, problems) else { return document };
+        let mut document = Document::new(path.display().to_string());
+        let Some(Text { value, lines }) = read_file(path, &document.file.name, problems) else { return document };
+        document.file.lines = lines;
         let Value::Object(members) = value else {
             document.problem(problems, "", "found no object, expected an object with sections".to_owned());
             return document;
@@ -66,9 +87,9 @@ impl Document {
                     document.problem(problems, &format!("/{key}"), "expected the name of a file".to_owned());
                     continue;
                 };
-                let Some(content) = read_json(Path::new(&name), &name, problems) else { continue };
-                value = content;
-                document.section_files.insert(section, name);
+                let Some(content) = read_file(Path::new(&name), &name, problems) else { continue };
+                value = content.value;
+                document.section_files.insert(section, Source { name, lines: content.lines });
             }
             if value.is_null() {
                 continue;
@@ -83,12 +104,7 @@ impl Document {
     /// A document of one value, whose sections lie in no other files.
     #[cfg(any(test, feature = "testing"))]
     pub(super) fn without_files(value: Value, problems: &mut Vec<Problem>, warnings: &mut Vec<String>) -> Self {
-        let mut document = Document {
-            value: Value::Object(Map::new()),
-            file: "config.json".to_owned(),
-            section_files: HashMap::new(),
-            variables: HashMap::new(),
-        };
+        let mut document = Document::new("config.json".to_owned());
         let Value::Object(members) = value else {
             document.problem(problems, "", "found no object, expected an object with sections".to_owned());
             return document;
@@ -128,14 +144,13 @@ impl Document {
         let rest = pointer.strip_prefix('/').unwrap_or(pointer);
         let section = rest.split('/').next().unwrap_or_default();
         match self.section_files.get(section) {
-            Some(file) => Location::File { file: file.clone(), pointer: rest[section.len()..].to_owned() },
-            None => Location::File { file: self.file.clone(), pointer: pointer.to_owned() },
+            Some(source) => source.location(&rest[section.len()..]),
+            None => self.file.location(pointer),
         }
     }
 
     fn problem(&self, problems: &mut Vec<Problem>, pointer: &str, text: String) {
-        problems
-            .push(Problem { location: Location::File { file: self.file.clone(), pointer: pointer.to_owned() }, text });
+        problems.push(Problem { location: self.file.location(pointer), text });
     }
 
     /// A section that nobody knows: cc-metric-store ignores it, so a file that it shares with other programs must
@@ -149,7 +164,10 @@ impl Document {
                 let text = format!("unknown section, did you mean {section:?}?");
                 self.problem(problems, &format!("/{}", escape(key)), text);
             }
-            None => warnings.push(format!("{}#/{}: unknown section, ignored", self.file, escape(key))),
+            None => {
+                let location = self.file.location(&format!("/{}", escape(key)));
+                warnings.push(format!("{location}: unknown section, ignored"));
+            }
         }
     }
 }
@@ -173,20 +191,13 @@ pub(super) fn read_bounded(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-fn read_json(path: &Path, file: &str, problems: &mut Vec<Problem>) -> Option<Value> {
-    let location = || Location::File { file: file.to_owned(), pointer: String::new() };
-    let text = match read_bounded(path) {
-        Ok(text) => text,
-        Err(error) => {
-            problems.push(Problem { location: location(), text: format!("cannot be read: {error}") });
-            return None;
-        }
-    };
-    match serde_json::from_str(&text) {
-        Ok(value) => Some(value),
-        // The message ends with the line and the column.
-        Err(error) => {
-            problems.push(Problem { location: location(), text: format!("no valid JSON: {error}") });
+fn read_file(path: &Path, file: &str, problems: &mut Vec<Problem>) -> Option<Text> {
+    let read = read_bounded(path).map_err(|error| format!("cannot be read: {error}"));
+    match read.and_then(|text| read_text(&text, is_yaml(path))) {
+        Ok(text) => Some(text),
+        Err(text) => {
+            let location = Location::File { file: file.to_owned(), pointer: String::new(), line: None };
+            problems.push(Problem { location, text });
             None
         }
     }

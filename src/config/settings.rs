@@ -1,5 +1,6 @@
 //! The typed config: checked, complete, in the words of the modules that take it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -52,6 +53,8 @@ pub struct MainSettings {
     pub client_ca_file: Option<PathBuf>,
     /// Whether clients show certificates.
     pub client_certs: ClientCerts,
+    /// Lists (PEM) of client certificates that were revoked.
+    pub client_crl_file: Option<PathBuf>,
     /// The Ed25519 key that checks tokens; `None`: no token is needed.
     pub jwt_public_key: Option<[u8; 32]>,
     /// What tokens may do.
@@ -137,6 +140,8 @@ pub struct Auth {
     pub free: Option<Vec<String>>,
     /// Roles that may see the tree.
     pub debug: Option<Vec<String>>,
+    /// Roles of client certificates, by a name in them.
+    pub certificates: BTreeMap<String, Vec<String>>,
     /// Whether the metrics, health and Swagger pages need a token too.
     pub protect_metrics: bool,
 }

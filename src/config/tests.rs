@@ -1,5 +1,8 @@
 //! Tests of the config as a whole: files in, settings or problems out.
 
+mod plain;
+mod yaml;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -139,8 +142,9 @@ fn every_key_of_our_own_is_understood() {
     let config = loaded(&config(json!({
         "main": {
             "addr": "127.0.0.1:0", "https-cert-file": "c.pem", "https-key-file": "k.pem", "client-ca-file": "ca.pem",
-            "jwt-public-key": KEY, "body-limit": 5000, "compression": "off", "backend-url": "https://b:1/",
-            "backend-token": "t", "auth": { "roles": { "read": ["user"], "free": [] }, "protect-metrics": true },
+            "client-crl-file": "crl.pem", "jwt-public-key": KEY, "body-limit": 5000, "compression": "off", "backend-url": "https://b:1/",
+            "backend-token": "t", "auth": { "roles": { "read": ["user"], "free": [] }, "protect-metrics": true,
+                      "certificates": { "spiffe://a/b": ["user"] } },
             "limits": { "connections": 5, "writes": 0, "queries": 6, "header-timeout": "1s", "stall-timeout": "500ms",
                         "shutdown-timeout": "1m" }
         },
@@ -165,6 +169,8 @@ fn every_key_of_our_own_is_understood() {
     assert_eq!(config.main.auth.roles(Role::Write), None);
     assert_eq!(config.main.auth.roles(Role::Free), Some(&[][..]));
     assert!(config.main.auth.protect_metrics);
+    assert_eq!(config.main.auth.certificates, [("spiffe://a/b".to_owned(), vec!["user".to_owned()])].into());
+    assert_eq!(config.main.client_crl_file, Some("crl.pem".into()));
     let limits = &config.main.limits;
     assert_eq!((limits.connections_max, limits.writes_max, limits.queries_max), (5, None, Some(6)));
     assert_eq!((limits.header_timeout, limits.stall_timeout), (Duration::from_secs(1), Duration::from_millis(500)));
@@ -247,6 +253,13 @@ fn settings_that_contradict_each_other_are_named() {
             "/main/client-ca-file",
         ),
         (json!({ "main": { "client-ca-file": "ca.pem" } }), "/main/https-cert-file"),
+        (json!({ "main": { "client-crl-file": "revoked.pem" } }), "/main/client-crl-file"),
+        (json!({ "main": { "auth": { "certificates": { "a": [] } } } }), "/main/auth/certificates"),
+        (
+            json!({ "main": { "https-cert-file": "c", "https-key-file": "k", "client-ca-file": "a",
+                              "auth": { "certificates": { "": [] } } } }),
+            "/main/auth/certificates/",
+        ),
         (json!({ "main": { "addr": "8082" } }), "/main/addr"),
         (json!({ "main": { "body-limit": 0 } }), "/main/body-limit"),
         (json!({ "main": { "body-limit": "much" } }), "/main/body-limit"),
@@ -411,7 +424,7 @@ fn the_examples_load() {
     let mut seen = 0;
     for entry in fs::read_dir(repository("configs")).unwrap() {
         let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "json") {
+        if path.extension().is_some_and(|extension| extension == "json" || extension == "yaml") {
             let config = load(&path, &Environment::empty()).unwrap_or_else(|errors| panic!("{errors}"));
             assert!(!config.metrics().is_empty(), "{path:?}");
             seen += 1;
@@ -434,7 +447,10 @@ fn the_full_example_has_every_key_with_its_default() {
     let full: Value = serde_json::from_str(&text).unwrap();
     for (pointer, schema) in keys() {
         let file = pointer.matches('/').count() == 1 && pointer.ends_with("-file");
-        if file || pointer.starts_with("/metrics") || pointer.contains('*') {
+        // The same in other words would be a contradiction.
+        let plain =
+            crate::config::plain::PLAIN_SECTIONS.iter().any(|section| pointer[1..].split('/').next() == Some(section));
+        if file || plain || pointer.starts_with("/metrics") || pointer.contains('*') {
             continue;
         }
         let value = full.pointer(&pointer).unwrap_or_else(|| panic!("{pointer} is missing in config-full.json"));
@@ -464,7 +480,7 @@ fn the_documentation_names_every_key_and_variable() {
             let key = key.replace("[]", "/*").replace('.', "/");
             documented.insert(match section {
                 "metrics" => format!("/metrics/*/{key}"),
-                "main" | "metric-store" | "nats" => format!("/{section}/{key}"),
+                "main" | "metric-store" | "nats" | "server" | "storage" | "tls" => format!("/{section}/{key}"),
                 _ => format!("/{key}"),
             });
         }
@@ -524,8 +540,11 @@ proptest! {
     /// JSON ends in the message of a stage that should never fail.
     #[test]
     fn any_json_is_a_config_or_a_list_of_problems_in_places(main in any_json(), store in any_json(), nats in any_json(),
-                                                            metrics in any_json()) {
-        let document = json!({ "main": main, "metric-store": store, "nats": nats, "metrics": metrics });
+                                                            metrics in any_json(), plain in any_json()) {
+        let mut document = json!({ "main": main, "metric-store": store, "nats": nats, "metrics": metrics });
+        if let Value::Object(_) = plain {
+            merge(&mut document, json!({ "server": plain, "storage": plain, "tls": plain }));
+        }
         if let Err(errors) = Sandbox::new(&document).load(&Environment::empty()) {
             for problem in errors.0 {
                 prop_assert!(matches!(&problem.location, Location::File { pointer, .. } if !pointer.is_empty()),

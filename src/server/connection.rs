@@ -20,10 +20,10 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
-use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::identity::Identity;
 use super::options::Limits;
 use crate::telemetry::SharedTelemetry;
 
@@ -39,9 +39,8 @@ const LINGER_BYTES_MAX: usize = 64 << 20;
 pub(super) struct Peer {
     /// Its address.
     pub(super) address: SocketAddr,
-    /// The certificate it showed, and its chain.
-    #[expect(dead_code, reason = "handlers that decide by certificate come later; the chain is verified already")]
-    pub(super) certificates: Arc<[CertificateDer<'static>]>,
+    /// Who it is by the certificate it showed.
+    pub(super) identity: Arc<Identity>,
     /// The requests under way on its connection.
     pub(super) requests: Requests,
 }

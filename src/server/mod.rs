@@ -11,6 +11,7 @@ mod backend;
 mod connection;
 mod health;
 mod http;
+mod identity;
 mod options;
 mod refuse;
 mod run;

@@ -26,6 +26,7 @@ use tracing::{debug, info, warn};
 
 use super::connection::{Guarded, Peer, Requests};
 use super::http;
+use super::identity::Identity;
 use super::options::{Limits, Options};
 use super::refuse::Refuser;
 use super::service::Service;
@@ -42,6 +43,8 @@ const BUFFER_BYTES: usize = 64 << 10;
 const HTTP2_WINDOW_BYTES: (u32, u32) = (128 << 10, 256 << 10);
 /// Requests at a time on one HTTP/2 connection.
 const HTTP2_STREAMS_MAX: u32 = 64;
+/// The reason under which handshakes count whose client showed no certificate, or none that is good.
+const CLIENT_CERTIFICATE: &str = "client_certificate";
 /// An HTTP/2 peer that is silent this long is asked whether it is still there.
 const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -69,6 +72,7 @@ pub(super) async fn serve(
     let address = listener.local_addr()?;
     let acceptor = Acceptor {
         limits: Arc::new(options.limits.clone()),
+        handshakes_failed: Arc::default(),
         tls: options.tls.clone(),
         builder: builder(&options.limits),
         telemetry: Arc::clone(&telemetry),
@@ -141,6 +145,8 @@ impl Drop for Open {
 struct Acceptor {
     limits: Arc<Limits>,
     telemetry: SharedTelemetry,
+    /// A flood of clients with bad certificates is a few lines of the log.
+    handshakes_failed: Arc<LogLimit>,
     tls: Option<Arc<Tls>>,
     builder: Builder<TokioExecutor>,
     router: Router,
@@ -152,16 +158,15 @@ impl Acceptor {
         // Answers go out at once; if the socket can't do that it is broken, and the next read says so.
         let _ = stream.set_nodelay(true);
         let Some(tls) = &self.tls else {
-            return self.talk(stream, address, Arc::new([]), watcher).await;
+            return self.talk(stream, address, Arc::default(), watcher).await;
         };
         let handshake = tokio_rustls::TlsAcceptor::from(tls.current()).accept(stream);
         match tokio::time::timeout(self.limits.handshake_timeout, handshake).await {
             Ok(Ok(stream)) => {
-                let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
-                let certificates = certificates.iter().map(|certificate| certificate.clone().into_owned()).collect();
-                self.talk(stream, address, certificates, watcher).await;
+                let identity = Identity::of(stream.get_ref().1.peer_certificates().unwrap_or_default());
+                self.talk(stream, address, Arc::new(identity), watcher).await;
             }
-            Ok(Err(error)) => debug!("TLS handshake with {address} failed: {error}"),
+            Ok(Err(error)) => self.note_failed_handshake(address, &error),
             Err(_) => {
                 self.telemetry.refuse("slow_handshake");
                 debug!("TLS handshake with {address} took too long");
@@ -169,16 +174,32 @@ impl Acceptor {
         }
     }
 
+    /// Counts a handshake that failed, and tells of certificates that were refused: somebody waits for their data.
+    fn note_failed_handshake(&self, address: std::net::SocketAddr, error: &io::Error) {
+        let Some(reason) = handshake_failure(error) else {
+            // A connection that ends before the handshake does is what checks of the port look like.
+            return debug!("TLS handshake with {address} was given up: {error}");
+        };
+        self.telemetry.refuse(reason);
+        if reason == CLIENT_CERTIFICATE
+            && let Some(count) = self.handshakes_failed.note(1)
+        {
+            warn!("refused {count} client certificates, the last from {address}: {error}");
+        } else {
+            debug!("TLS handshake with {address} failed: {error}");
+        }
+    }
+
     async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         &self,
         stream: S,
         address: std::net::SocketAddr,
-        certificates: Arc<[rustls_pki_types::CertificateDer<'static>]>,
+        identity: Arc<Identity>,
         watcher: Watcher,
     ) {
         let requests = Requests::default();
         let stream = Guarded::new(stream, requests.clone(), Arc::clone(&self.limits), Arc::clone(&self.telemetry));
-        let peer = Peer { address, certificates, requests };
+        let peer = Peer { address, identity, requests };
         let service = service_fn(|request: Request<Incoming>| {
             let mut request = request.map(|body| peer.requests.body(body));
             request.extensions_mut().insert(peer.clone());
@@ -188,6 +209,17 @@ impl Acceptor {
         if let Err(error) = watcher.watch(connection).await {
             debug!("connection from {address}: {error}");
         }
+    }
+}
+
+/// The reason under which a handshake that failed counts: the client's certificate, or another; none if the client
+/// has gone.
+fn handshake_failure(error: &io::Error) -> Option<&'static str> {
+    match error.get_ref()?.downcast_ref::<rustls::Error>()? {
+        rustls::Error::InvalidCertificate(_)
+        | rustls::Error::InvalidCertRevocationList(_)
+        | rustls::Error::NoCertificatesPresented => Some(CLIENT_CERTIFICATE),
+        _ => Some("handshake_failed"),
     }
 }
 

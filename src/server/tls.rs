@@ -8,9 +8,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use rustls::RootCertStore;
 use rustls::ServerConfig;
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
 /// Where certificates lie.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct TlsOptions {
     pub key_file: PathBuf,
     /// Whether clients show certificates too.
     pub clients: ClientCertificates,
+    /// Which certificates of clients were revoked, lists in PEM; an authority without a list has revoked none.
+    pub revocation_file: Option<PathBuf>,
 }
 
 /// Whether clients show certificates.
@@ -108,14 +110,23 @@ fn server_config(options: &TlsOptions) -> Result<ServerConfig, TlsError> {
                 roots.add(root).map_err(|error| file_error("client root certificates", path, error))?;
             }
             let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            if let Some(file) = &options.revocation_file {
+                // Roots seldom publish lists of the authorities below them: what no list speaks of is good.
+                verifier = verifier.with_crls(revocation_lists(file)?).allow_unknown_revocation_status();
+            }
             if matches!(options.clients, ClientCertificates::Optional(_)) {
                 verifier = verifier.allow_unauthenticated();
             }
-            let verifier = verifier.build().map_err(|error| file_error("client root certificates", path, error))?;
+            let verifier = verifier.build().map_err(|error| unusable_authorities(options, path, error))?;
             builder.with_client_cert_verifier(verifier)
         }
     };
     let mut config = builder.with_single_cert(chain, key).map_err(|error| unusable(error.to_string()))?;
+    if options.clients != ClientCertificates::Off {
+        // A session that is taken up again shows no certificate: one that has expired meanwhile would pass.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -124,6 +135,21 @@ fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'s
     let found = CertificateDer::pem_file_iter(path).map_err(|error| file_error(what, path, error))?;
     let found = found.collect::<Result<Vec<_>, _>>().map_err(|error| file_error(what, path, error))?;
     if found.is_empty() { Err(file_error(what, path, "no certificate in it")) } else { Ok(found) }
+}
+
+fn revocation_lists(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+    let what = "revocation lists";
+    let found = CertificateRevocationListDer::pem_file_iter(path).map_err(|error| file_error(what, path, error))?;
+    let found = found.collect::<Result<Vec<_>, _>>().map_err(|error| file_error(what, path, error))?;
+    if found.is_empty() { Err(file_error(what, path, "no revocation list in it")) } else { Ok(found) }
+}
+
+/// The authorities were read one by one before, so that a complaint about lists is about the other file.
+fn unusable_authorities(options: &TlsOptions, path: &Path, error: VerifierBuilderError) -> TlsError {
+    match (&error, &options.revocation_file) {
+        (VerifierBuilderError::InvalidCrl(_), Some(file)) => file_error("revocation lists", file, error),
+        _ => file_error("client root certificates", path, error),
+    }
 }
 
 fn file_error(what: &'static str, path: &Path, reason: impl ToString) -> TlsError {

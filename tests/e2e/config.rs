@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Config, Line, Signer, Store, T0, binary, eventually, setting};
+use crate::harness::{Authority, Config, How, Line, Signer, Store, T0, binary, eventually, now_secs, setting};
 
 /// One error at a time means one restart at a time.
 #[test]
@@ -67,6 +67,90 @@ fn the_examples_work() {
         }
     }
     assert!(tried > 0, "no example in {folder:?}");
+}
+
+/// The example in YAML starts, takes samples, and is read again at SIGHUP; a mistake is told with its line.
+#[test]
+fn a_config_may_be_yaml() {
+    let mut store = Store::prepare(Config::new("native"));
+    let example = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/config.yaml")).unwrap();
+    let text = example.replace("127.0.0.1:8082", &format!("127.0.0.1:{}", store.port));
+    fs::write(store.path("config.yaml"), &text).unwrap();
+    store.add_arguments(&["-config", "config.yaml"]);
+    store.resume();
+    let now = now_secs() / 10 * 10;
+    store.write([Line::new("mem_used", "a1", 7.0, now)]);
+    assert_eq!(store.values("a1", "mem_used", now, now + 10), [7.0]);
+    fs::write(store.path("config.yaml"), format!("{text}  new_metric: *sum\n")).unwrap();
+    store.signal("HUP");
+    eventually("the metric is known", || {
+        store.write([Line::new("new_metric", "a1", 3.0, now)]);
+        (store.values("a1", "new_metric", now, now + 10) == [3.0]).then_some(())
+    });
+    fs::write(store.path("config.yaml"), format!("{text}  new_metric: {{ frequency: 0 }}\n")).unwrap();
+    store.signal("HUP");
+    let place = format!("config.yaml:{}#/metrics/new_metric/frequency: found 0", text.lines().count() + 1);
+    eventually("the log tells", || store.log().contains(&place).then_some(()));
+    store.check_alive();
+}
+
+/// The sections of other stores, as they are: what can take effect does, and the log names the rest.
+#[test]
+fn a_config_in_the_words_of_other_stores_starts_as_it_is() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let known = clients.issue("known");
+    let mut store = Store::prepare(Config::new("native"));
+    servers.issue("store").write(store.dir.path(), "store");
+    clients.write(store.dir.path());
+    let text = format!(
+        "server:
+  grpc_addr: \"127.0.0.1:0\"
+  http_addr: \"127.0.0.1:{}\"
+  max_concurrent_streams: 1000
+  query_timeout_seconds: 30
+  max_samples_per_query: 50000000
+storage:
+  data_dir: data
+  retention_days: 30
+  wal_segment_size_mb: 128
+  block_duration_hours: 2
+  max_head_samples: 1000000
+  compaction_interval_seconds: 300
+tls:
+  cert_file: store.pem
+  key_file: store-key.pem
+  ca_file: authority.pem
+  require_client_cert: true
+",
+        store.port
+    );
+    fs::write(store.path("config.yaml"), &text).unwrap();
+    store.add_arguments(&["-config", "config.yaml"]);
+    let mut store = store.with_https(servers.client(Some(&known)));
+    store.resume();
+    let log = store.log();
+    for key in ["grpc_addr", "max_concurrent_streams", "query_timeout_seconds", "max_samples_per_query"] {
+        assert_eq!(log.matches(&format!("/server/{key}: has no effect: ")).count(), 1, "{key} in {log}");
+    }
+    for key in ["wal_segment_size_mb", "block_duration_hours", "max_head_samples", "compaction_interval_seconds"] {
+        assert_eq!(log.matches(&format!("/storage/{key}: has no effect: ")).count(), 1, "{key} in {log}");
+    }
+    assert!(log.contains("/metrics: no metric is configured"), "{log}");
+    assert!(store.path("data/checkpoints/.treering").is_dir());
+    assert!(servers.client(None).get(store.url("/-/healthy")).send().is_err());
+    // No metric is stored, and nothing goes wrong.
+    let answer = store.send(store.request("POST", "/api/write").body(Line::new("any", "a1", 1.0, T0).to_string()));
+    assert_eq!(answer.expect_status(200).header("treering-skipped"), "1");
+    assert_eq!(store.metrics().sum("treering_dropped_total", "reason=\"unknown_metric\""), 1.0);
+    // A metric comes by SIGHUP, as everywhere.
+    fs::write(store.path("config.yaml"), format!("{text}metrics: {{any: {{frequency: 60}}}}\n")).unwrap();
+    store.signal("HUP");
+    eventually("the metric is known", || {
+        store.write([Line::new("any", "a1", 2.0, T0)]);
+        (store.metrics().sum("treering_samples_total", "") > 0.0).then_some(())
+    });
+    store.restart(How::Term);
+    assert_eq!(store.log().matches("/metrics: no metric").count(), 1);
 }
 
 /// A new metric must not cost a restart of the store that holds everybody's data.

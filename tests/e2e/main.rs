@@ -10,6 +10,7 @@ mod adoption;
 mod archive;
 mod bench;
 mod cli;
+mod client_certificates;
 mod clocks;
 mod config;
 mod conformance;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 
+use crate::cli::TlsArguments;
 use crate::cli::text::causes;
 
 use super::cluster::Body;
@@ -24,7 +25,7 @@ impl Http {
     /// # Errors
     ///
     /// The URL is none, or TLS could not be set up.
-    pub(super) fn new(url: &str, token: Option<String>, own: bool) -> Result<Self, DemoError> {
+    pub(super) fn new(url: &str, token: Option<String>, tls: &TlsArguments, own: bool) -> Result<Self, DemoError> {
         let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let base = url.split("/api/").next().unwrap_or(&url).trim_end_matches('/').to_owned();
         let parsed = reqwest::Url::parse(&base)
@@ -32,12 +33,12 @@ impl Http {
         if !["http", "https"].contains(&parsed.scheme()) {
             return Err(DemoError::Argument(format!("--url {url:?}: expected http:// or https://")));
         }
-        let client = Client::builder()
+        let builder = Client::builder()
             .connect_timeout(Duration::from_secs(10))
             .timeout(Duration::from_secs(120))
-            .tls_danger_accept_invalid_certs(own)
-            .build()
-            .map_err(|error| DemoError::Setup(causes(&error)))?;
+            .tls_danger_accept_invalid_certs(own);
+        let client =
+            tls.apply(builder).map_err(DemoError::Setup)?.build().map_err(|error| DemoError::Setup(causes(&error)))?;
         Ok(Http { client, base, token })
     }
 

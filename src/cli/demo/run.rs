@@ -106,11 +106,11 @@ async fn target(
         return Ok((Target::Nats(nats), None));
     }
     if let Some(url) = &arguments.url {
-        let http = Http::new(url, token, false)?;
+        let http = Http::new(url, token, &arguments.tls, false)?;
         say(&format!("Feeding the store at {}.", http.base()));
         return Ok((Target::Http(http), None));
     }
-    let http = Http::new(&local_url(config), token, true)?;
+    let http = Http::new(&local_url(config), token, &arguments.tls, true)?;
     let url = http.base().to_owned();
     if config.main.jwt_public_key.is_some() && !http.has_token() {
         return Err(DemoError::TokenMissing { url });

@@ -71,7 +71,11 @@ fn import(arguments: &ImportArguments, summary: &mut Summary) -> Result<(), Impo
         Some(url) => {
             let variable = || std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
             let token = arguments.token.clone().or_else(variable);
-            Target::Remote(Box::new(Remote::new(url, token, runtime.handle().clone(), stop.clone())?))
+            Target::Remote(Box::new(Remote::new(url, token, &arguments.tls, runtime.handle().clone(), stop.clone())?))
+        }
+        None if arguments.tls.is_given() => {
+            let text = "--client-cert, --client-key and --server-ca are for a server: expected --url beside them";
+            return Err(ImportError::Setup(text.to_owned()));
         }
         None => Target::Local(Box::new(Local::open(&arguments.config, stop.clone())?)),
     };

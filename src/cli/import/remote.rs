@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::{Client, Response, StatusCode, Url};
 use tokio::runtime::Handle;
 
+use crate::cli::TlsArguments;
 use crate::cli::stop::Stop;
 use crate::cli::text::causes;
 
@@ -44,7 +45,13 @@ enum Outcome {
 
 impl Remote {
     /// A server at a URL; a path of the API behind it is taken off.
-    pub(super) fn new(url: &str, token: Option<String>, runtime: Handle, stop: Stop) -> Result<Self, ImportError> {
+    pub(super) fn new(
+        url: &str,
+        token: Option<String>,
+        tls: &TlsArguments,
+        runtime: Handle,
+        stop: Stop,
+    ) -> Result<Self, ImportError> {
         let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let base = full.split("/api/").next().unwrap_or(&full).trim_end_matches('/').to_owned();
         let wrong = |reason: String| ImportError::Url { url: url.to_owned(), reason };
@@ -52,9 +59,10 @@ impl Remote {
         if !["http", "https"].contains(&parsed.scheme()) {
             return Err(wrong("expected http:// or https://".to_owned()));
         }
-        let client = Client::builder()
-            .connect_timeout(Duration::from_secs(10))
-            .timeout(Duration::from_secs(120))
+        let builder = Client::builder().connect_timeout(Duration::from_secs(10)).timeout(Duration::from_secs(120));
+        let client = tls
+            .apply(builder)
+            .map_err(ImportError::Setup)?
             .build()
             .map_err(|error| ImportError::Setup(causes(&error)))?;
         Ok(Remote { runtime, client, base, token, stop })

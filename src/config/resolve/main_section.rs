@@ -5,7 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::config::file::{MainSection, Quantity, RolesSection, ServerLimitsSection};
+use crate::config::file::{AuthSection, MainSection, Quantity, RolesSection, ServerLimitsSection};
 use crate::config::settings::{Auth, Backend, ClientCerts, MainSettings, Secret, ServerLimits, TlsFiles};
 
 use super::{Notes, path_of, text_of};
@@ -16,20 +16,16 @@ const CONNECTIONS_DEFAULT: usize = 16_384;
 
 pub(super) fn resolve(section: MainSection, notes: &mut Notes) -> MainSettings {
     let addr = text_of(&section.addr).unwrap_or(ADDR_DEFAULT).to_owned();
-    if !is_address(&addr) {
-        notes.wrong("/main/addr", &addr, "a host and a port like \"0.0.0.0:8082\", \"[::1]:8082\" or \":8082\"");
-    }
+    check_address("/main/addr", &addr, notes);
     let https = notes
         .pair(("/main/https-cert-file", &section.https_cert_file), ("/main/https-key-file", &section.https_key_file))
         .map(|(cert_file, key_file)| TlsFiles { cert_file, key_file });
     let (client_ca_file, client_certs) = client_certs(&section, notes);
     let jwt_public_key = jwt_public_key(&section.jwt_public_key, notes);
     let has_key = text_of(&section.jwt_public_key).is_some();
-    let protect_metrics = section.auth.protect_metrics.unwrap_or(false);
-    if protect_metrics && !has_key {
-        notes.violation("/main/auth/protect-metrics", "true", "a key in /main/jwt-public-key beside it");
-    }
-    if !has_key && client_certs != ClientCerts::Required && !is_loopback(&addr) {
+    let auth = auth(section.auth, has_key, client_certs, notes);
+    let asks_nobody = !has_key && auth.certificates.is_empty();
+    if asks_nobody && client_certs != ClientCerts::Required && !is_loopback(&addr) {
         notes.warn("/main/jwt-public-key", "not set: everybody who reaches the port may read, write and free");
     }
     if section.debug.gops == Some(true) || text_of(&section.debug.dump_to_file).is_some() {
@@ -39,12 +35,16 @@ pub(super) fn resolve(section: MainSection, notes: &mut Notes) -> MainSettings {
     if matches!(section.body_limit, Some(Quantity::Number(_))) && body_bytes_max == 0 {
         notes.violation("/main/body-limit", "0", "at least one byte");
     }
-    let auth = auth(section.auth.roles, protect_metrics, has_key, notes);
+    let client_crl_file = path_of(&section.client_crl_file);
+    if client_crl_file.is_some() && client_certs == ClientCerts::Off {
+        notes.violation("/main/client-crl-file", "a file", "authorities in /main/client-ca-file beside it");
+    }
     MainSettings {
         addr,
         https,
         client_ca_file,
         client_certs,
+        client_crl_file,
         jwt_public_key,
         auth,
         user: text_of(&section.user).map(str::to_owned),
@@ -70,6 +70,13 @@ fn limits(section: &ServerLimitsSection, notes: &mut Notes) -> ServerLimits {
         stall_timeout: duration("stall-timeout", &section.stall_timeout, 30),
         turn_timeout: duration("turn-timeout", &section.turn_timeout, 10),
         shutdown_timeout: duration("shutdown-timeout", &section.shutdown_timeout, 10),
+    }
+}
+
+/// Notes a text that is no address to listen on.
+pub(super) fn check_address(pointer: &str, addr: &str, notes: &mut Notes) {
+    if !is_address(addr) {
+        notes.wrong(pointer, addr, "a host and a port like \"0.0.0.0:8082\", \"[::1]:8082\" or \":8082\"");
     }
 }
 
@@ -122,16 +129,31 @@ fn jwt_public_key(text: &Option<String>, notes: &mut Notes) -> Option<[u8; 32]> 
     Some(key)
 }
 
-fn auth(roles: RolesSection, protect_metrics: bool, has_key: bool, notes: &mut Notes) -> Auth {
-    let RolesSection { read, write, free, debug } = roles;
+fn auth(section: AuthSection, has_key: bool, client_certs: ClientCerts, notes: &mut Notes) -> Auth {
+    const CERTIFICATES: &str = "/main/auth/certificates";
+    let certificates = section.certificates;
+    if !certificates.is_empty() && client_certs == ClientCerts::Off {
+        notes.violation(CERTIFICATES, "names", "authorities in /main/client-ca-file that vouch for them");
+    }
+    for name in certificates.keys().filter(|name| name.is_empty()) {
+        notes.violation(&format!("{CERTIFICATES}/{name}"), "no name", "a common name, a DNS name or a URI");
+    }
+    let is_guarded = has_key || !certificates.is_empty();
+    let protect_metrics = section.protect_metrics.unwrap_or(false);
+    if protect_metrics && !is_guarded {
+        let expected = "a key in /main/jwt-public-key or names in /main/auth/certificates beside it";
+        notes.violation("/main/auth/protect-metrics", "true", expected);
+    }
+    let RolesSection { read, write, free, debug } = section.roles;
     for (name, list) in [("read", &read), ("write", &write), ("free", &free), ("debug", &debug)] {
-        if list.is_some() && !has_key {
-            // Roles stand in tokens: without a key, the list would protect nothing and look as if it did.
+        if list.is_some() && !is_guarded {
+            // Roles stand in tokens and beside names: without both, the list would only look as if it protected.
             let pointer = format!("/main/auth/roles/{name}");
-            notes.violation(&pointer, "roles", "a key in /main/jwt-public-key beside them");
+            let expected = "a key in /main/jwt-public-key or names in /main/auth/certificates beside them";
+            notes.violation(&pointer, "roles", expected);
         }
     }
-    Auth { read, write, free, debug, protect_metrics }
+    Auth { read, write, free, debug, certificates, protect_metrics }
 }
 
 fn backend(url: &Option<String>, token: &Option<String>, notes: &mut Notes) -> Option<Backend> {

@@ -14,20 +14,34 @@ use crate::time::parse_duration;
 
 use super::bytes::parse_bytes;
 use super::file::{ConfigFile, MetricEntry, Quantity};
+use super::plain::Moved;
 use super::schema::{Violation, found};
 use super::sections::escape;
 use super::settings::{Config, Effective};
 
 /// Makes a config of a file that follows the schema. With violations, the config holds defaults in their places and
 /// must not be used. `effective` is what a reload will compare.
-pub(super) fn resolve(file: ConfigFile, effective: Value) -> (Config, Vec<Violation>) {
+pub(super) fn resolve(mut file: ConfigFile, effective: Value) -> (Config, Vec<Violation>) {
+    let mut moved = Moved::out_of(&mut file);
     let mut notes = Notes::default();
+    if let Some(addr) = text_of(&file.server.grpc_addr) {
+        main_section::check_address("/server/grpc_addr", addr, &mut notes);
+    }
     let engine = metric_store::resolve(&file.metric_store, &mut notes);
     let metrics = metrics(file.metrics, engine.limits.name_bytes_max, &mut notes);
     let nats = nats::resolve(&file.nats, file.metric_store.nats_subscriptions, &mut notes);
     let main = main_section::resolve(file.main, &mut notes);
-    let config = Config { main, nats, warnings: notes.warnings, engine, metrics, effective: Effective(effective) };
-    (config, notes.violations)
+    for (pointer, why) in &moved.without_effect {
+        notes.warn(pointer, why);
+    }
+    let mut violations = std::mem::take(&mut moved.violations);
+    violations.extend(notes.violations.into_iter().map(|Violation { pointer, text }| Violation {
+        pointer: moved.in_the_files_words(&pointer),
+        text: moved.in_the_files_words(&text),
+    }));
+    let warnings = notes.warnings.iter().map(|warning| moved.in_the_files_words(warning)).collect();
+    let config = Config { main, nats, warnings, engine, metrics, effective: Effective(effective) };
+    (config, violations)
 }
 
 fn metrics(
@@ -36,7 +50,8 @@ fn metrics(
     notes: &mut Notes,
 ) -> Vec<Metric> {
     if entries.is_empty() {
-        notes.warn("/metrics", "no metric is configured, so no sample will be stored");
+        let text = "no metric is configured: lines of line protocol are read, counted as unknown_metric and not stored";
+        notes.warn("/metrics", text);
     }
     let mut metrics = Vec::with_capacity(entries.len());
     for (name, entry) in entries {

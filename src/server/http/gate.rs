@@ -17,6 +17,7 @@ use super::refusal::Refused;
 use super::{App, Refusal};
 use crate::server::auth::Permission;
 use crate::server::connection::{Peer, RequestGuard};
+use crate::server::identity::Identity;
 use crate::telemetry::{self, SharedTelemetry};
 
 /// Where a request leads.
@@ -80,12 +81,14 @@ impl Gate {
         Gate { app: Arc::clone(app), route }
     }
 
-    /// Whether the request's token allows it.
+    /// Whether the request's token, or its connection's certificate, allows it.
     fn check(&self, request: &Request) -> Result<(), Refusal> {
         if let Some(authenticator) = &self.app.authenticator {
             // Below /api/ a path that leads nowhere needs a token too: strangers learn nothing about what is there.
             if request.uri().path().starts_with("/api/") || authenticator.protects_metrics() {
-                authenticator.check(request.headers(), self.route.permission())?;
+                let nobody = Identity::default();
+                let identity = request.extensions().get::<Peer>().map_or(&nobody, |peer| &peer.identity);
+                authenticator.check(request.headers(), identity, self.route.permission())?;
             }
         }
         Ok(())

@@ -299,7 +299,7 @@ async fn requests_do_not_wait_for_ever() {
 fn auth(protect_metrics: bool) -> AuthOptions {
     let public_key = BASE64_STANDARD.encode(signing_key().verifying_key().as_bytes()).parse().unwrap();
     let roles = Roles { free: Some(vec!["admin".into()]), ..Roles::default() };
-    AuthOptions { public_key, roles, protect_metrics }
+    AuthOptions { public_key: Some(public_key), roles, certificates: Default::default(), protect_metrics }
 }
 
 #[tokio::test(flavor = "multi_thread")]

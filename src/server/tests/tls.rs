@@ -45,7 +45,12 @@ impl Authority {
     }
 
     fn options(&self, clients: ClientCertificates) -> TlsOptions {
-        TlsOptions { certificate_file: self.path("server.pem"), key_file: self.path("server.key"), clients }
+        TlsOptions {
+            certificate_file: self.path("server.pem"),
+            key_file: self.path("server.key"),
+            clients,
+            revocation_file: None,
+        }
     }
 
     /// Connects, with the certificate of that name if there is one.

@@ -24,6 +24,8 @@ pub mod setting {
     pub const HTTPS_KEY: &str = "/main/https-key-file";
     pub const CLIENT_CA: &str = "/main/client-ca-file";
     pub const CLIENT_CERTS: &str = "/main/client-certs";
+    pub const CLIENT_CRL: &str = "/main/client-crl-file";
+    pub const CERTIFICATES: &str = "/main/auth/certificates";
     pub const USER: &str = "/main/user";
     pub const BACKEND_URL: &str = "/main/backend-url";
     pub const BACKEND_TOKEN: &str = "/main/backend-token";

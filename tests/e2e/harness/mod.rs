@@ -15,9 +15,9 @@ mod random;
 mod store;
 mod token;
 
-pub use certificates::Authority;
+pub use certificates::{Authority, Issued};
 pub use config::{Config, FORMATS, setting};
-pub use http::{Answer, raw_exchange, try_send};
+pub use http::{Answer, client, raw_exchange, try_send};
 pub use jetstream::{JETSTREAM, Stream};
 pub use lines::{Line, T0};
 pub use metrics::Metrics;

@@ -53,9 +53,14 @@ impl Store {
     /// Starts a store with more flags.
     pub fn start_with(config: Config, arguments: &[&str]) -> Store {
         let mut store = Store::prepare(config);
-        store.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        store.add_arguments(arguments);
         store.resume();
         store
+    }
+
+    /// Gives the process more flags from the next start on.
+    pub fn add_arguments(&mut self, arguments: &[&str]) {
+        self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
     }
 
     /// The directory with its config; the process comes with [`Store::resume`].
