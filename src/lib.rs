@@ -1,7 +1,7 @@
 //! Treering: an in-memory metric store for compute clusters.
 //!
 //! The layers, from the bottom: [`time`], [`disk`] and [`telemetry`]; [`model`]; [`block`] and [`formats`]; [`store`];
-//! [`engine`] and [`query`]; [`server`]; [`config`]; [`cli`]. Imports go strictly downward (`tests/tidy.rs` enforces
+//! [`engine`], [`query`] and [`promql`]; [`server`]; [`config`]; [`cli`]. Imports go strictly downward (`tests/tidy.rs` enforces
 //! it); `docs/architecture.md` draws the picture.
 
 pub mod block;
@@ -11,6 +11,7 @@ pub mod disk;
 pub mod engine;
 pub mod formats;
 pub mod model;
+pub mod promql;
 pub mod query;
 pub mod server;
 pub mod store;

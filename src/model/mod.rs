@@ -4,11 +4,17 @@
 
 mod component;
 mod image;
+mod labels;
 mod metric;
 mod selector;
+mod xxhash;
 
 pub use component::{COMPONENT_DEPTH_MAX, Component, KnownKinds, Scope};
 pub use image::{ComponentImage, HostImage, LaneImage, NO_PARENT, SeriesImage, TicksImage};
+pub use labels::{
+    BUCKET_LABEL, Label, Labels, LabelsBuilder, METRIC_NAME, METRIC_TYPE, METRIC_UNIT, is_metadata, is_plain_name,
+    write_quoted,
+};
 pub use metric::{Aggregation, Metric, MetricId, MetricTable, UnknownAggregation};
 pub use selector::{Element, Selector};
 
