@@ -5,7 +5,9 @@
 mod component;
 mod image;
 mod labels;
+mod matcher;
 mod metric;
+mod pattern;
 mod selector;
 mod xxhash;
 
@@ -15,7 +17,9 @@ pub use labels::{
     BUCKET_LABEL, Label, Labels, LabelsBuilder, METRIC_NAME, METRIC_TYPE, METRIC_UNIT, is_metadata, is_plain_name,
     write_quoted,
 };
+pub use matcher::{MatchOp, Matcher};
 pub use metric::{Aggregation, Metric, MetricId, MetricTable, UnknownAggregation};
+pub use pattern::{PATTERN_BYTES_MAX, Pattern, PatternError, compile_anchored};
 pub use selector::{Element, Selector};
 
 /// One value of one series, on its way into a host.

@@ -1,5 +1,6 @@
 //! PromQL: its expressions, their evaluation over a [`Source`], and what queries answer.
 
+pub mod ast;
 mod source;
 
 pub use source::{Cursor, Hints, Samples, Selection, Series, Source, SourceError};
