@@ -4,6 +4,9 @@ use super::quote::quote;
 
 /// The value of a number: decimal with `_` between digits, hexadecimal (`0x1F`), octal (`017`), `Inf` or `NaN`.
 pub(super) fn parse_number(text: &str) -> Result<f64, String> {
+    if text.ends_with('_') {
+        return Err(refused(text, "invalid syntax"));
+    }
     if let Some(integer) = parse_integer(text) {
         return Ok(integer as f64);
     }

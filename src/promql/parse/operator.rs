@@ -72,7 +72,8 @@ impl Parser<'_> {
             let left = self.take_keyword(Keyword::GroupLeft)?;
             if left || self.take_keyword(Keyword::GroupRight)? {
                 matching.cardinality = if left { Cardinality::ManyToOne } else { Cardinality::OneToMany };
-                if self.peek()?.kind == TokenKind::LeftParen {
+                // The list may be left out; whatever else follows is taken for a list gone wrong.
+                if !self.peek()?.begins_operand() {
                     matching.include = self.label_names()?;
                 }
             }

@@ -154,6 +154,11 @@ impl Token {
         }
     }
 
+    /// Whether an expression can begin with it, but for a parenthesis.
+    pub(super) fn begins_operand(self) -> bool {
+        self.kind != TokenKind::LeftParen && self.begins_expression()
+    }
+
     /// Whether an expression can begin with it.
     pub(super) fn begins_expression(self) -> bool {
         match self.kind {
