@@ -3,6 +3,7 @@
 //! No behaviour beyond their own invariants, no I/O, no locks; every other layer speaks in these.
 
 mod component;
+pub mod histogram;
 mod image;
 mod labels;
 mod matcher;

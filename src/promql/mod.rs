@@ -2,6 +2,7 @@
 
 pub mod ast;
 pub mod parse;
+pub mod quantile;
 mod source;
 
 pub use source::{Cursor, Hints, Samples, Selection, Series, Source, SourceError};
