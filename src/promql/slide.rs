@@ -8,6 +8,7 @@ use super::ast::FunctionId;
 use super::column::Column;
 use super::number::{KahanSum, Mean, kahan_add_finite, kahan_total};
 use super::samples::{Track, is_regular};
+use super::rate::{self, Kind};
 use super::window::Ends;
 
 /// Where windows lie.
@@ -36,7 +37,13 @@ pub struct Seen {
 const LANES: usize = 8;
 
 /// Fills a column, if there is a fast way for the function.
-pub fn floats(id: FunctionId, track: &Track<f64>, bounds: Bounds, out: &mut Column) -> Option<Seen> {
+pub fn floats(
+    id: FunctionId,
+    track: &Track<f64>,
+    bounds: Bounds,
+    range_secs: f64,
+    out: &mut Column,
+) -> Option<Seen> {
     let slide = Slide::new(track, bounds);
     let first_that = |better: fn(f64, f64) -> bool| {
         move |values: &[f64]| {
@@ -52,14 +59,19 @@ pub fn floats(id: FunctionId, track: &Track<f64>, bounds: Bounds, out: &mut Colu
         FunctionId::PresentOverTime | FunctionId::AbsentOverTime => slide.one_by_one(out, |_| 1.0),
         FunctionId::LastOverTime => slide.one_by_one(out, |values| values[values.len() - 1]),
         FunctionId::FirstOverTime => slide.one_by_one(out, |values| values[0]),
+        FunctionId::Rate | FunctionId::Increase | FunctionId::Delta if track.starts.is_empty() => {
+            let kind = Kind { is_counter: id != FunctionId::Delta, is_rate: id == FunctionId::Rate };
+            rate::slide(slide, kind, range_secs, out)
+        }
         _ => return None,
     })
 }
 
 /// Windows over a track.
 #[derive(Clone, Copy)]
-struct Slide<'t> {
-    track: &'t Track<f64>,
+pub struct Slide<'t> {
+    /// The samples.
+    pub track: &'t Track<f64>,
     bounds: Bounds,
     /// Where the first window would begin and end in a track without ends, if samples come once a step.
     even: Option<(i64, i64)>,
@@ -85,17 +97,23 @@ impl<'t> Slide<'t> {
         ends.advance(&self.track.times, self.bounds.start_ms + ahead, self.bounds.end_ms + ahead);
     }
 
-    fn one_by_one(self, out: &mut Column, function: impl Fn(&[f64]) -> f64) -> Seen {
+    /// Calls `visit` for each window with samples: with its step, its first sample, the one after its last, and its ends
+    /// in time.
+    pub fn each(self, mut visit: impl FnMut(usize, usize, usize, (i64, i64))) -> Seen {
         let (mut ends, mut seen) = (Ends::default(), Seen::default());
         for step in 0..self.bounds.count {
             self.advance(step, &mut ends);
-            let values = &self.track.values[ends.from..ends.to];
-            if !values.is_empty() {
-                seen.add(values.len());
-                out.set(step, function(values));
+            if ends.to > ends.from {
+                seen.add(ends.to - ends.from);
+                let ahead = self.bounds.step_ms * step as i64;
+                visit(step, ends.from, ends.to, (self.bounds.start_ms + ahead, self.bounds.end_ms + ahead));
             }
         }
         seen
+    }
+
+    fn one_by_one(self, out: &mut Column, function: impl Fn(&[f64]) -> f64) -> Seen {
+        self.each(|step, from, to, _| out.set(step, function(&self.track.values[from..to])))
     }
 
     fn in_lanes(

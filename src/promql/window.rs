@@ -196,7 +196,7 @@ impl<'a> Windows<'a> {
                 let mut column = std::mem::take(&mut lane.column);
                 column.reset(steps.count);
                 op.column(at, lane, &mut column)?;
-                lane.range.from_column(&column, *steps);
+                lane.range.take_column(&column, *steps);
                 lane.column = column;
             }
         }
@@ -320,10 +320,10 @@ impl Windows<'_> {
         out: &mut Column,
     ) -> Result<(), QueryError> {
         let (floats, histograms) = (&samples.floats, &samples.histograms);
-        if self.at_ms.is_none() && histograms.times.is_empty() {
+        if self.at_ms.is_none() && self.mode == RangeMode::Plain && histograms.times.is_empty() {
             let (start_ms, end_ms) = self.window_ends(0, lookback_ms);
             let bounds = slide::Bounds { start_ms, end_ms, step_ms: self.steps.step_ms, count: self.steps.count };
-            if let Some(seen) = slide::floats(self.id, floats, bounds, out) {
+            if let Some(seen) = slide::floats(self.id, floats, bounds, context.range_secs, out) {
                 self.ev.budget.read(seen.total);
                 return self.ev.budget.pass(seen.longest);
             }

@@ -23,7 +23,12 @@ pub struct Pair {
 }
 
 /// The pairs, if labels tell them.
-pub fn find(binary: &Binary, matching: &VectorMatching, sides: &Sides) -> Option<Vec<Pair>> {
+pub fn find(
+    ev: &Evaluator<'_>,
+    binary: &Binary,
+    matching: &VectorMatching,
+    sides: &Sides,
+) -> Option<Vec<Pair>> {
     if matching.fill.is_any() {
         return None;
     }
@@ -49,7 +54,8 @@ pub fn find(binary: &Binary, matching: &VectorMatching, sides: &Sides) -> Option
             return None;
         }
         let (many, one) = (&many.heads[row].labels, &one.heads[partner].labels);
-        let labels = result_labels(many, one, binary.op, matching, false);
+        let drops_name = binary.return_bool && !ev.options.delayed_name_removal;
+        let labels = result_labels(many, one, binary.op, matching, drops_name);
         if !seen.insert(labels.clone()) {
             return None;
         }
