@@ -177,6 +177,19 @@ impl Column {
         self.mask[step / 64] |= 1 << (step % 64);
     }
 
+    /// Sets floats of neighbouring steps of a dense column.
+    #[inline]
+    pub fn set_run(&mut self, first: usize, values: &[f64]) {
+        self.values[first..first + values.len()].copy_from_slice(values);
+        let bits = if values.len() < 64 { (1 << values.len()) - 1 } else { !0 };
+        let shift = first % 64;
+        if values.len() + shift <= 64 {
+            self.mask[first / 64] |= bits << shift;
+        } else {
+            (first..first + values.len()).for_each(|step| self.mask[step / 64] |= 1 << (step % 64));
+        }
+    }
+
     /// Marks every step of a dense column, for the caller to fill in the values.
     pub fn fill_all(&mut self) -> &mut [f64] {
         self.fill_mask();

@@ -97,6 +97,14 @@ impl<'t> Slide<'t> {
         ends.advance(&self.track.times, self.bounds.start_ms + ahead, self.bounds.end_ms + ahead);
     }
 
+    /// The first window of a step and its followers, if samples come once a step and no window reaches over an end.
+    #[inline]
+    fn whole_lanes(&self, step: usize, here: usize) -> Option<(usize, usize)> {
+        let (from, to) = self.even?;
+        let (from, to) = (usize::try_from(from + step as i64).ok()?, usize::try_from(to + step as i64).ok()?);
+        (here == LANES && from < to && to + LANES - 1 <= self.track.values.len()).then_some((from, to))
+    }
+
     /// Calls `visit` for each window with samples: with its step, its first sample, the one after its last, and its ends
     /// in time.
     pub fn each(self, mut visit: impl FnMut(usize, usize, usize, (i64, i64))) -> Seen {
@@ -126,6 +134,14 @@ impl<'t> Slide<'t> {
         let mut step = 0;
         while step < self.bounds.count {
             let here = LANES.min(self.bounds.count - step);
+            if let Some((from, to)) = self.whole_lanes(step, here) {
+                let values = &self.track.values[from..to + LANES - 1];
+                out.set_run(step, &lanes(values, to - from));
+                seen.total += ((to - from) * LANES) as u64;
+                seen.longest = seen.longest.max((to - from) as u64);
+                step += LANES;
+                continue;
+            }
             let mut windows = [Ends::default(); LANES];
             for (i, window) in windows[..here].iter_mut().enumerate() {
                 self.advance(step + i, &mut ends);
@@ -137,7 +153,7 @@ impl<'t> Slide<'t> {
                 && windows.iter().enumerate().all(|(i, window)| window.from == from + i && window.to == to + i);
             if is_even {
                 let values = lanes(&self.track.values[from..to + LANES - 1], to - from);
-                values.iter().enumerate().for_each(|(i, value)| out.set(step + i, *value));
+                out.set_run(step, &values);
                 seen.total += ((to - from) * LANES) as u64;
                 seen.longest = seen.longest.max((to - from) as u64);
             } else {
@@ -176,34 +192,39 @@ pub fn mean(values: &[f64]) -> f64 {
     mean.get()
 }
 
-/// Sums and compensations of windows of `length` values, each one value further than the one before.
-#[inline]
-fn add_lanes(values: &[f64], length: usize, first: usize, sums: &mut [f64; LANES], lost: &mut [f64; LANES]) {
-    for at in first..length {
-        let (chunk, _) = values[at..].as_chunks::<LANES>();
-        let Some(chunk) = chunk.first() else { return };
+/// Sums and compensations of windows of `length` values, each one value further than the one before; the first `skipped`
+/// values of each are in `sums` already.
+#[inline(always)]
+fn add_lanes(values: &[f64], length: usize, skipped: usize, sums: [f64; LANES]) -> [(f64, f64); LANES] {
+    // By value, so that they stay in registers.
+    let (mut sums, mut lost) = (sums, [0.0; LANES]);
+    for window in values.windows(LANES).take(length).skip(skipped) {
+        let Some((chunk, _)) = window.split_first_chunk::<LANES>() else { break };
         for lane in 0..LANES {
             (sums[lane], lost[lane]) = kahan_add_finite(chunk[lane], sums[lane], lost[lane]);
         }
     }
+    std::array::from_fn(|lane| (sums[lane], lost[lane]))
+}
+
+fn is_finite(sums: &[(f64, f64); LANES]) -> bool {
+    sums.iter().fold(true, |is_finite, (sum, lost)| is_finite & (sum + lost).is_finite())
 }
 
 fn sum_lanes(values: &[f64], length: usize) -> [f64; LANES] {
-    let (mut sums, mut lost) = ([0.0; LANES], [0.0; LANES]);
-    add_lanes(values, length, 0, &mut sums, &mut lost);
-    if (0..LANES).all(|lane| (sums[lane] + lost[lane]).is_finite()) {
-        std::array::from_fn(|lane| sums[lane] + lost[lane])
+    let sums = add_lanes(values, length, 0, [0.0; LANES]);
+    if is_finite(&sums) {
+        sums.map(|(sum, lost)| sum + lost)
     } else {
         std::array::from_fn(|lane| sum(&values[lane..lane + length]))
     }
 }
 
 fn mean_lanes(values: &[f64], length: usize) -> [f64; LANES] {
-    let (mut sums, mut lost): ([f64; LANES], _) = (std::array::from_fn(|lane| values[lane]), [0.0; LANES]);
-    add_lanes(values, length, 1, &mut sums, &mut lost);
-    if (0..LANES).all(|lane| (sums[lane] + lost[lane]).is_finite()) {
+    let sums = add_lanes(values, length, 1, std::array::from_fn(|lane| values[lane]));
+    if is_finite(&sums) {
         let count = length as f64;
-        std::array::from_fn(|lane| sums[lane] / count + lost[lane] / count)
+        sums.map(|(sum, lost)| sum / count + lost / count)
     } else {
         // A sum passed the largest number (or met a NaN) on its way: the careful way knows what to do.
         std::array::from_fn(|lane| mean(&values[lane..lane + length]))
