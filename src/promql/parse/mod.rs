@@ -9,6 +9,7 @@ mod call;
 mod check;
 mod duration;
 mod error;
+#[cfg(any(test, feature = "testing"))]
 mod fuzz;
 mod lexer;
 mod modifier;
@@ -17,6 +18,8 @@ mod operator;
 mod options;
 mod parser;
 mod quote;
+#[cfg(test)]
+mod random;
 mod selector;
 #[cfg(test)]
 mod tests;
