@@ -61,7 +61,7 @@ fn ends(times: &[i64], start_ms: i64, end_ms: i64, is_smoothed: bool) -> Option<
 
 fn floats(window: &Window<'_>, context: &Context<'_>, kind: Kind) -> Option<f64> {
     let (points, is_smoothed) = (window.floats, context.mode == RangeMode::Smoothed);
-    let (mut first, mut last) = ends(points.times, window.start_ms, window.end_ms, is_smoothed)?;
+    let (mut first, last) = ends(points.times, window.start_ms, window.end_ms, is_smoothed)?;
     let left = left_value(points, first, window.start_ms, is_smoothed, kind.is_counter);
     let right = right_value(points, last, window.end_ms, is_smoothed, kind.is_counter);
     let mut result = right - left;
@@ -70,11 +70,7 @@ fn floats(window: &Window<'_>, context: &Context<'_>, kind: Kind) -> Option<f64>
         if points.times[first] <= window.start_ms {
             first += 1;
         }
-        let mut until = last + 1;
-        if points.times[last] >= window.end_ms {
-            last = last.wrapping_sub(1);
-            until -= 1;
-        }
+        let until = if points.times[last] >= window.end_ms { last } else { last + 1 };
         let inside = if first < until { &points.values[first..until] } else { &[][..] };
         let mut previous = left;
         for value in inside.iter().chain([&right]) {
@@ -84,7 +80,6 @@ fn floats(window: &Window<'_>, context: &Context<'_>, kind: Kind) -> Option<f64>
             previous = *value;
         }
     }
-    let _ = last;
     Some(if kind.is_rate { result / context.range_secs } else { result })
 }
 
@@ -180,9 +175,8 @@ pub fn histogram_between(
 fn histograms(window: &Window<'_>, context: &Context<'_>, kind: Kind) -> Option<FloatHistogram> {
     let (points, is_smoothed) = (window.histograms, context.mode == RangeMode::Smoothed);
     let (first, last) = ends(points.times, window.start_ms, window.end_ms, is_smoothed)?;
-    let is_custom = points.values.first()?.uses_custom_buckets();
     let used = points.values.get(first..=last)?;
-    let is_custom = used.first().map_or(is_custom, |first| first.uses_custom_buckets());
+    let is_custom = used.first()?.uses_custom_buckets();
     for histogram in used {
         if histogram.uses_custom_buckets() != is_custom {
             context.warn(mixed_schemas(&context.name()));

@@ -8,7 +8,8 @@ use super::column::Point;
 use super::error::QueryError;
 use super::number::KahanSum;
 use super::window::{Context, Window};
-use super::{histograms_over_time, quantiles, slide};
+use super::quantile::quantile as quantile_of;
+use super::{histograms_over_time, slide};
 
 type Answer = Result<Option<Point>, QueryError>;
 
@@ -154,9 +155,9 @@ pub fn mad(window: &Window<'_>, context: &mut Context<'_>) -> Answer {
     let values = &mut context.values;
     values.clear();
     values.extend_from_slice(window.floats.values);
-    let median = quantiles::of_values(0.5, values);
+    let median = quantile_of(0.5, values);
     values.iter_mut().for_each(|value| *value = (*value - median).abs());
-    float(quantiles::of_values(0.5, values))
+    float(quantile_of(0.5, values))
 }
 
 /// A quantile of the floats.
@@ -171,7 +172,7 @@ pub fn quantile(window: &Window<'_>, context: &mut Context<'_>) -> Answer {
     ignore_histograms(window, context);
     context.values.clear();
     context.values.extend_from_slice(window.floats.values);
-    float(quantiles::of_values(rank, &mut context.values))
+    float(quantile_of(rank, &mut context.values))
 }
 
 /// The standard deviation of the floats.

@@ -22,6 +22,8 @@ pub enum Take {
     Value,
     /// Its time, in seconds.
     Time,
+    /// Its time, in milliseconds, if it is a float; a histogram itself.
+    FloatMillis,
     /// When its counting began, in seconds; 0 for unknown.
     Start,
 }
@@ -36,7 +38,7 @@ pub fn prepare<'a>(
     if select.mode == RangeMode::Smoothed {
         return Ok(Box::new(smooth::Smooth::new(*ev, select, steps, position)?));
     }
-    Ok(Box::new(Latest::new(*ev, select, steps, Take::Value)?))
+    Ok(Box::new(Latest::new(*ev, select, select.offset_ms, steps, Take::Value)?))
 }
 
 /// The series of a selector, for data from one time to another, both inclusive.
@@ -69,27 +71,31 @@ pub fn hints(select: &Select, start_ms: i64, end_ms: i64, steps: Steps, range_ms
 /// The latest samples of series.
 pub struct Latest<'a> {
     ev: Evaluator<'a>,
-    select: &'a Select,
-    steps: Steps,
+    /// The times whose data the steps see; one and the same if the selector says so.
+    data: Steps,
     take: Take,
     series: Vec<Box<dyn Series + 'a>>,
     heads: Vec<Head>,
 }
 
 impl<'a> Latest<'a> {
-    /// Selects the series.
-    pub fn new(ev: Evaluator<'a>, select: &'a Select, steps: Steps, take: Take) -> Result<Latest<'a>, QueryError> {
-        let (first, last) = data_range(select, steps);
-        let hints = hints(select, first - ev.options.lookback_ms + 1, last, steps, 0);
+    /// Selects the series; the selector's own offset does not count, `offset_ms` does.
+    pub fn new(
+        ev: Evaluator<'a>,
+        select: &Select,
+        offset_ms: i64,
+        steps: Steps,
+        take: Take,
+    ) -> Result<Latest<'a>, QueryError> {
+        let data = match select.at_ms {
+            Some(at) => Steps { first_ms: at - offset_ms, step_ms: 0, ..steps },
+            None => Steps { first_ms: steps.first_ms - offset_ms, ..steps },
+        };
+        let hints = hints(select, data.first_ms - ev.options.lookback_ms + 1, data.last_ms(), steps, 0);
         let (series, labels) = series(&ev, select, hints)?;
         let heads = labels.into_iter().map(|labels| Head { labels, drop_name: false }).collect();
-        Ok(Latest { ev, select, steps, take, series, heads })
+        Ok(Latest { ev, data, take, series, heads })
     }
-}
-
-/// The times whose data the first and the last step see.
-fn data_range(select: &Select, steps: Steps) -> (i64, i64) {
-    (select.data_ms(steps.first_ms), select.data_ms(steps.last_ms()))
 }
 
 /// Appends all samples of a series between two times.
@@ -115,13 +121,9 @@ impl Operator for Latest<'_> {
     fn column(&self, at: usize, lane: &mut Lane, out: &mut Column) -> Result<(), QueryError> {
         let series = &*self.series[at];
         let lookback_ms = series.lookback_ms().unwrap_or(self.ev.options.lookback_ms);
-        let (first, last) = data_range(self.select, self.steps);
         lane.samples.clear();
-        read(&self.ev, series, first - lookback_ms + 1, last, &mut lane.samples)?;
-        let times = match self.select.at_ms {
-            Some(_) => Steps { first_ms: first, step_ms: 0, ..self.steps },
-            None => Steps { first_ms: first, ..self.steps },
-        };
+        let times = self.data;
+        read(&self.ev, series, times.first_ms - lookback_ms + 1, times.last_ms(), &mut lane.samples)?;
         if self.take == Take::Value && lane.samples.histograms.is_empty() {
             latest_floats(&lane.samples, times, lookback_ms, out);
         } else {
@@ -186,8 +188,9 @@ fn latest(samples: &Samples, times: Steps, lookback_ms: i64, take: Take, out: &m
             continue;
         }
         match (take, histogram) {
-            (Take::Value, Some(histogram)) => out.push_histogram(step, histogram.clone()),
+            (Take::Value | Take::FloatMillis, Some(histogram)) => out.push_histogram(step, histogram.clone()),
             (Take::Value, None) => out.set(step, value),
+            (Take::FloatMillis, None) => out.set(step, samples.times[next - 1] as f64),
             (Take::Time, _) => out.set(step, samples.times[next - 1] as f64 / 1000.0),
             (Take::Start, _) => {
                 out.set(step, samples.starts.get(next - 1).copied().unwrap_or(0) as f64 / 1000.0);
