@@ -282,7 +282,7 @@ fn write_millis(out: &mut impl fmt::Write, millis: i64) -> fmt::Result {
         ("ms", 1, false),
     ];
     for (unit, unit_ms, exact) in UNITS {
-        if rest >= unit_ms && !(exact && !rest.is_multiple_of(unit_ms)) {
+        if rest >= unit_ms && (!exact || rest.is_multiple_of(unit_ms)) {
             write!(out, "{}{unit}", rest / unit_ms)?;
             rest %= unit_ms;
         }

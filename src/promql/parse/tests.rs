@@ -455,16 +455,19 @@ fn trees_are_json() {
             r#""type":"call"},"type":"parenExpr"},"op":"-","type":"unaryExpr"}"#,
         )
     );
-    assert_eq!(json("abs(sum by (a) (m{a=~\"x\"} offset 1m @ end()))[5m:(2 * step())]"), concat!(
-        r#"{"expr":{"args":[{"expr":{"anchored":false,"matchers":[{"name":"a","type":"=~","value":"x"},"#,
-        r#"{"name":"__name__","type":"=","value":"m"}],"name":"m","offset":60000,"offsetExpr":null,"smoothed":false,"#,
-        r#""startOrEnd":"end","timestamp":null,"type":"vectorSelector"},"grouping":["a"],"op":"sum","param":null,"#,
-        r#""type":"aggregation","without":false}],"func":{"argTypes":["vector"],"name":"abs","returnType":"vector","#,
-        r#""variadic":0},"type":"call"},"offset":0,"offsetExpr":null,"range":300000,"rangeExpr":null,"#,
-        r#""startOrEnd":null,"step":0,"stepExpr":{"lhs":{"duration":false,"type":"numberLiteral","val":"2"},"op":"*","#,
-        r#""rhs":{"lhs":null,"op":"step","rhs":null,"type":"durationExpr","wrapped":false},"type":"durationExpr","#,
-        r#""wrapped":true},"timestamp":null,"type":"subquery"}"#,
-    ));
+    assert_eq!(
+        json("abs(sum by (a) (m{a=~\"x\"} offset 1m @ end()))[5m:(2 * step())]"),
+        concat!(
+            r#"{"expr":{"args":[{"expr":{"anchored":false,"matchers":[{"name":"a","type":"=~","value":"x"},"#,
+            r#"{"name":"__name__","type":"=","value":"m"}],"name":"m","offset":60000,"offsetExpr":null,"smoothed":false,"#,
+            r#""startOrEnd":"end","timestamp":null,"type":"vectorSelector"},"grouping":["a"],"op":"sum","param":null,"#,
+            r#""type":"aggregation","without":false}],"func":{"argTypes":["vector"],"name":"abs","returnType":"vector","#,
+            r#""variadic":0},"type":"call"},"offset":0,"offsetExpr":null,"range":300000,"rangeExpr":null,"#,
+            r#""startOrEnd":null,"step":0,"stepExpr":{"lhs":{"duration":false,"type":"numberLiteral","val":"2"},"op":"*","#,
+            r#""rhs":{"lhs":null,"op":"step","rhs":null,"type":"durationExpr","wrapped":false},"type":"durationExpr","#,
+            r#""wrapped":true},"timestamp":null,"type":"subquery"}"#,
+        )
+    );
     assert_eq!(json("a == bool on (x) fill_left (1.5) fill_right (2) b").matches(
         r#""matching":{"card":"one-to-one","fillValues":{"lhs":1.5,"rhs":2},"include":[],"labels":["x"],"on":true}"#
     ).count(), 1);
