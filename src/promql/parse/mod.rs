@@ -1,8 +1,8 @@
 //! From the text of a query to a tree that is well typed, or to an error in Prometheus's words.
 //!
-//! A recursive descent with binding powers. Every step down counts against a limit, and so does every level that a chain
-//! of operators adds to the tree: no text, however long or nested, takes more stack than the limit allows. The first
-//! error ends the parsing.
+//! A recursive descent with binding powers. Every step down counts against a limit, and so does every level that a
+//! chain of operators adds to the tree: no text, however long or nested, takes more stack than the limit allows. The
+//! first error ends the parsing.
 
 mod aggregate;
 mod call;

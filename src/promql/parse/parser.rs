@@ -103,7 +103,8 @@ impl<'a> Parser<'a> {
         Err(Stop::Unexpected(self.peek()?))
     }
 
-    /// Parses a part; a token that does not fit there, and for which the part itself has no words, is reported with these.
+    /// Parses a part; a token that does not fit there, and for which the part itself has no words, is reported with
+    /// these.
     pub(super) fn within<T>(
         &mut self,
         context: &str,
