@@ -48,6 +48,10 @@ impl<'a> Evaluator<'a> {
         if steps.count == 0 {
             return Ok(Box::new(Table::default()));
         }
+        // A column takes memory for its steps, whatever stands there.
+        if steps.count as u64 > self.options.samples_max {
+            return Err(QueryError::TooManySamples);
+        }
         match &node.kind {
             Kind::Number(number) => {
                 self.budget.hold(steps.count as u64)?;

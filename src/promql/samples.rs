@@ -16,6 +16,22 @@ pub fn is_stale(value: f64) -> bool {
     value.to_bits() == STALE_BITS
 }
 
+/// Whether each time is `step_ms` after the one before, from the first one on.
+pub fn is_regular(times: &[i64], first_ms: i64, step_ms: i64) -> bool {
+    let chunks = times.chunks(64).enumerate();
+    // No exit inside of a chunk: so it becomes a few vector instructions.
+    let is_even = |(chunk, times): (usize, &[i64])| {
+        let base = first_ms + step_ms * (chunk * 64) as i64;
+        times.iter().zip(0..).fold(true, |is_even, (time, at)| is_even & (*time == base + step_ms * at))
+    };
+    chunks.map(is_even).all(|is_even| is_even)
+}
+
+/// Whether any of the values says that the series ended.
+pub fn has_stale(values: &[f64]) -> bool {
+    values.chunks(64).any(|values| values.iter().fold(false, |any, value| any | is_stale(*value)))
+}
+
 /// Leaves of each histogram its count and sum, and says which of them began anew, which nobody can find out later.
 pub fn drop_buckets(samples: &mut Samples) {
     let mut before: Option<Arc<FloatHistogram>> = None;
@@ -133,7 +149,7 @@ impl RangeSamples {
     pub fn sort_out(&mut self, samples: &mut Samples) {
         self.floats.clear();
         self.histograms.clear();
-        if samples.histograms.is_empty() && !samples.values.iter().any(|value| is_stale(*value)) {
+        if samples.histograms.is_empty() && !has_stale(&samples.values) {
             std::mem::swap(&mut self.floats.times, &mut samples.times);
             std::mem::swap(&mut self.floats.values, &mut samples.values);
             std::mem::swap(&mut self.floats.starts, &mut samples.starts);

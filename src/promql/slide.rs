@@ -6,8 +6,8 @@
 
 use super::ast::FunctionId;
 use super::column::Column;
-use super::number::{KahanSum, Mean, kahan_add};
-use super::samples::Track;
+use super::number::{KahanSum, Mean, kahan_add_finite, kahan_total};
+use super::samples::{Track, is_regular};
 use super::window::Ends;
 
 /// Where windows lie.
@@ -37,7 +37,7 @@ const LANES: usize = 8;
 
 /// Fills a column, if there is a fast way for the function.
 pub fn floats(id: FunctionId, track: &Track<f64>, bounds: Bounds, out: &mut Column) -> Option<Seen> {
-    let slide = Slide { track, bounds };
+    let slide = Slide::new(track, bounds);
     let first_that = |better: fn(f64, f64) -> bool| {
         move |values: &[f64]| {
             values.iter().fold(values[0], |best, value| if better(*value, best) || best.is_nan() { *value } else { best })
@@ -61,10 +61,26 @@ pub fn floats(id: FunctionId, track: &Track<f64>, bounds: Bounds, out: &mut Colu
 struct Slide<'t> {
     track: &'t Track<f64>,
     bounds: Bounds,
+    /// Where the first window would begin and end in a track without ends, if samples come once a step.
+    even: Option<(i64, i64)>,
 }
 
-impl Slide<'_> {
+impl<'t> Slide<'t> {
+    fn new(track: &'t Track<f64>, bounds: Bounds) -> Slide<'t> {
+        let first = track.times.first().copied().unwrap_or(0);
+        let is_even = is_regular(&track.times, first, bounds.step_ms);
+        let after = |time: i64| (time - first).div_euclid(bounds.step_ms) + 1;
+        Slide { track, bounds, even: is_even.then(|| (after(bounds.start_ms), after(bounds.end_ms))) }
+    }
+
+    /// Moves on to the window of a step.
+    #[inline]
     fn advance(&self, step: usize, ends: &mut Ends) {
+        if let Some((from, to)) = self.even {
+            let clamp = |at: i64| at.clamp(0, self.track.times.len() as i64) as usize;
+            *ends = Ends { from: clamp(from + step as i64), to: clamp(to + step as i64) };
+            return;
+        }
         let ahead = self.bounds.step_ms * step as i64;
         ends.advance(&self.track.times, self.bounds.start_ms + ahead, self.bounds.end_ms + ahead);
     }
@@ -132,7 +148,7 @@ impl Seen {
 pub fn sum(values: &[f64]) -> f64 {
     let mut sum = KahanSum::default();
     values.iter().for_each(|value| sum.add(*value));
-    if sum.sum.is_infinite() { sum.sum } else { sum.total() }
+    kahan_total(sum.sum, sum.compensation)
 }
 
 /// The mean of values, of which there is at least one.
@@ -149,7 +165,7 @@ fn add_lanes(values: &[f64], length: usize, first: usize, sums: &mut [f64; LANES
         let (chunk, _) = values[at..].as_chunks::<LANES>();
         let Some(chunk) = chunk.first() else { return };
         for lane in 0..LANES {
-            (sums[lane], lost[lane]) = kahan_add(chunk[lane], sums[lane], lost[lane]);
+            (sums[lane], lost[lane]) = kahan_add_finite(chunk[lane], sums[lane], lost[lane]);
         }
     }
 }
@@ -157,13 +173,17 @@ fn add_lanes(values: &[f64], length: usize, first: usize, sums: &mut [f64; LANES
 fn sum_lanes(values: &[f64], length: usize) -> [f64; LANES] {
     let (mut sums, mut lost) = ([0.0; LANES], [0.0; LANES]);
     add_lanes(values, length, 0, &mut sums, &mut lost);
-    std::array::from_fn(|lane| if sums[lane].is_infinite() { sums[lane] } else { sums[lane] + lost[lane] })
+    if (0..LANES).all(|lane| (sums[lane] + lost[lane]).is_finite()) {
+        std::array::from_fn(|lane| sums[lane] + lost[lane])
+    } else {
+        std::array::from_fn(|lane| sum(&values[lane..lane + length]))
+    }
 }
 
 fn mean_lanes(values: &[f64], length: usize) -> [f64; LANES] {
     let (mut sums, mut lost): ([f64; LANES], _) = (std::array::from_fn(|lane| values[lane]), [0.0; LANES]);
     add_lanes(values, length, 1, &mut sums, &mut lost);
-    if sums.iter().all(|sum| sum.is_finite()) {
+    if (0..LANES).all(|lane| (sums[lane] + lost[lane]).is_finite()) {
         let count = length as f64;
         std::array::from_fn(|lane| sums[lane] / count + lost[lane] / count)
     } else {

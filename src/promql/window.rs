@@ -259,12 +259,10 @@ impl<'a> Windows<'a> {
             self.ev.poll()?;
             column.reset(steps.count);
             self.column(at, &mut lane, &mut column)?;
-            found.iter_mut().zip(column.mask()).for_each(|(all, one)| *all |= one);
+            column.mark(&mut found);
         }
-        let mut absent = Column::new(steps.count);
-        for step in (0..steps.count).filter(|step| found[step / 64] >> (step % 64) & 1 == 0) {
-            absent.set(step, 1.0);
-        }
+        let mut absent = Column::full(vec![1.0; steps.count]);
+        absent.retain(&found, false);
         let mut table = Table::default();
         let labels = super::absent::labels(call.args.first());
         table.push(Head { labels, drop_name: true }, absent);

@@ -72,11 +72,11 @@ pub fn run(
     for pair in pairs {
         ev.poll()?;
         let (left, right) = (&sides.left.columns[pair.left], &sides.right.columns[pair.right]);
-        let column = if changes_metric(binary.op) && left.histograms().is_empty() && right.histograms().is_empty() {
-            arithmetic(binary, left, right)
-        } else {
-            by_points(binary, left, right, steps, &mut notes)
+        let mut column = match (left.dense_floats(), right.dense_floats()) {
+            (Some(left), Some(right)) if changes_metric(binary.op) => arithmetic(binary, left, right),
+            _ => by_points(binary, left, right, steps, &mut notes),
         };
+        column.compact();
         ev.budget.hold(column.size())?;
         if !column.is_empty() {
             table.push(pair.head.clone(), column);
@@ -87,10 +87,10 @@ pub fn run(
 }
 
 /// Arithmetic of two columns of floats: also at steps where one is missing, since nobody will look there.
-fn arithmetic(binary: &Binary, left: &Column, right: &Column) -> Column {
-    let pairs = left.values().iter().zip(right.values());
+fn arithmetic(binary: &Binary, left: (&[f64], &[u64]), right: (&[f64], &[u64])) -> Column {
+    let pairs = left.0.iter().zip(right.0);
     let values = pairs.map(|(left, right)| scalars(binary.op, *left, *right)).collect();
-    let mask = left.mask().iter().zip(right.mask()).map(|(left, right)| left & right).collect();
+    let mask = left.1.iter().zip(right.1).map(|(left, right)| left & right).collect();
     Column::from_parts(values, mask)
 }
 

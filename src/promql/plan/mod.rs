@@ -24,6 +24,14 @@ pub struct Times {
     pub step_ms: i64,
 }
 
+/// A time within a million years of 1970: offsets and ranges, which span three centuries at most, fit in beside it.
+pub fn clamp_time(time_ms: i64) -> i64 {
+    time_ms.clamp(-TIME_MS_MAX, TIME_MS_MAX)
+}
+
+/// The furthest time.
+const TIME_MS_MAX: i64 = 1 << 55;
+
 /// One operation with its inputs.
 #[derive(Debug)]
 pub struct Node {
