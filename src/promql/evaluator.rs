@@ -57,11 +57,11 @@ impl<'a> Evaluator<'a> {
                 self.budget.hold(steps.count as u64)?;
                 Ok(Box::new(Table::scalar(vec![*number; steps.count])))
             }
-            Kind::Select(select) => select::prepare(self, select, steps, node.position),
+            Kind::Select(select) => select::prepare(self, select, steps, node.begins),
             Kind::Call { function, name, args } => {
                 function::prepare(self, &function::Call { id: *function, name, args, node }, steps)
             }
-            Kind::Aggregate(aggregate) => aggregate::prepare(self, aggregate, node.position, steps),
+            Kind::Aggregate(aggregate) => aggregate::prepare(self, aggregate, node.begins, steps),
             Kind::Binary(binary) => binary::prepare(self, binary, steps),
             Kind::Negate(inner) => map::negate(self, inner, steps),
             Kind::Invariant(inner) if steps.is_instant => self.prepare(inner, steps),

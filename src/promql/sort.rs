@@ -20,7 +20,7 @@ pub fn prepare<'a>(ev: &Evaluator<'a>, call: &Call<'a>, steps: Steps) -> Result<
     let floats_only = |inner| map(ev, inner, Name::Keep, steps, |_, value| Some(value), |_, _| None);
     if !steps.is_instant {
         let text = "sort is ineffective for range queries since results are always ordered by labels";
-        ev.note(Note::warning(call.node.position, text));
+        ev.note(Note::warning(call.node.begins, text));
         return if is_by_value { floats_only(inner) } else { Ok(inner) };
     }
     let inner = if is_by_value { floats_only(inner)? } else { inner };

@@ -92,7 +92,8 @@ impl Builder {
                 }
             }
         };
-        Ok(Node { kind, value_type: expr.value_type(), position: Position(expr.span().start) })
+        let position = Position(expr.span().start);
+        Ok(Node { kind, value_type: expr.value_type(), position, begins: position })
     }
 
     fn length(&self, length: &Length, may_be_negative: bool) -> Result<i64, QueryError> {

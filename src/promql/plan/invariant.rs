@@ -93,7 +93,7 @@ fn looks_at_time(function: FunctionId) -> bool {
 }
 
 fn wrap(node: &mut Node) {
-    let inner = Node { kind: Kind::Number(0.0), value_type: node.value_type, position: node.position };
+    let inner = Node { kind: Kind::Number(0.0), value_type: node.value_type, position: node.position, begins: node.begins };
     let inner = std::mem::replace(node, inner);
     node.kind = Kind::Invariant(Box::new(inner));
 }

@@ -41,6 +41,8 @@ pub struct Node {
     pub value_type: ValueType,
     /// Where it begins in the query, for notes.
     pub position: Position,
+    /// The same without parentheses around it: notes of aggregations, calls and selectors are about themselves.
+    pub begins: Position,
 }
 
 /// What a node does.
