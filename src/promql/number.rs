@@ -87,8 +87,7 @@ impl Mean {
             self.compensation /= self.count - 1.0;
         }
         let share = (self.count - 1.0) / self.count;
-        (self.value, self.compensation) =
-            kahan_add(value / self.count, share * self.value, share * self.compensation);
+        (self.value, self.compensation) = kahan_add(value / self.count, share * self.value, share * self.compensation);
     }
 
     /// The mean of all values so far.

@@ -226,8 +226,8 @@ fn has_reset<T>(points: Points<'_, T>, at: usize) -> bool {
 }
 
 fn note_overlap<T>(points: Points<'_, T>, context: &Context<'_>) {
-    let overlaps = (1..points.starts.len())
-        .any(|at| is_overlap(points.starts[at - 1], points.times[at - 1], points.starts[at]));
+    let overlaps =
+        (1..points.starts.len()).any(|at| is_overlap(points.starts[at - 1], points.times[at - 1], points.starts[at]));
     if overlaps {
         let text = format_args!(
             "sample has start time that overlaps with previous sample timestamp for metric {}",
@@ -413,10 +413,7 @@ fn last_two(window: &Window<'_>, context: &Context<'_>, is_rate: bool) -> Option
             Some(Point::Histogram(Arc::new(result)))
         }
         _ => {
-            context.warn(format_args!(
-                "encountered a mix of histograms and floats for metric name {}",
-                context.name()
-            ));
+            context.warn(format_args!("encountered a mix of histograms and floats for metric name {}", context.name()));
             None
         }
     }

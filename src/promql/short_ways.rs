@@ -258,7 +258,8 @@ fn ranges_are_their_instants_in_any_number_of_threads() {
                 let times = Times { start_ms: time, end_ms: time, step_ms: 1000 };
                 let instant = points(evaluate(&memory, &expr, times, &plain, &Unlimited).value.unwrap());
                 let of_range = whole.iter().filter(|((_, at), _)| *at == step);
-                let of_range: BTreeMap<_, _> = of_range.map(|((labels, _), bits)| ((labels.clone(), 0), *bits)).collect();
+                let of_range: BTreeMap<_, _> =
+                    of_range.map(|((labels, _), bits)| ((labels.clone(), 0), *bits)).collect();
                 assert_eq!(instant, of_range, "{query} at {time}, seed {seed}");
             }
         }

@@ -1,14 +1,14 @@
 //! Fast ways through the windows of a series that has floats only.
 //!
-//! Each window's values are added in the same order and with the same roundings as in [`over_time`](super::over_time), so
-//! the answers are the same to the bit. What is faster: windows of neighbouring steps that are equally long and one
+//! Each window's values are added in the same order and with the same roundings as in [`over_time`](super::over_time),
+//! so the answers are the same to the bit. What is faster: windows of neighbouring steps that are equally long and one
 //! sample apart, the usual case, are added side by side, a lane each, which the processor does several at a time.
 
 use super::ast::FunctionId;
 use super::column::Column;
 use super::number::{KahanSum, Mean, kahan_add_finite, kahan_total};
-use super::samples::{Track, is_regular};
 use super::rate::{self, Kind};
+use super::samples::{Track, is_regular};
 use super::window::Ends;
 
 /// Where windows lie.
@@ -37,17 +37,13 @@ pub struct Seen {
 const LANES: usize = 8;
 
 /// Fills a column, if there is a fast way for the function.
-pub fn floats(
-    id: FunctionId,
-    track: &Track<f64>,
-    bounds: Bounds,
-    range_secs: f64,
-    out: &mut Column,
-) -> Option<Seen> {
+pub fn floats(id: FunctionId, track: &Track<f64>, bounds: Bounds, range_secs: f64, out: &mut Column) -> Option<Seen> {
     let slide = Slide::new(track, bounds);
     let first_that = |better: fn(f64, f64) -> bool| {
         move |values: &[f64]| {
-            values.iter().fold(values[0], |best, value| if better(*value, best) || best.is_nan() { *value } else { best })
+            values
+                .iter()
+                .fold(values[0], |best, value| if better(*value, best) || best.is_nan() { *value } else { best })
         }
     };
     Some(match id {
@@ -105,8 +101,8 @@ impl<'t> Slide<'t> {
         (here == LANES && from < to && to + LANES - 1 <= self.track.values.len()).then_some((from, to))
     }
 
-    /// Calls `visit` for each window with samples: with its step, its first sample, the one after its last, and its ends
-    /// in time.
+    /// Calls `visit` for each window with samples: with its step, its first sample, the one after its last, and its
+    /// ends in time.
     pub fn each(self, mut visit: impl FnMut(usize, usize, usize, (i64, i64))) -> Seen {
         let (mut ends, mut seen) = (Ends::default(), Seen::default());
         for step in 0..self.bounds.count {
@@ -192,8 +188,8 @@ pub fn mean(values: &[f64]) -> f64 {
     mean.get()
 }
 
-/// Sums and compensations of windows of `length` values, each one value further than the one before; the first `skipped`
-/// values of each are in `sums` already.
+/// Sums and compensations of windows of `length` values, each one value further than the one before; the first
+/// `skipped` values of each are in `sums` already.
 #[inline(always)]
 fn add_lanes(values: &[f64], length: usize, skipped: usize, sums: [f64; LANES]) -> [(f64, f64); LANES] {
     // By value, so that they stay in registers.

@@ -23,22 +23,14 @@ pub struct Pair {
 }
 
 /// The pairs, if labels tell them.
-pub fn find(
-    ev: &Evaluator<'_>,
-    binary: &Binary,
-    matching: &VectorMatching,
-    sides: &Sides,
-) -> Option<Vec<Pair>> {
+pub fn find(ev: &Evaluator<'_>, binary: &Binary, matching: &VectorMatching, sides: &Sides) -> Option<Vec<Pair>> {
     if matching.fill.is_any() {
         return None;
     }
     let is_one_left = matching.cardinality == Cardinality::OneToMany;
     let (many, one) = if is_one_left { (&sides.right, &sides.left) } else { (&sides.left, &sides.right) };
-    let (many_groups, one_groups) = if is_one_left {
-        (&sides.right_groups, &sides.left_groups)
-    } else {
-        (&sides.left_groups, &sides.right_groups)
-    };
+    let (many_groups, one_groups) =
+        if is_one_left { (&sides.right_groups, &sides.left_groups) } else { (&sides.left_groups, &sides.right_groups) };
     let mut ones = vec![None; sides.groups];
     for (row, group) in one_groups.iter().enumerate() {
         if ones[*group].replace(row).is_some() {
