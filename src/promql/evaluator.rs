@@ -10,7 +10,7 @@ use super::output::merge_same;
 use super::plan::{Kind, Node};
 use super::source::{Samples, Source};
 use super::value::Value;
-use super::{aggregate, binary, function, map, select, subquery, window};
+use super::{aggregate, binary, function, map, matrix, select, subquery};
 
 /// What all operators of an evaluation share.
 #[derive(Clone, Copy)]
@@ -97,7 +97,7 @@ impl<'a> Evaluator<'a> {
         let steps = Steps::instant(time_ms);
         let series = match &node.kind {
             Kind::Text(text) => return Ok(Value::Text { time_ms, text: text.clone() }),
-            Kind::Window { select, range_ms } => window::matrix(self, select, *range_ms, steps)?,
+            Kind::Window { select, range_ms } => matrix::read(self, select, *range_ms, steps)?,
             Kind::Subquery(subquery) => self.subquery_matrix(subquery, steps)?,
             // A range of samples is the same at every step by itself.
             Kind::Invariant(inner) if matches!(inner.kind, Kind::Window { .. } | Kind::Subquery(_)) => {

@@ -88,16 +88,18 @@ fn infos(
     (at_ms, offset_ms): (Option<i64>, i64),
     steps: Steps,
 ) -> Result<Table, QueryError> {
-    let mut matchers = Vec::new();
+    let (mut matchers, mut has_targets) = (Vec::new(), false);
     for name in IDENTIFYING {
         let described = base.heads.iter().zip(is_info).filter(|(_, is_info)| !**is_info);
         let values: BTreeSet<&str> = described.filter_map(|(head, _)| head.labels.get(name)).collect();
         if !values.is_empty() {
+            has_targets = true;
             let values: Vec<String> = values.into_iter().map(escape).collect();
-            matchers.push(regex(name, &values.join("|"))?);
+            // Too many targets for a pattern: other targets' series do no harm, they are joined with nothing.
+            matchers.extend(regex(name, &values.join("|")).ok());
         }
     }
-    if matchers.is_empty() {
+    if !has_targets {
         return Ok(Table::default());
     }
     matchers.extend(data.iter().cloned());

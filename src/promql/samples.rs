@@ -20,8 +20,9 @@ pub fn is_stale(value: f64) -> bool {
 pub fn is_regular(times: &[i64], first_ms: i64, step_ms: i64) -> bool {
     // No exit inside of a chunk: so it becomes a few vector instructions.
     times.chunks(64).enumerate().all(|(chunk, times)| {
-        let base = first_ms + step_ms * (chunk * 64) as i64;
-        times.iter().zip(0..).fold(true, |is_even, (time, at)| is_even & (*time == base + step_ms * at))
+        let expected = |at: i64| first_ms.wrapping_add(step_ms.wrapping_mul(at));
+        let first = (chunk * 64) as i64;
+        times.iter().zip(first..).fold(true, |is_even, (time, at)| is_even & (*time == expected(at)))
     })
 }
 

@@ -95,7 +95,7 @@ fn sliding_windows_are_windows() {
         let bounds = Bounds { start_ms: end_ms - range_ms, end_ms, step_ms, count: 330 };
         for (id, function) in functions {
             let mut fast = Column::new(bounds.count);
-            slide::floats(id, &track, bounds, range_ms as f64 / 1000.0, &mut fast).unwrap();
+            slide::floats(id, &track, bounds, range_ms as f64 / 1000.0, &|| false, &mut fast).unwrap();
             let mut plain = Column::new(bounds.count);
             let mut context = Context {
                 notes: &notes,
@@ -293,6 +293,29 @@ fn limits_are_kept() {
     // More steps than any machine has memory for.
     let error = run(&memory, "sum_over_time(a[100y:1ms])", 0, &Options::default()).unwrap_err();
     assert!(matches!(error, QueryError::TooManySamples), "{error}");
+}
+
+/// A window over a long time, at many steps, for one series: too much to be done before anybody asks about the time.
+#[test]
+fn long_windows_are_stopped() {
+    struct AfterSome(std::sync::atomic::AtomicU32);
+    impl Interrupt for AfterSome {
+        fn poll(&self) -> Option<Stop> {
+            let before = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            (before > 20).then_some(Stop::TimedOut)
+        }
+    }
+    let times: Vec<i64> = (0..200_000).collect();
+    let values = vec![1.0; times.len()];
+    let memory = Memory(vec![Stored { labels: Labels::from_pairs([("__name__", "a")]), times, values }]);
+    // To the end these would take minutes.
+    for query in ["sum_over_time(a[190s])", "min_over_time(a[190s])", "stddev_over_time(a[190s])"] {
+        let expr = parse_expr(query, &ParseOptions::everything()).unwrap();
+        let times = Times { start_ms: 0, end_ms: 200_000, step_ms: 1 };
+        let interrupt = AfterSome(Default::default());
+        let error = evaluate(&memory, &expr, times, &Options::default(), &interrupt).value.unwrap_err();
+        assert!(matches!(error, QueryError::TimedOut), "{query}: {error}");
+    }
 }
 
 #[test]

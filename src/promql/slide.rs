@@ -33,12 +33,23 @@ pub struct Seen {
     pub longest: u64,
 }
 
+/// Samples after which a slide asks whether to go on.
+pub const SAMPLES_UNASKED: u64 = 1 << 20;
+
 /// Windows added side by side.
 const LANES: usize = 8;
 
-/// Fills a column, if there is a fast way for the function.
-pub fn floats(id: FunctionId, track: &Track<f64>, bounds: Bounds, range_secs: f64, out: &mut Column) -> Option<Seen> {
-    let slide = Slide::new(track, bounds);
+/// Fills a column, if there is a fast way for the function. Now and then it asks whether it should stop; then the
+/// column is worth nothing.
+pub fn floats(
+    id: FunctionId,
+    track: &Track<f64>,
+    bounds: Bounds,
+    range_secs: f64,
+    should_stop: &dyn Fn() -> bool,
+    out: &mut Column,
+) -> Option<Seen> {
+    let slide = Slide::new(track, bounds, should_stop);
     let first_that = |better: fn(f64, f64) -> bool| {
         move |values: &[f64]| {
             values
@@ -71,14 +82,16 @@ pub struct Slide<'t> {
     bounds: Bounds,
     /// Where the first window would begin and end in a track without ends, if samples come once a step.
     even: Option<(i64, i64)>,
+    should_stop: &'t dyn Fn() -> bool,
 }
 
 impl<'t> Slide<'t> {
-    fn new(track: &'t Track<f64>, bounds: Bounds) -> Slide<'t> {
+    fn new(track: &'t Track<f64>, bounds: Bounds, should_stop: &'t dyn Fn() -> bool) -> Slide<'t> {
         let first = track.times.first().copied().unwrap_or(0);
         let is_even = is_regular(&track.times, first, bounds.step_ms);
         let after = |time: i64| (time - first).div_euclid(bounds.step_ms) + 1;
-        Slide { track, bounds, even: is_even.then(|| (after(bounds.start_ms), after(bounds.end_ms))) }
+        let even = is_even.then(|| (after(bounds.start_ms), after(bounds.end_ms)));
+        Slide { track, bounds, even, should_stop }
     }
 
     /// Moves on to the window of a step.
@@ -108,7 +121,9 @@ impl<'t> Slide<'t> {
         for step in 0..self.bounds.count {
             self.advance(step, &mut ends);
             if ends.to > ends.from {
-                seen.add(ends.to - ends.from);
+                if seen.add(1, ends.to - ends.from) && (self.should_stop)() {
+                    return seen;
+                }
                 let ahead = self.bounds.step_ms * step as i64;
                 visit(step, ends.from, ends.to, (self.bounds.start_ms + ahead, self.bounds.end_ms + ahead));
             }
@@ -133,8 +148,9 @@ impl<'t> Slide<'t> {
             if let Some((from, to)) = self.whole_lanes(step, here) {
                 let values = &self.track.values[from..to + LANES - 1];
                 out.set_run(step, &lanes(values, to - from));
-                seen.total += ((to - from) * LANES) as u64;
-                seen.longest = seen.longest.max((to - from) as u64);
+                if seen.add(LANES, to - from) && (self.should_stop)() {
+                    return seen;
+                }
                 step += LANES;
                 continue;
             }
@@ -150,13 +166,14 @@ impl<'t> Slide<'t> {
             if is_even {
                 let values = lanes(&self.track.values[from..to + LANES - 1], to - from);
                 out.set_run(step, &values);
-                seen.total += ((to - from) * LANES) as u64;
-                seen.longest = seen.longest.max((to - from) as u64);
+                seen.add(LANES, to - from);
             } else {
                 for (i, window) in windows[..here].iter().enumerate() {
                     let values = &self.track.values[window.from..window.to];
                     if !values.is_empty() {
-                        seen.add(values.len());
+                        if seen.add(1, values.len()) && (self.should_stop)() {
+                            return seen;
+                        }
                         out.set(step + i, one(values));
                     }
                 }
@@ -168,9 +185,12 @@ impl<'t> Slide<'t> {
 }
 
 impl Seen {
-    fn add(&mut self, samples: usize) {
-        self.total += samples as u64;
+    /// Counts windows of so many samples; tells whether it is time to ask whether to go on.
+    fn add(&mut self, windows: usize, samples: usize) -> bool {
+        let before = self.total;
+        self.total += (windows * samples) as u64;
         self.longest = self.longest.max(samples as u64);
+        before / SAMPLES_UNASKED != self.total / SAMPLES_UNASKED
     }
 }
 

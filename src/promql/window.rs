@@ -3,7 +3,10 @@
 //! The window of a step reaches from `range` before the step's time (excluded) to that time (included). A series is
 //! read once; its windows are slices of what was read.
 
+use std::sync::Arc;
+
 use crate::model::Labels;
+use crate::model::histogram::FloatHistogram;
 
 use super::annotations::{Annotations, Note, Position};
 use super::ast::{FunctionId, RangeMode};
@@ -15,11 +18,8 @@ use super::operator::{Head, Lane, Op, Operator, Table};
 use super::output::{has_same, heads_have_same};
 use super::plan::{Kind, Node, Select};
 use super::samples::{Points, RangeSamples, drop_buckets};
-use super::source::{Samples, Series};
-use super::{extended, histograms_over_time, over_time, select, slide, subquery};
-use std::sync::Arc;
-
-use crate::model::histogram::FloatHistogram;
+use super::source::Series;
+use super::{select, slide, subquery, window_functions};
 
 /// What a function sees at one step.
 #[derive(Debug, Clone, Copy)]
@@ -139,7 +139,7 @@ impl<'a> Windows<'a> {
                 (input, labels, dropped, subquery.offset_ms, subquery.at_ms, subquery.range_ms, RangeMode::Plain)
             }
             (None, Kind::Window { select, range_ms }) => {
-                check_mode(select.mode, call)?;
+                window_functions::check_mode(select.mode, call)?;
                 let (start, end) = reach(select, *range_ms, steps, ev.options.lookback_ms);
                 let hints = select::hints(select, start, end, steps, *range_ms);
                 let (series, labels) = select::series(ev, select, hints)?;
@@ -166,7 +166,7 @@ impl<'a> Windows<'a> {
             ev: *ev,
             steps,
             id: call.id,
-            function: function(call.id, mode)?,
+            function: window_functions::function(call.id, mode)?,
             input,
             heads: heads.collect(),
             selected,
@@ -276,7 +276,7 @@ impl<'a> Windows<'a> {
 }
 
 /// The data that all windows of a selector see, both ends included.
-fn reach(select: &Select, range_ms: i64, steps: Steps, lookback_ms: i64) -> (i64, i64) {
+pub fn reach(select: &Select, range_ms: i64, steps: Steps, lookback_ms: i64) -> (i64, i64) {
     let (first, last) = (select.data_ms(steps.first_ms), select.data_ms(steps.last_ms()));
     match select.mode {
         RangeMode::Plain => (first - range_ms + 1, last),
@@ -328,7 +328,10 @@ impl Windows<'_> {
         if self.at_ms.is_none() && self.mode == RangeMode::Plain && histograms.times.is_empty() {
             let (start_ms, end_ms) = self.window_ends(0, lookback_ms);
             let bounds = slide::Bounds { start_ms, end_ms, step_ms: self.steps.step_ms, count: self.steps.count };
-            if let Some(seen) = slide::floats(self.id, floats, bounds, context.range_secs, out) {
+            let should_stop = || self.ev.poll().is_err();
+            let seen = slide::floats(self.id, floats, bounds, context.range_secs, &should_stop, out);
+            if let Some(seen) = seen {
+                self.ev.poll()?;
                 self.ev.budget.read(seen.total);
                 return self.ev.budget.pass(seen.longest);
             }
@@ -353,6 +356,9 @@ impl Windows<'_> {
             }
             let weight: usize = window.histograms.values.iter().map(|histogram| histogram.sample_weight()).sum();
             let size = (window.floats.len() + weight) as u64;
+            if (total + size) / slide::SAMPLES_UNASKED != total / slide::SAMPLES_UNASKED {
+                self.ev.poll()?;
+            }
             (total, longest) = (total + size, size.max(longest));
             for (param, values) in context.params.iter_mut().zip(&self.params) {
                 *param = values.as_ref().map_or(0.0, |values| values[step]);
@@ -386,104 +392,6 @@ impl Ends {
             self.from += 1;
         }
     }
-}
-
-fn check_mode(mode: RangeMode, call: &Call<'_>) -> Result<(), QueryError> {
-    use FunctionId::{Changes, Delta, Increase, Rate, Resets};
-    let (word, allowed, names) = match mode {
-        RangeMode::Plain => return Ok(()),
-        RangeMode::Anchored => (
-            "anchored",
-            matches!(call.id, Changes | Delta | Increase | Rate | Resets),
-            "changes, delta, increase, rate, resets",
-        ),
-        RangeMode::Smoothed => ("smoothed", matches!(call.id, Delta | Increase | Rate), "delta, increase, rate"),
-    };
-    if allowed {
-        return Ok(());
-    }
-    Err(QueryError::Execution(format!("{word} modifier can only be used with: {names} - not with {}", call.name)))
-}
-
-/// The function for windows of a mode.
-fn function(id: FunctionId, mode: RangeMode) -> Result<Function, QueryError> {
-    use super::{rate, regression, resets};
-    let plain = mode == RangeMode::Plain;
-    Ok(match id {
-        FunctionId::AbsentOverTime | FunctionId::PresentOverTime => over_time::present,
-        FunctionId::AvgOverTime => over_time::avg,
-        FunctionId::SumOverTime => over_time::sum,
-        FunctionId::CountOverTime => over_time::count,
-        FunctionId::MinOverTime => over_time::min,
-        FunctionId::MaxOverTime => over_time::max,
-        FunctionId::TsOfMinOverTime => over_time::time_of_min,
-        FunctionId::TsOfMaxOverTime => over_time::time_of_max,
-        FunctionId::FirstOverTime => over_time::first,
-        FunctionId::LastOverTime => over_time::last,
-        FunctionId::TsOfFirstOverTime => over_time::time_of_first,
-        FunctionId::TsOfLastOverTime => over_time::time_of_last,
-        FunctionId::MadOverTime => over_time::mad,
-        FunctionId::QuantileOverTime => over_time::quantile,
-        FunctionId::StddevOverTime => over_time::stddev,
-        FunctionId::StdvarOverTime => over_time::stdvar,
-        FunctionId::Rate if plain => rate::rate,
-        FunctionId::Increase if plain => rate::increase,
-        FunctionId::Delta if plain => rate::delta,
-        FunctionId::Rate => extended::rate,
-        FunctionId::Increase => extended::increase,
-        FunctionId::Delta => extended::delta,
-        FunctionId::Irate => rate::irate,
-        FunctionId::Idelta => rate::idelta,
-        FunctionId::Resets => resets::resets,
-        FunctionId::Changes => resets::changes,
-        FunctionId::Deriv => regression::deriv,
-        FunctionId::PredictLinear => regression::predict_linear,
-        FunctionId::DoubleExponentialSmoothing => regression::double_exponential_smoothing,
-        _ => return Err(QueryError::execution("no function of a range")),
-    })
-}
-
-/// A range selector by itself: the samples of one window.
-pub fn matrix<'a>(
-    ev: &Evaluator<'a>,
-    select: &'a Select,
-    range_ms: i64,
-    steps: Steps,
-) -> Result<Vec<(Labels, Samples)>, QueryError> {
-    let (start, end) = reach(select, range_ms, steps, ev.options.lookback_ms);
-    let (series, labels) = select::series(ev, select, select::hints(select, start, end, steps, range_ms))?;
-    let mut found = Vec::new();
-    let mut range = RangeSamples::default();
-    for (series, labels) in series.iter().zip(labels) {
-        ev.poll()?;
-        let mut samples = Samples::default();
-        select::read(ev, &**series, start, end, &mut samples)?;
-        range.sort_out(&mut samples);
-        let (mut floats, mut histograms) = (Ends::default(), Ends::default());
-        floats.advance(&range.floats.times, start - 1, end);
-        histograms.advance(&range.histograms.times, start - 1, end);
-        let floats = range.floats.slice(floats.from, floats.to);
-        let histograms = range.histograms.slice(histograms.from, histograms.to);
-        let samples = match select.mode {
-            RangeMode::Plain => histograms_over_time::interleave(floats, histograms),
-            mode if !histograms.is_empty() => {
-                let word = if mode == RangeMode::Anchored { "anchored" } else { "smoothed" };
-                return Err(QueryError::Execution(format!("{word} modifier is not supported with histograms")));
-            }
-            mode => {
-                let end_ms = select.data_ms(steps.first_ms);
-                extended::extend(floats, end_ms - range_ms, end_ms, mode == RangeMode::Smoothed)
-            }
-        };
-        if !samples.is_empty() {
-            let weight: usize = samples.histograms.iter().map(|(_, histogram)| histogram.sample_weight()).sum();
-            let size = (samples.len() - samples.histograms.len() + weight) as u64;
-            ev.budget.read(size);
-            ev.budget.hold(size)?;
-            found.push((labels, samples));
-        }
-    }
-    Ok(found)
 }
 
 impl Node {

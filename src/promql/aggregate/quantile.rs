@@ -37,13 +37,13 @@ pub fn run<'a>(ev: &Evaluator<'a>, aggregate: &'a Aggregate, steps: Steps) -> Re
     for (labels, members) in groups.labels.into_iter().zip(&groups.members) {
         let mut column = Column::new(steps.count);
         for (step, rank) in params.values.iter().enumerate() {
+            ev.poll()?;
             values.clear();
             values.extend(members.iter().filter_map(|series| input.columns[*series].float(step)));
             if !values.is_empty() {
                 column.set(step, quantile(*rank, &mut values));
             }
         }
-        ev.poll()?;
         if !column.is_empty() {
             let drop_name = members.iter().any(|series| input.heads[*series].drop_name);
             table.push(Head { labels, drop_name }, column);
