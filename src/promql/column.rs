@@ -1,8 +1,8 @@
 //! One series over all steps of an evaluation: a column of floats with a mask of who is there, histograms beside it.
 //!
-//! A step holds a float, or a histogram, or nothing; never both. Columns that are worked on are dense, and reused: `reset`
-//! keeps the memory. Columns that are kept may be sparse, a list of steps and floats, so that a hundred thousand series
-//! with a few points each take no more memory than their points.
+//! A step holds a float, or a histogram, or nothing; never both. Columns that are worked on are dense, and reused:
+//! `reset` keeps the memory. Columns that are kept may be sparse, a list of steps and floats, so that a hundred
+//! thousand series with a few points each take no more memory than their points.
 
 use std::sync::Arc;
 
@@ -177,6 +177,19 @@ impl Column {
         self.mask[step / 64] |= 1 << (step % 64);
     }
 
+    /// Sets floats of neighbouring steps of a dense column.
+    #[inline]
+    pub fn set_run(&mut self, first: usize, values: &[f64]) {
+        self.values[first..first + values.len()].copy_from_slice(values);
+        let bits = if values.len() < 64 { (1 << values.len()) - 1 } else { !0 };
+        let shift = first % 64;
+        if values.len() + shift <= 64 {
+            self.mask[first / 64] |= bits << shift;
+        } else {
+            (first..first + values.len()).for_each(|step| self.mask[step / 64] |= 1 << (step % 64));
+        }
+    }
+
     /// Marks every step of a dense column, for the caller to fill in the values.
     pub fn fill_all(&mut self) -> &mut [f64] {
         self.fill_mask();
@@ -340,9 +353,8 @@ impl Column {
     pub fn points(&self) -> Vec<(usize, Point)> {
         let mut points = Vec::with_capacity(self.floats() + self.histograms.len());
         let mut histograms = self.histograms.iter().peekable();
-        let histogram = |(step, histogram): &(u32, Arc<FloatHistogram>)| {
-            (*step as usize, Point::Histogram(Arc::clone(histogram)))
-        };
+        let histogram =
+            |(step, histogram): &(u32, Arc<FloatHistogram>)| (*step as usize, Point::Histogram(Arc::clone(histogram)));
         self.for_floats(|step, value| {
             while let Some(before) = histograms.next_if(|(at, _)| (*at as usize) < step) {
                 points.push(histogram(before));

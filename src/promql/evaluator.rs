@@ -65,7 +65,11 @@ impl<'a> Evaluator<'a> {
             Kind::Binary(binary) => binary::prepare(self, binary, steps),
             Kind::Negate(inner) => map::negate(self, inner, steps),
             Kind::Invariant(inner) if steps.is_instant => self.prepare(inner, steps),
-            Kind::Invariant(inner) => Ok(Box::new(Repeat { inner: self.table(inner, steps.first())?, steps })),
+            Kind::Invariant(inner) => {
+                let inner = self.table(inner, steps.first())?;
+                self.budget.hold(inner.size() * (steps.count as u64 - 1))?;
+                Ok(Box::new(Repeat { inner, steps }))
+            }
             Kind::Subquery(_) | Kind::Window { .. } | Kind::Text(_) => {
                 Err(QueryError::execution("a range or a text where series are expected"))
             }

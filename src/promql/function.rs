@@ -153,12 +153,7 @@ fn whole_secs(secs: f64) -> i64 {
     if secs.abs() < i64::MAX as f64 { secs as i64 } else { i64::MAX }
 }
 
-fn dates<'a>(
-    ev: &Evaluator<'a>,
-    args: &'a [Node],
-    steps: Steps,
-    part: fn(Date) -> f64,
-) -> Result<Op<'a>, QueryError> {
+fn dates<'a>(ev: &Evaluator<'a>, args: &'a [Node], steps: Steps, part: fn(Date) -> f64) -> Result<Op<'a>, QueryError> {
     if let Some(arg) = args.first() {
         return floats(ev, arg, steps, move |_, secs| Some(part(Date::from_unix(whole_secs(secs)))));
     }

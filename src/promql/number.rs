@@ -87,8 +87,7 @@ impl Mean {
             self.compensation /= self.count - 1.0;
         }
         let share = (self.count - 1.0) / self.count;
-        (self.value, self.compensation) =
-            kahan_add(value / self.count, share * self.value, share * self.compensation);
+        (self.value, self.compensation) = kahan_add(value / self.count, share * self.value, share * self.compensation);
     }
 
     /// The mean of all values so far.
@@ -123,7 +122,7 @@ pub fn format_two_digits(value: f64) -> String {
     let scientific = format!("{value:.1e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    if exponent < -4 || exponent >= 2 {
+    if !(-4..2).contains(&exponent) {
         return format!("{}{}", trim_zeros(digits), go_exponent(exponent));
     }
     trim_zeros(&format!("{value:.*}", usize::try_from(1 - exponent).unwrap_or(0))).to_owned()

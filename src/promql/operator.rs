@@ -137,7 +137,6 @@ impl<'a> Evaluator<'a> {
                 }
             }
         })?;
-        drop(chunks);
         Ok(Table { heads: op.heads().to_vec(), columns }.without_empty())
     }
 
@@ -171,7 +170,6 @@ impl<'a> Evaluator<'a> {
                     op.column(first + at, &mut lane, column)?;
                 }
             })?;
-            drop(left);
             for (at, column) in columns.iter().enumerate() {
                 visit(first + at, column)?;
             }
@@ -199,7 +197,7 @@ impl<'a> Evaluator<'a> {
             outcome
         };
         std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(&run)).collect();
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
             let own = run();
             others.into_iter().fold(own, |outcome, thread| match thread.join() {
                 Ok(other) => outcome.and(other),

@@ -18,13 +18,11 @@ pub fn is_stale(value: f64) -> bool {
 
 /// Whether each time is `step_ms` after the one before, from the first one on.
 pub fn is_regular(times: &[i64], first_ms: i64, step_ms: i64) -> bool {
-    let chunks = times.chunks(64).enumerate();
     // No exit inside of a chunk: so it becomes a few vector instructions.
-    let is_even = |(chunk, times): (usize, &[i64])| {
+    times.chunks(64).enumerate().all(|(chunk, times)| {
         let base = first_ms + step_ms * (chunk * 64) as i64;
         times.iter().zip(0..).fold(true, |is_even, (time, at)| is_even & (*time == base + step_ms * at))
-    };
-    chunks.map(is_even).all(|is_even| is_even)
+    })
 }
 
 /// Whether any of the values says that the series ended.
@@ -171,7 +169,7 @@ impl RangeSamples {
     /// Takes the points of a column as samples at its steps.
     ///
     /// A histogram no longer knows whether its counters started anew: samples between the steps may be missing.
-    pub fn from_column(&mut self, column: &Column, steps: Steps) {
+    pub fn take_column(&mut self, column: &Column, steps: Steps) {
         self.floats.clear();
         self.histograms.clear();
         column.for_floats(|step, value| self.floats.push(steps.time_ms(step), value, None));

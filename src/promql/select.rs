@@ -41,12 +41,11 @@ pub fn prepare<'a>(
     Ok(Box::new(Latest::new(*ev, select, select.offset_ms, steps, Take::Value)?))
 }
 
+/// Series and their labels.
+type Selected<'a> = (Vec<Box<dyn Series + 'a>>, Vec<Labels>);
+
 /// The series of a selector, for data from one time to another, both inclusive.
-pub fn series<'a>(
-    ev: &Evaluator<'a>,
-    select: &Select,
-    hints: Hints,
-) -> Result<(Vec<Box<dyn Series + 'a>>, Vec<Labels>), QueryError> {
+pub fn series<'a>(ev: &Evaluator<'a>, select: &Select, hints: Hints) -> Result<Selected<'a>, QueryError> {
     let selection = ev.source.select(&select.matchers, &hints)?;
     for warning in selection.warnings {
         ev.note(super::annotations::Note::from_source(warning));

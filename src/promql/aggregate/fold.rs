@@ -1,8 +1,8 @@
 //! `sum`, `avg`, `min`, `max`, `count`, `group`, `stddev`, `stdvar`: one running value per group and step.
 //!
-//! Series are folded in one after the other, each over all steps, so that within a step the order of values, and with it
-//! every rounding, is that of the series. Whole words of 64 steps without gaps go through loops that compilers turn into
-//! vector instructions.
+//! Series are folded in one after the other, each over all steps, so that within a step the order of values, and with
+//! it every rounding, is that of the series. Whole words of 64 steps without gaps go through loops that compilers turn
+//! into vector instructions.
 
 use std::collections::BTreeMap;
 
@@ -84,7 +84,8 @@ struct Fold<'a> {
 }
 
 impl Fold<'_> {
-    /// Folds all series into their groups; threads take whole groups, or with few groups make columns for one that adds.
+    /// Folds all series into their groups; threads take whole groups, or with few groups make columns for one that
+    /// adds.
     fn all(
         &self,
         op: &dyn Operator,
@@ -222,7 +223,9 @@ impl Fold<'_> {
         let Running { seen, mut values, others, counts, means, .. } = running;
         let with_counts = values.iter_mut().zip(&counts);
         match self.op {
-            AggregateOp::Sum => values.iter_mut().zip(&others).for_each(|(value, lost)| *value = kahan_total(*value, *lost)),
+            AggregateOp::Sum => {
+                values.iter_mut().zip(&others).for_each(|(value, lost)| *value = kahan_total(*value, *lost))
+            }
             AggregateOp::Avg => {
                 let parts = with_counts.zip(&others);
                 parts.for_each(|((value, count), lost)| *value = *value / count + lost / count);

@@ -23,17 +23,14 @@ pub struct Pair {
 }
 
 /// The pairs, if labels tell them.
-pub fn find(binary: &Binary, matching: &VectorMatching, sides: &Sides) -> Option<Vec<Pair>> {
+pub fn find(ev: &Evaluator<'_>, binary: &Binary, matching: &VectorMatching, sides: &Sides) -> Option<Vec<Pair>> {
     if matching.fill.is_any() {
         return None;
     }
     let is_one_left = matching.cardinality == Cardinality::OneToMany;
     let (many, one) = if is_one_left { (&sides.right, &sides.left) } else { (&sides.left, &sides.right) };
-    let (many_groups, one_groups) = if is_one_left {
-        (&sides.right_groups, &sides.left_groups)
-    } else {
-        (&sides.left_groups, &sides.right_groups)
-    };
+    let (many_groups, one_groups) =
+        if is_one_left { (&sides.right_groups, &sides.left_groups) } else { (&sides.left_groups, &sides.right_groups) };
     let mut ones = vec![None; sides.groups];
     for (row, group) in one_groups.iter().enumerate() {
         if ones[*group].replace(row).is_some() {
@@ -49,7 +46,8 @@ pub fn find(binary: &Binary, matching: &VectorMatching, sides: &Sides) -> Option
             return None;
         }
         let (many, one) = (&many.heads[row].labels, &one.heads[partner].labels);
-        let labels = result_labels(many, one, binary.op, matching, false);
+        let drops_name = binary.return_bool && !ev.options.delayed_name_removal;
+        let labels = result_labels(many, one, binary.op, matching, drops_name);
         if !seen.insert(labels.clone()) {
             return None;
         }

@@ -1,7 +1,7 @@
 //! The plan: an expression made ready for one query's times.
 //!
-//! Durations are numbers, `@ start()` and `@ end()` are times, functions of the query's range are constants, parentheses
-//! are gone, and what is the same at every step stands under [`Kind::Invariant`], to be evaluated once.
+//! Durations are numbers, `@ start()` and `@ end()` are times, functions of the query's range are constants,
+//! parentheses are gone, and what is the same at every step stands under [`Kind::Invariant`], to be evaluated once.
 
 mod build;
 mod invariant;
