@@ -6,6 +6,11 @@ use treering::promql::{self, Options, Samples, Times, Unlimited, Value, evaluate
 use crate::answer::{Answer, Point};
 use crate::memory::Memory;
 
+/// As Prometheus runs its own scripts: with all that is experimental switched on.
+pub fn experimental() -> Options {
+    Options { delayed_name_removal: true, start_timestamps: true, threads: 2, ..Options::default() }
+}
+
 /// What a query brings.
 pub struct Outcome {
     pub answer: Answer,
@@ -14,20 +19,18 @@ pub struct Outcome {
 }
 
 /// Evaluates at one time.
-pub fn instant(memory: &Memory, query: &str, time_ms: i64) -> Result<Outcome, String> {
-    run(memory, query, Times { start_ms: time_ms, end_ms: time_ms, step_ms: 0 })
+pub fn instant(memory: &Memory, query: &str, time_ms: i64, options: &Options) -> Result<Outcome, String> {
+    run(memory, query, options, Times { start_ms: time_ms, end_ms: time_ms, step_ms: 0 })
 }
 
 /// Evaluates over steps; all in milliseconds.
-pub fn range(memory: &Memory, query: &str, start_ms: i64, end_ms: i64, step_ms: i64) -> Result<Outcome, String> {
-    run(memory, query, Times { start_ms, end_ms, step_ms })
+pub fn range(memory: &Memory, query: &str, times: Times, options: &Options) -> Result<Outcome, String> {
+    run(memory, query, options, times)
 }
 
-/// As Prometheus runs its own scripts: with all that is experimental switched on.
-fn run(memory: &Memory, query: &str, times: Times) -> Result<Outcome, String> {
+fn run(memory: &Memory, query: &str, options: &Options, times: Times) -> Result<Outcome, String> {
     let expr = parse_expr(query, &ParseOptions::everything()).map_err(|error| error.to_string())?;
-    let options = Options { delayed_name_removal: true, start_timestamps: true, threads: 2, ..Options::default() };
-    let outcome = evaluate(memory, &expr, times, &options, &Unlimited);
+    let outcome = evaluate(memory, &expr, times, options, &Unlimited);
     let answer = answer(outcome.value.map_err(|error| error.to_string())?);
     Ok(Outcome { answer, warnings: outcome.annotations.warnings(query), infos: outcome.annotations.infos(query) })
 }

@@ -1,15 +1,17 @@
 //! PromQL against scripts: what is loaded, what is asked, what has to come.
 //!
-//! Our own scripts lie in `tests/promql/scripts`. With `PROMQLTEST_DIR` set, all scripts of that folder run as well,
-//! which is meant for Prometheus's own; `tests/promql/known.txt` says how many queries they hold, and which of them
-//! fail for a known reason. A relative path counts from the project's root.
+//! Our own scripts lie in `tests/promql/scripts`; those in `plain` run with nothing experimental. With `PROMQLTEST_DIR`
+//! set, all scripts of that folder run as well, which is meant for Prometheus's own; `tests/promql/known.txt` says how
+//! many queries they hold, and which of them fail for a known reason. A relative path counts from the project's root.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use engine::experimental;
 use run::{Report, run};
+use treering::promql::Options;
 
 mod answer;
 mod engine;
@@ -24,7 +26,7 @@ fn root() -> PathBuf {
 }
 
 /// The reports of all scripts of a folder, by file name.
-fn run_folder(folder: &Path) -> Vec<(String, Report)> {
+fn run_folder(folder: &Path, options: &Options) -> Vec<(String, Report)> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "test"));
@@ -32,7 +34,7 @@ fn run_folder(folder: &Path) -> Vec<(String, Report)> {
     assert!(!paths.is_empty(), "no scripts in {}", folder.display());
     let run_one = |path: PathBuf| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let report = run(&fs::read_to_string(&path).unwrap());
+        let report = run(&fs::read_to_string(&path).unwrap(), options);
         (name.clone(), report.unwrap_or_else(|reason| panic!("{name}: {reason}")))
     };
     paths.into_iter().map(run_one).collect()
@@ -54,7 +56,17 @@ fn print(reports: &[(String, Report)]) {
 
 #[test]
 fn our_scripts_pass() {
-    let reports = run_folder(&root().join("tests/promql/scripts"));
+    all_pass("tests/promql/scripts", &experimental());
+}
+
+/// With nothing experimental, as the store evaluates by default.
+#[test]
+fn our_plain_scripts_pass() {
+    all_pass("tests/promql/scripts/plain", &Options::default());
+}
+
+fn all_pass(folder: &str, options: &Options) {
+    let reports = run_folder(&root().join(folder), options);
     print(&reports);
     let failed: usize = reports.iter().map(|(_, report)| report.failures.len()).sum();
     assert_eq!(failed, 0, "queries failed, see above");
@@ -66,7 +78,7 @@ fn prometheus_scripts_pass() {
         println!("SKIPPED: PROMQLTEST_DIR is not set");
         return;
     };
-    let reports = run_folder(&root().join(folder));
+    let reports = run_folder(&root().join(folder), &experimental());
     print(&reports);
     let known = known::parse(include_str!("known.txt"));
     let complaints = known::compare(&known, &reports);

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use treering::promql::ast::{At, Expr, FunctionId};
 use treering::promql::parse::{ParseOptions, parse_expr};
+use treering::promql::{self, Options};
 
 use crate::answer::{Answer, Point, check_sorted, compare};
 use crate::engine::{self, Outcome};
@@ -21,7 +22,7 @@ pub struct Report {
 }
 
 /// Runs a script from the beginning to the end, whatever fails.
-pub fn run(text: &str) -> Result<Report, String> {
+pub fn run(text: &str, options: &Options) -> Result<Report, String> {
     let mut report = Report::default();
     let mut memory = Memory::default();
     for command in script::parse(text)? {
@@ -30,7 +31,7 @@ pub fn run(text: &str) -> Result<Report, String> {
             Command::Load(load) => memory.load(&load)?,
             Command::Eval(eval) => {
                 report.total += 1;
-                if let Err(reason) = evaluate(&eval, &memory) {
+                if let Err(reason) = evaluate(&eval, &memory, options) {
                     report.failures.push((eval.line, format!("{}: {reason}", eval.query)));
                 }
             }
@@ -39,11 +40,11 @@ pub fn run(text: &str) -> Result<Report, String> {
     Ok(report)
 }
 
-fn evaluate(eval: &Eval, memory: &Memory) -> Result<(), String> {
+fn evaluate(eval: &Eval, memory: &Memory, options: &Options) -> Result<(), String> {
     match eval.times {
         Times::Range { start_ms, end_ms, step_ms } => {
             let steps = (start_ms, end_ms, step_ms);
-            match engine::range(memory, &eval.query, start_ms, end_ms, step_ms) {
+            match engine::range(memory, &eval.query, promql::Times { start_ms, end_ms, step_ms }, options) {
                 Err(error) => expect_failure(&eval.expected, &error),
                 Ok(outcome) => {
                     check(&outcome, &eval.expected)?;
@@ -52,9 +53,9 @@ fn evaluate(eval: &Eval, memory: &Memory) -> Result<(), String> {
             }
         }
         Times::At(time_ms) => {
-            instant(eval, &eval.query, time_ms, memory)?;
+            instant(eval, &eval.query, time_ms, memory, options)?;
             for (query, time_ms) in pinned(&eval.query, time_ms) {
-                let reason = instant(eval, &query, time_ms, memory);
+                let reason = instant(eval, &query, time_ms, memory, options);
                 reason.map_err(|reason| format!("as {query} at {time_ms}: {reason}"))?;
             }
             Ok(())
@@ -63,10 +64,10 @@ fn evaluate(eval: &Eval, memory: &Memory) -> Result<(), String> {
 }
 
 /// Evaluates at one time, and in the middle of a range.
-fn instant(eval: &Eval, query: &str, time_ms: i64, memory: &Memory) -> Result<(), String> {
+fn instant(eval: &Eval, query: &str, time_ms: i64, memory: &Memory, options: &Options) -> Result<(), String> {
     static ABOUT_THE_RANGE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(start|end|range|step)\(\)").unwrap());
     let expected = &eval.expected;
-    let outcome = match engine::instant(memory, query, time_ms) {
+    let outcome = match engine::instant(memory, query, time_ms, options) {
         Err(error) => return expect_failure(expected, &error),
         Ok(outcome) => outcome,
     };
@@ -76,7 +77,8 @@ fn instant(eval: &Eval, query: &str, time_ms: i64, memory: &Memory) -> Result<()
         return Ok(());
     }
     const AROUND_MS: i64 = 60_000;
-    let ranged = engine::range(memory, query, time_ms - AROUND_MS, time_ms + AROUND_MS, AROUND_MS);
+    let times = promql::Times { start_ms: time_ms - AROUND_MS, end_ms: time_ms + AROUND_MS, step_ms: AROUND_MS };
+    let ranged = engine::range(memory, query, times, options);
     let ranged = ranged.map_err(|error| format!("as a range: {error}"))?;
     if expected.ordered {
         return Ok(());
