@@ -111,7 +111,9 @@ impl Operator for Table {
 }
 
 /// Columns that threads make before one visits them.
-const AHEAD: usize = 128;
+const AHEAD: usize = 64;
+/// Points that these columns have in all, at most, unless one has more.
+const AHEAD_POINTS: usize = 1 << 20;
 /// Columns that a thread takes at once.
 const CHUNK: usize = 16;
 /// Points below which threads cost more than they bring.
@@ -140,38 +142,38 @@ impl<'a> Evaluator<'a> {
         Ok(Table { heads: op.heads().to_vec(), columns }.without_empty())
     }
 
-    /// Calls `visit` with every column in the order of the series; threads make the columns, this one visits.
+    /// Calls `visit` with the columns of some series, in their order; threads make the columns, this one visits.
     pub fn for_each_column(
         &self,
         op: &dyn Operator,
+        series: &[usize],
         steps: usize,
         mut visit: impl FnMut(usize, &Column) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
-        let series = op.heads().len();
-        let at_once = if self.options.threads > 1 { AHEAD } else { 1 };
-        let mut columns = vec![Column::default(); at_once.min(series)];
+        let at_once = if self.options.threads > 1 { (AHEAD_POINTS / steps.max(1)).clamp(1, AHEAD) } else { 1 };
+        let mut columns = vec![Column::default(); at_once.min(series.len())];
         let mut lane = Lane::default();
-        for first in (0..series).step_by(at_once) {
-            let columns = &mut columns[..at_once.min(series - first)];
-            if let [column] = columns {
+        for series in series.chunks(at_once) {
+            let columns = &mut columns[..series.len()];
+            if let ([column], [at]) = (&mut *columns, series) {
                 self.poll()?;
                 column.reset(steps);
-                op.column(first, &mut lane, column)?;
-                visit(first, column)?;
+                op.column(*at, &mut lane, column)?;
+                visit(*at, column)?;
                 continue;
             }
-            let left = Mutex::new(columns.iter_mut().enumerate());
+            let left = Mutex::new(series.iter().zip(&mut *columns));
             self.in_threads(at_once * steps, || {
                 let mut lane = Lane::default();
                 loop {
                     let Some((at, column)) = left.lock().next() else { return Ok(()) };
                     self.poll()?;
                     column.reset(steps);
-                    op.column(first + at, &mut lane, column)?;
+                    op.column(*at, &mut lane, column)?;
                 }
             })?;
-            for (at, column) in columns.iter().enumerate() {
-                visit(first + at, column)?;
+            for (at, column) in series.iter().zip(columns) {
+                visit(*at, column)?;
             }
         }
         Ok(())
@@ -197,7 +199,9 @@ impl<'a> Evaluator<'a> {
             outcome
         };
         std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
+            // A machine that has no thread left still has this one.
+            let others = (1..threads).filter_map(|_| std::thread::Builder::new().spawn_scoped(scope, run).ok());
+            let others: Vec<_> = others.collect();
             let own = run();
             others.into_iter().fold(own, |outcome, thread| match thread.join() {
                 Ok(other) => outcome.and(other),

@@ -26,12 +26,9 @@ pub fn run<'a>(ev: &Evaluator<'a>, aggregate: &'a Aggregate, steps: Steps) -> Re
     let op = ev.prepare(&aggregate.inner, steps)?;
     let groups = Groups::new(aggregate, op.heads());
     let fold = Fold { ev: *ev, op: aggregate.op, position: aggregate.inner.position };
-    let mut runnings: Vec<Running> = groups.labels.iter().map(|_| Running::default()).collect();
-    fold.all(&*op, &groups, &mut runnings, steps)?;
+    let results = fold.all(&*op, &groups, steps)?;
     let mut table = Table::default();
-    for (labels, running) in groups.labels.into_iter().zip(runnings) {
-        let drop_name = running.drop_name;
-        let column = fold.finish(running, steps.count);
+    for (labels, (drop_name, column)) in groups.labels.into_iter().zip(results) {
         if !column.is_empty() {
             table.push(Head { labels, drop_name }, column);
         }
@@ -65,13 +62,17 @@ impl Running {
             return;
         }
         use AggregateOp::{Count, Group, Max, Min, Sum};
+        let fill = |numbers: &mut Vec<f64>, initial: f64| {
+            numbers.clear();
+            numbers.resize(steps, initial);
+        };
         self.seen = vec![0; steps.div_ceil(64)];
-        self.values = vec![if matches!(op, Min | Max) { f64::NAN } else { 0.0 }; steps];
+        fill(&mut self.values, if matches!(op, Min | Max) { f64::NAN } else { 0.0 });
         if !matches!(op, Min | Max | Count | Group) {
-            self.others = vec![0.0; steps];
+            fill(&mut self.others, 0.0);
         }
         if !matches!(op, Min | Max | Sum) {
-            self.counts = vec![0.0; steps];
+            fill(&mut self.counts, 0.0);
         }
     }
 }
@@ -84,36 +85,38 @@ struct Fold<'a> {
 }
 
 impl Fold<'_> {
-    /// Folds all series into their groups; threads take whole groups, or with few groups make columns for one that
-    /// adds.
-    fn all(
-        &self,
-        op: &dyn Operator,
-        groups: &Groups,
-        runnings: &mut [Running],
-        steps: Steps,
-    ) -> Result<(), QueryError> {
+    /// Folds all series into their groups: of each group whether its name goes, and its column.
+    ///
+    /// Threads take whole groups, one at a time, so no more groups are open than there are threads; if there is one
+    /// group only, they make columns for one that adds.
+    fn all(&self, op: &dyn Operator, groups: &Groups, steps: Steps) -> Result<Vec<(bool, Column)>, QueryError> {
         let points = op.heads().len() * steps.count;
-        if runnings.len() > 1 || self.ev.options.threads <= 1 {
-            let left = Mutex::new(groups.members.iter().zip(runnings));
-            return self.ev.in_threads(points, || {
-                let (mut lane, mut column) = (Lane::default(), Column::default());
-                loop {
-                    let Some((members, running)) = left.lock().next() else { return Ok(()) };
-                    for series in members {
-                        self.ev.poll()?;
-                        column.reset(steps.count);
-                        op.column(*series, &mut lane, &mut column)?;
-                        self.add(running, &op.heads()[*series], &column);
-                    }
-                }
-            });
+        let mut results = vec![(false, Column::default()); groups.labels.len()];
+        if let [result] = &mut results[..] {
+            let mut running = Running::default();
+            let all: Vec<usize> = (0..op.heads().len()).collect();
+            self.ev.for_each_column(op, &all, steps.count, |series, column| {
+                self.add(&mut running, &op.heads()[series], column);
+                Ok(())
+            })?;
+            *result = self.finish(&mut running, steps.count);
+            return Ok(results);
         }
-        let Some(running) = runnings.first_mut() else { return Ok(()) };
-        self.ev.for_each_column(op, steps.count, |series, column| {
-            self.add(running, &op.heads()[series], column);
-            Ok(())
-        })
+        let left = Mutex::new(groups.members.iter().zip(&mut results));
+        self.ev.in_threads(points, || {
+            let (mut lane, mut column, mut running) = (Lane::default(), Column::default(), Running::default());
+            loop {
+                let Some((members, result)) = left.lock().next() else { return Ok(()) };
+                for series in members {
+                    self.ev.poll()?;
+                    column.reset(steps.count);
+                    op.column(*series, &mut lane, &mut column)?;
+                    self.add(&mut running, &op.heads()[*series], &column);
+                }
+                *result = self.finish(&mut running, steps.count);
+            }
+        })?;
+        Ok(results)
     }
 
     fn add(&self, running: &mut Running, head: &Head, column: &Column) {
@@ -196,9 +199,10 @@ impl Fold<'_> {
         }
     }
 
-    fn finish(&self, mut running: Running, steps: usize) -> Column {
+    /// The group's column; `running` is ready for another group then.
+    fn finish(&self, running: &mut Running, steps: usize) -> (bool, Column) {
         if running.values.is_empty() {
-            return Column::new(steps);
+            return (false, Column::sparse(steps));
         }
         let mut histograms = Vec::new();
         for (step, cell) in std::mem::take(&mut running.cells) {
@@ -220,14 +224,16 @@ impl Fold<'_> {
                 histograms.push((step, histogram));
             }
         }
-        let Running { seen, mut values, others, counts, means, .. } = running;
-        let with_counts = values.iter_mut().zip(&counts);
+        let (mut values, seen) = (std::mem::take(&mut running.values), std::mem::take(&mut running.seen));
+        let (others, counts, means) = (&running.others, &running.counts, std::mem::take(&mut running.means));
+        let drop_name = std::mem::take(&mut running.drop_name);
+        let with_counts = values.iter_mut().zip(counts);
         match self.op {
             AggregateOp::Sum => {
-                values.iter_mut().zip(&others).for_each(|(value, lost)| *value = kahan_total(*value, *lost))
+                values.iter_mut().zip(others).for_each(|(value, lost)| *value = kahan_total(*value, *lost))
             }
             AggregateOp::Avg => {
-                let parts = with_counts.zip(&others);
+                let parts = with_counts.zip(others);
                 parts.for_each(|((value, count), lost)| *value = *value / count + lost / count);
                 means.iter().for_each(|(step, mean)| values[*step as usize] = mean.get());
             }
@@ -239,7 +245,8 @@ impl Fold<'_> {
         }
         let mut column = Column::from_parts(values, seen);
         column.set_histograms(histograms);
-        column
+        column.compact();
+        (drop_name, column)
     }
 }
 

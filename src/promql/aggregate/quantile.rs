@@ -44,6 +44,7 @@ pub fn run<'a>(ev: &Evaluator<'a>, aggregate: &'a Aggregate, steps: Steps) -> Re
                 column.set(step, quantile(*rank, &mut values));
             }
         }
+        column.compact();
         if !column.is_empty() {
             let drop_name = members.iter().any(|series| input.heads[*series].drop_name);
             table.push(Head { labels, drop_name }, column);

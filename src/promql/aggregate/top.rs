@@ -3,6 +3,8 @@
 //! Series are looked at one after the other over all steps. A heap per group and step holds the best so far, its worst
 //! on top; most values lose against that at once. Heaps work as Go's, so that of equal values the same ones stay.
 
+use std::collections::HashMap;
+
 use super::super::annotations::Position;
 use super::super::ast::AggregateOp;
 use super::super::column::{Point, Steps};
@@ -32,54 +34,59 @@ pub fn run<'a>(
     let is_top = aggregate.op == AggregateOp::Topk;
     let limit = |count: &f64| (*count as i64).clamp(0, heads.len() as i64) as usize;
     let limits: Vec<usize> = params.values.iter().map(limit).collect();
-    let mut heaps: Vec<Vec<Entry>> = vec![Vec::new(); groups.labels.len() * steps.count];
-    // What a value has to beat; NaN where a closer look is needed: the heap is not full, or NaN is on top.
-    let mut bars = vec![f64::NAN; heaps.len()];
-    ev.for_each_column(&*op, steps.count, |series, column| {
-        if !column.histograms().is_empty() {
-            note_ignored(ev, aggregate.op, position);
-        }
-        let first = groups.of[series] * steps.count;
-        let (heaps, bars) = (&mut heaps[first..first + steps.count], &mut bars[first..first + steps.count]);
-        column.for_floats(|step, value| {
-            let bar = bars[step];
-            if (is_top && bar >= value) || (!is_top && bar <= value) {
-                return;
-            }
-            let heap = &mut heaps[step];
-            if heap.len() < limits[step] {
-                push(heap, (value, series as u32), is_top);
-            } else if let Some(top) = heap.first_mut()
-                && (if is_top { top.0 < value } else { top.0 > value } || (top.0.is_nan() && !value.is_nan()))
-            {
-                *top = (value, series as u32);
-                sink(heap, is_top);
-            }
-            if heap.len() == limits[step]
-                && let Some(top) = heap.first()
-            {
-                bars[step] = top.0;
-            }
-        });
-        Ok(())
-    })?;
     let mut output = Output::new(steps, ev.options.delayed_name_removal);
-    let mut places = vec![None; heads.len()];
+    // One group after the other: the heaps of all groups at once could be far more than their series' points.
+    let mut heaps: Vec<Vec<Entry>> = vec![Vec::new(); steps.count];
+    // What a value has to beat; NaN where a closer look is needed: the heap is not full, or NaN is on top.
+    let mut bars = Vec::new();
     let order = if is_top { descending } else { ascending };
-    for step in 0..steps.count {
-        for group in 0..groups.labels.len() {
-            let heap = &mut heaps[group * steps.count + step];
+    for members in &groups.members {
+        heaps.iter_mut().for_each(Vec::clear);
+        bars.clear();
+        bars.resize(steps.count, f64::NAN);
+        ev.for_each_column(&*op, members, steps.count, |series, column| {
+            if !column.histograms().is_empty() {
+                note_ignored(ev, aggregate.op, position);
+            }
+            column.for_floats(|step, value| {
+                let bar = bars[step];
+                if (is_top && bar >= value) || (!is_top && bar <= value) {
+                    return;
+                }
+                let (heap, limit) = (&mut heaps[step], limits[step]);
+                offer(heap, limit, (value, series as u32), is_top);
+                if heap.len() == limit
+                    && let Some(top) = heap.first()
+                {
+                    bars[step] = top.0;
+                }
+            });
+            Ok(())
+        })?;
+        let mut places = HashMap::new();
+        for (step, heap) in heaps.iter_mut().enumerate() {
             if steps.is_instant {
                 heap.sort_by(|a, b| order(a.0, b.0));
             }
             for (value, series) in heap.iter() {
-                let series = *series as usize;
-                let place = *places[series].get_or_insert_with(|| output.place(&heads[series]));
+                let place = *places.entry(*series).or_insert_with(|| output.place(&heads[*series as usize]));
                 output.push_at(place, step, Point::Float(*value))?;
             }
         }
     }
     Ok(output.finish())
+}
+
+/// Takes an entry in, if there is room or it beats the worst.
+fn offer(heap: &mut Vec<Entry>, limit: usize, entry: Entry, is_top: bool) {
+    if heap.len() < limit {
+        push(heap, entry, is_top);
+    } else if let Some(top) = heap.first_mut()
+        && (if is_top { top.0 < entry.0 } else { top.0 > entry.0 } || (top.0.is_nan() && !entry.0.is_nan()))
+    {
+        *top = entry;
+        sink(heap, is_top);
+    }
 }
 
 /// Whether an entry belongs above another in the heap: NaN, then the value that is to go first.
