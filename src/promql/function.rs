@@ -9,7 +9,7 @@ use super::error::QueryError;
 use super::evaluator::Evaluator;
 use super::map::{Name, floats, histograms, map};
 use super::operator::{Head, Op, Table};
-use super::plan::{Kind, Node};
+use super::plan::{Kind, Node, Select};
 use super::quantile::{histogram_mean, histogram_variance};
 use super::select::{Latest, Take};
 use super::{absent, buckets, info, math, relabel, sort, window};
@@ -109,12 +109,18 @@ fn clamp<'a>(
     })
 }
 
+/// The offset of a selector whose times are asked for.
+///
+/// Prometheus forgets it here when the selector is pinned to a time, but reads no samples behind the time that it leads
+/// to: an offset to the past counts nevertheless, one to the future does not.
+fn offset_for_times(select: &Select) -> i64 {
+    if select.at_ms.is_some() { select.offset_ms.max(0) } else { select.offset_ms }
+}
+
 /// The times of the latest samples; of anything but a selector, the times of the steps.
 fn timestamp<'a>(ev: &Evaluator<'a>, arg: &'a Node, steps: Steps) -> Result<Op<'a>, QueryError> {
     if let Kind::Select(select) = &arg.kind {
-        // A selector that is pinned to a time loses its offset here, as in Prometheus.
-        let offset_ms = if select.at_ms.is_some() { 0 } else { select.offset_ms };
-        let latest = Latest::new(*ev, select, offset_ms, steps, Take::Time)?;
+        let latest = Latest::new(*ev, select, offset_for_times(select), steps, Take::Time)?;
         return map(ev, Box::new(latest), Name::Drop, steps, |_, time| Some(time), |_, _| None);
     }
     let secs = move |step: usize| steps.time_ms(step) as f64 / 1000.0;
@@ -128,8 +134,7 @@ fn start_timestamp<'a>(ev: &Evaluator<'a>, arg: &'a Node, steps: Steps) -> Resul
     if !ev.options.start_timestamps {
         return Ok(Box::new(Table::default()));
     }
-    let offset_ms = if select.at_ms.is_some() { 0 } else { select.offset_ms };
-    let latest = Latest::new(*ev, select, offset_ms, steps, Take::Start)?;
+    let latest = Latest::new(*ev, select, offset_for_times(select), steps, Take::Start)?;
     map(ev, Box::new(latest), Name::Drop, steps, |_, time| Some(time), |_, _| None)
 }
 
