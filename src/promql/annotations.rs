@@ -184,3 +184,38 @@ impl Annotations {
         notes.list.iter().filter(|note| note.severity == severity).map(|note| note.print(query)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_text_is_one_note_at_its_last_place() {
+        let annotations = Annotations::default();
+        annotations.add(Note::warning(Position(0), "odd"));
+        annotations.add(Note::info(Position(3), "plain"));
+        annotations.add(Note::warning(Position(7), "odd"));
+        annotations.add(Note::from_source("from below".to_owned()));
+        let query = "a +\n b + c";
+        assert_eq!(annotations.warnings(query), ["PromQL warning: odd (2:4)", "from below"]);
+        assert_eq!(annotations.infos(query), ["PromQL info: plain (1:4)"]);
+        assert_eq!(annotations.infos(""), ["PromQL info: plain (unknown position)"]);
+        assert_eq!(annotations.infos("a"), ["PromQL info: plain (invalid position)"]);
+    }
+
+    #[test]
+    fn repeated_notes_add_up() {
+        let annotations = Annotations::default();
+        for time_ms in [60_000, 0] {
+            let note = Note::info(Position(0), "fixed").monotonicity(time_ms, 0.1, 1e6 + time_ms as f64, 0.256);
+            annotations.add(note);
+            annotations.add(Note::warning(Position(0), "overlap").overlap());
+        }
+        assert_eq!(
+            annotations.infos("q"),
+            ["PromQL info: fixed, from buckets 0.1 to 1.06e+06, with a max diff of 0.26, over 2 samples from \
+              1970-01-01T00:00:00Z to 1970-01-01T00:01:00Z (1:1)"]
+        );
+        assert_eq!(annotations.warnings("q"), ["PromQL warning: overlap (2 occurrences) (1:1)"]);
+    }
+}

@@ -382,3 +382,74 @@ pub fn for_bits(mask: &[u64], mut visit: impl FnMut(usize)) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn histogram() -> Arc<FloatHistogram> {
+        Arc::new(FloatHistogram::default())
+    }
+
+    fn describe(column: &Column) -> Vec<(usize, Option<f64>)> {
+        let value = |point| match point {
+            Point::Float(value) => Some(value),
+            Point::Histogram(_) => None,
+        };
+        column.points().into_iter().map(|(step, point)| (step, value(point))).collect()
+    }
+
+    /// A thin and a full column: each has to look the same from outside, kept or worked on.
+    #[test]
+    fn sparse_and_dense_are_the_same() {
+        for stride in [1, 2, 7, 65] {
+            let mut dense = Column::new(200);
+            let mut sparse = Column::sparse(200);
+            for step in (3..200).step_by(stride) {
+                if step % 5 == 0 {
+                    dense.push(step, Point::Histogram(histogram()));
+                    sparse.push(step, Point::Histogram(histogram()));
+                } else {
+                    dense.push(step, Point::Float(step as f64));
+                    sparse.push(step, Point::Float(step as f64));
+                }
+            }
+            let wanted = describe(&dense);
+            assert!(wanted.is_sorted_by_key(|(step, _)| *step));
+            let mut compact = dense.clone();
+            compact.compact();
+            let mut expanded = Column::default();
+            sparse.expand_into(&mut expanded);
+            let mut recompact = sparse.clone();
+            recompact.compact();
+            for column in [&sparse, &compact, &expanded, &recompact] {
+                assert_eq!(describe(column), wanted, "stride {stride}");
+                assert_eq!((column.size(), column.floats()), (dense.size(), dense.floats()));
+                for step in 0..200 {
+                    assert_eq!(column.has(step), dense.has(step), "{step}");
+                    assert_eq!(column.float(step), dense.float(step), "{step}");
+                }
+            }
+            let (mut set, mut other) = (vec![0; 4], vec![0; 4]);
+            dense.mark(&mut set);
+            sparse.mark(&mut other);
+            assert_eq!(set, other);
+            let half = [0xAAAA_AAAA_AAAA_AAAA_u64; 4];
+            for if_in in [true, false] {
+                let (mut one, mut two) = (dense.clone(), sparse.clone());
+                one.retain(&half, if_in);
+                two.retain(&half, if_in);
+                assert_eq!(describe(&one), describe(&two));
+                assert!(describe(&one).iter().all(|(step, _)| (step % 2 == 1) == if_in));
+            }
+        }
+    }
+
+    #[test]
+    fn steps_end_at_or_before_the_end() {
+        let steps = Steps::range(100, 250, 60);
+        assert_eq!((steps.count, steps.last_ms(), steps.is_instant), (3, 220, false));
+        assert_eq!(Steps::range(100, 99, 60).count, 0);
+        assert!(Steps::range(100, 100, 60).is_instant);
+    }
+}

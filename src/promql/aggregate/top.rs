@@ -3,8 +3,6 @@
 //! Series are looked at one after the other over all steps. A heap per group and step holds the best so far, its worst
 //! on top; most values lose against that at once. Heaps work as Go's, so that of equal values the same ones stay.
 
-use std::collections::HashMap;
-
 use super::super::annotations::Position;
 use super::super::ast::AggregateOp;
 use super::super::column::{Point, Steps};
@@ -39,6 +37,7 @@ pub fn run<'a>(
     let mut heaps: Vec<Vec<Entry>> = vec![Vec::new(); steps.count];
     // What a value has to beat; NaN where a closer look is needed: the heap is not full, or NaN is on top.
     let mut bars = Vec::new();
+    let mut places = vec![None; heads.len()];
     let order = if is_top { descending } else { ascending };
     for members in &groups.members {
         heaps.iter_mut().for_each(Vec::clear);
@@ -63,13 +62,13 @@ pub fn run<'a>(
             });
             Ok(())
         })?;
-        let mut places = HashMap::new();
         for (step, heap) in heaps.iter_mut().enumerate() {
             if steps.is_instant {
                 heap.sort_by(|a, b| order(a.0, b.0));
             }
             for (value, series) in heap.iter() {
-                let place = *places.entry(*series).or_insert_with(|| output.place(&heads[*series as usize]));
+                let series = *series as usize;
+                let place = *places[series].get_or_insert_with(|| output.place(&heads[series]));
                 output.push_at(place, step, Point::Float(*value))?;
             }
         }
