@@ -200,8 +200,7 @@ mod tests {
 
     #[test]
     fn falling_counts_are_raised_and_told() {
-        let mut falling =
-            buckets(&[(1.0, 10.0), (2.0, 7.0), (3.0, 12.0), (4.0, 11.0), (f64::INFINITY, 12.0)]);
+        let mut falling = buckets(&[(1.0, 10.0), (2.0, 7.0), (3.0, 12.0), (4.0, 11.0), (f64::INFINITY, 12.0)]);
         let answer = classic_quantile(0.5, &mut falling);
         assert_eq!(answer.value, 0.6);
         let forced = ForcedMonotonicity { min_bucket: 2.0, max_bucket: 4.0, max_difference: 3.0 };

@@ -37,7 +37,8 @@ mod tests {
 
     #[test]
     fn observations_lie_in_the_middle_of_their_buckets() {
-        let both = histogram("{{schema:-1 count:4 sum:2 z_bucket:2 z_bucket_w:0.001 offset:1 buckets:[1] n_buckets:[1]}}");
+        let both =
+            histogram("{{schema:-1 count:4 sum:2 z_bucket:2 z_bucket_w:0.001 offset:1 buckets:[1] n_buckets:[1]}}");
         // 2 in (1,4], -0.5 in [-1,-0.25), twice 0; the mean is 0.5.
         let expected = (1.5f64.powi(2) + 1.0 + 2.0 * 0.25) / 4.0;
         assert_eq!(histogram_mean(&both), 0.5);

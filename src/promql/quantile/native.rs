@@ -49,14 +49,8 @@ pub fn native_quantile(q: f64, histogram: &FloatHistogram) -> NativeQuantile {
     let mut rank = (if from_below { q } else { 1.0 - q }) * histogram.count;
     let mut buckets = histogram.all_buckets();
     let mut next = || if from_below { buckets.next() } else { buckets.next_back() };
-    let mut found = Bucket {
-        lower: 0.0,
-        upper: 0.0,
-        lower_inclusive: false,
-        upper_inclusive: false,
-        count: 0.0,
-        index: 0,
-    };
+    let mut found =
+        Bucket { lower: 0.0, upper: 0.0, lower_inclusive: false, upper_inclusive: false, count: 0.0, index: 0 };
     let mut count = 0.0;
     while let Some(bucket) = next() {
         found = bucket;
