@@ -7,6 +7,8 @@ use std::fmt;
 
 use parking_lot::Mutex;
 
+use crate::model::histogram::general_text;
+
 /// Where in the query's text something begins, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
 pub struct Position(pub u32);
@@ -105,7 +107,7 @@ impl Note {
     }
 
     fn print(&self, query: &str) -> String {
-        use super::number::{format_g, format_two_digits};
+        use super::number::format_two_digits;
         let Some(position) = self.position else { return self.text.clone() };
         let place = place(position, query);
         match self.detail {
@@ -114,8 +116,8 @@ impl Note {
             Detail::Monotonicity { first_ms, last_ms, bucket_min, bucket_max, difference, count } => format!(
                 "{}, from buckets {} to {}, with a max diff of {}, over {count} samples from {} to {} ({place})",
                 self.text,
-                format_g(bucket_min),
-                format_g(bucket_max),
+                general_text(bucket_min),
+                general_text(bucket_max),
                 format_two_digits(difference),
                 super::calendar::format_rfc3339(first_ms.div_euclid(1000)),
                 super::calendar::format_rfc3339(last_ms.div_euclid(1000)),

@@ -70,7 +70,7 @@ impl Point {
 
 /// How many samples a histogram counts as: its bytes and its time's, in units of a float and its time.
 pub fn histogram_size(histogram: &FloatHistogram) -> u64 {
-    (histogram.size() as u64 + 8) / 16
+    histogram.sample_weight() as u64
 }
 
 /// One series over all steps.

@@ -2,6 +2,8 @@
 //!
 //! The sums give the same bits as Prometheus's for the same values in the same order; nothing here may be reordered.
 
+use crate::model::histogram::general_text;
+
 /// Adds with Neumaier's improvement of Kahan's summation: the new sum and the new compensation.
 #[inline(always)]
 pub fn kahan_add(increment: f64, sum: f64, compensation: f64) -> (f64, f64) {
@@ -77,25 +79,14 @@ impl Mean {
     }
 }
 
-/// A float as Go's `%g` prints it: the shortest text that reads back the same, with an exponent below 1e-4 and from 1e6.
-pub fn format_g(value: f64) -> String {
-    if let Some(text) = special(value) {
-        return text;
-    }
-    let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..6).contains(&exponent) { value.to_string() } else { format!("{digits}{}", go_exponent(exponent)) }
-}
-
 /// A float with all its digits and no exponent, as Go's `'f'` with the shortest precision.
 pub fn format_plain(value: f64) -> String {
     special(value).unwrap_or_else(|| value.to_string())
 }
 
-/// A float as OpenMetrics writes it: as [`format_g`], with `.0` at whole numbers.
+/// A float as OpenMetrics writes it: as [`general_text`], with `.0` at whole numbers.
 pub fn format_open_metrics(value: f64) -> String {
-    let text = format_g(value);
+    let text = general_text(value);
     if value.is_finite() && !text.contains(['.', 'e']) { text + ".0" } else { text }
 }
 
@@ -153,7 +144,7 @@ mod tests {
             (f64::NAN, "NaN", "NaN"),
         ];
         for (value, shortest, two) in cases {
-            assert_eq!(format_g(value), shortest);
+            assert_eq!(general_text(value), shortest);
             assert_eq!(format_two_digits(value), two);
         }
         assert_eq!(format_open_metrics(0.5), "0.5");

@@ -6,12 +6,16 @@
 mod duration;
 mod expr;
 mod function;
+mod json;
 mod matching;
 mod operator;
 mod position;
+mod pretty;
+mod print;
 mod value_type;
 mod walk;
 
+pub(crate) use duration::LENGTH_SECS_MAX;
 pub use duration::{DurationError, DurationExpr, DurationKind, DurationOp, Length};
 pub use expr::{
     Aggregate, At, Binary, Call, Expr, MatrixSelector, NumberLiteral, Paren, RangeMode, StringLiteral, Subquery, Unary,

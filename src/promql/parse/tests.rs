@@ -1,0 +1,1 @@
+//! Tests of the parser over its public face.
