@@ -106,6 +106,12 @@ impl Column {
         column
     }
 
+    /// The floats of the steps whose bits are set.
+    pub fn from_parts(values: Vec<f64>, mask: Vec<u64>) -> Column {
+        debug_assert_eq!(mask.len(), values.len().div_ceil(64));
+        Column { values, mask, histograms: Vec::new() }
+    }
+
     /// Forgets all points, for so many steps.
     pub fn reset(&mut self, steps: usize) {
         self.values.resize(steps, 0.0);
@@ -217,6 +223,12 @@ impl Column {
     /// The histograms with their steps, ascending.
     pub fn histograms(&self) -> &[(u32, Arc<FloatHistogram>)] {
         &self.histograms
+    }
+
+    /// Sets all histograms, ascending by step, at steps without a float.
+    pub fn set_histograms(&mut self, histograms: Vec<(u32, Arc<FloatHistogram>)>) {
+        debug_assert!(histograms.is_sorted_by_key(|(step, _)| *step));
+        self.histograms = histograms;
     }
 
     /// Takes the histograms out.

@@ -50,6 +50,11 @@ impl Mean {
         Mean { count: 1.0, value: first, compensation: 0.0, incremental: false }
     }
 
+    /// The mean of so many values whose compensated sum is known.
+    pub fn resume(count: f64, sum: f64, compensation: f64) -> Mean {
+        Mean { count, value: sum, compensation, incremental: false }
+    }
+
     /// Takes one more value in.
     #[inline]
     pub fn add(&mut self, value: f64) {

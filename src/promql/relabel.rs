@@ -1,8 +1,6 @@
 //! `label_replace` and `label_join`: the same points under other labels.
 
-use regex::Regex;
-
-use crate::model::METRIC_NAME;
+use crate::model::{METRIC_NAME, compile_anchored};
 
 use super::column::Steps;
 use super::error::QueryError;
@@ -11,17 +9,13 @@ use super::map::Relabel;
 use super::operator::{Head, Op};
 use super::plan::Node;
 
-/// Bytes that a compiled pattern may take.
-const PATTERN_BYTES_MAX: usize = 1 << 20;
-
 /// `label_replace(v, dst, replacement, src, regex)`.
 pub fn replace<'a>(ev: &Evaluator<'a>, args: &'a [Node], steps: Steps) -> Result<Op<'a>, QueryError> {
     let [vector, target, replacement, source, pattern] = args else {
         return Err(QueryError::execution("label_replace() takes five arguments"));
     };
     let (target, source) = (target.text(), source.text());
-    let regex = regex::RegexBuilder::new(&format!("^(?s:{})$", pattern.text())).size_limit(PATTERN_BYTES_MAX).build();
-    let regex: Regex = regex.map_err(|_| {
+    let regex = compile_anchored(pattern.text()).map_err(|_| {
         QueryError::Execution(format!("invalid regular expression in label_replace(): {}", pattern.text()))
     })?;
     check_name(target, "destination", "label_replace")?;

@@ -22,6 +22,8 @@ pub enum Take {
     Value,
     /// Its time, in seconds.
     Time,
+    /// Its time, in milliseconds, if it is a float; a histogram itself.
+    FloatMillis,
     /// When its counting began, in seconds; 0 for unknown.
     Start,
 }
@@ -80,7 +82,7 @@ impl<'a> Latest<'a> {
     /// Selects the series; the selector's own offset does not count, `offset_ms` does.
     pub fn new(
         ev: Evaluator<'a>,
-        select: &'a Select,
+        select: &Select,
         offset_ms: i64,
         steps: Steps,
         take: Take,
@@ -186,8 +188,9 @@ fn latest(samples: &Samples, times: Steps, lookback_ms: i64, take: Take, out: &m
             continue;
         }
         match (take, histogram) {
-            (Take::Value, Some(histogram)) => out.push_histogram(step, histogram.clone()),
+            (Take::Value | Take::FloatMillis, Some(histogram)) => out.push_histogram(step, histogram.clone()),
             (Take::Value, None) => out.set(step, value),
+            (Take::FloatMillis, None) => out.set(step, samples.times[next - 1] as f64),
             (Take::Time, _) => out.set(step, samples.times[next - 1] as f64 / 1000.0),
             (Take::Start, _) => {
                 out.set(step, samples.starts.get(next - 1).copied().unwrap_or(0) as f64 / 1000.0);

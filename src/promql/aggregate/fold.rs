@@ -1,0 +1,369 @@
+//! `sum`, `avg`, `min`, `max`, `count`, `group`, `stddev`, `stdvar`: one running value per group and step.
+//!
+//! Series are folded in one after the other, each over all steps, so that within a step the order of values, and with it
+//! every rounding, is that of the series. Whole words of 64 steps without gaps go through loops that compilers turn into
+//! vector instructions.
+
+use std::collections::BTreeMap;
+
+use parking_lot::Mutex;
+
+use super::super::annotations::{Note, Position};
+use super::super::ast::AggregateOp;
+use super::super::column::{Column, Steps};
+use super::super::error::QueryError;
+use super::super::evaluator::Evaluator;
+use super::super::histograms_over_time::mixed_schemas;
+use super::super::number::{Mean, kahan_add};
+use super::super::operator::{Head, Lane, Op, Table};
+use super::super::plan::Aggregate;
+use super::groups::Groups;
+use super::histogram_cell::Cell;
+use super::note_ignored;
+
+/// Runs the aggregation.
+pub fn run<'a>(ev: &Evaluator<'a>, aggregate: &'a Aggregate, steps: Steps) -> Result<Table, QueryError> {
+    let op = ev.prepare(&aggregate.inner, steps)?;
+    let groups = Groups::new(aggregate, op.heads());
+    let fold = Fold { ev: *ev, op: aggregate.op, position: aggregate.inner.position };
+    let mut runnings: Vec<Running> = groups.labels.iter().map(|_| Running::default()).collect();
+    fold.all(&op, &groups, &mut runnings, steps)?;
+    let mut table = Table::default();
+    for (labels, running) in groups.labels.into_iter().zip(runnings) {
+        let drop_name = running.drop_name;
+        let column = fold.finish(running, steps.count);
+        if !column.is_empty() {
+            table.push(Head { labels, drop_name }, column);
+        }
+    }
+    Ok(table)
+}
+
+/// What a group has come to.
+#[derive(Default)]
+struct Running {
+    /// The steps with a float (or for `count` and `group`, any sample).
+    seen: Vec<u64>,
+    /// The sum, the extreme, or the sum of squares.
+    values: Vec<f64>,
+    /// What rounding took from the sum, or the mean.
+    others: Vec<f64>,
+    /// Number of samples.
+    counts: Vec<f64>,
+    /// Means whose sums would pass the largest number.
+    means: BTreeMap<u32, Mean>,
+    /// The steps with histograms.
+    cells: BTreeMap<u32, Cell>,
+    /// Whether a series of the group has lost its name.
+    drop_name: bool,
+}
+
+impl Running {
+    /// Makes room, once a series with points comes.
+    fn begin(&mut self, steps: usize, initial: f64) {
+        if self.values.is_empty() {
+            self.seen = vec![0; steps.div_ceil(64)];
+            self.values = vec![initial; steps];
+            self.others = vec![0.0; steps];
+            self.counts = vec![0.0; steps];
+        }
+    }
+}
+
+/// Series whose columns are made at once when there is one group only.
+const CHUNK: usize = 64;
+
+#[derive(Clone, Copy)]
+struct Fold<'a> {
+    ev: Evaluator<'a>,
+    op: AggregateOp,
+    position: Position,
+}
+
+impl Fold<'_> {
+    /// Folds all series into their groups; threads take whole groups, or with few groups make columns for one that adds.
+    fn all(
+        &self,
+        op: &Op<'_>,
+        groups: &Groups,
+        runnings: &mut [Running],
+        steps: Steps,
+    ) -> Result<(), QueryError> {
+        let points = op.heads().len() * steps.count;
+        if runnings.len() > 1 || self.ev.options.threads <= 1 {
+            let left = Mutex::new(groups.members.iter().zip(runnings));
+            return self.ev.in_threads(points, || {
+                let (mut lane, mut column) = (Lane::default(), Column::default());
+                loop {
+                    let Some((members, running)) = left.lock().next() else { return Ok(()) };
+                    for series in members {
+                        self.ev.poll()?;
+                        column.reset(steps.count);
+                        op.column(*series, &mut lane, &mut column)?;
+                        self.add(running, &op.heads()[*series], &column);
+                    }
+                }
+            });
+        }
+        let Some(running) = runnings.first_mut() else { return Ok(()) };
+        let mut columns = vec![Column::default(); CHUNK];
+        for first in (0..op.heads().len()).step_by(CHUNK) {
+            let here = CHUNK.min(op.heads().len() - first);
+            let left = Mutex::new(columns[..here].iter_mut().enumerate());
+            self.ev.in_threads(here * steps.count, || {
+                let mut lane = Lane::default();
+                loop {
+                    let Some((at, column)) = left.lock().next() else { return Ok(()) };
+                    self.ev.poll()?;
+                    column.reset(steps.count);
+                    op.column(first + at, &mut lane, column)?;
+                }
+            })?;
+            drop(left);
+            for (at, column) in columns[..here].iter().enumerate() {
+                self.add(running, &op.heads()[first + at], column);
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&self, running: &mut Running, head: &Head, column: &Column) {
+        if column.is_empty() {
+            return;
+        }
+        use AggregateOp::{Avg, Count, Group, Max, Min, Stddev, Stdvar, Sum};
+        running.begin(column.steps(), if matches!(self.op, Min | Max) { f64::NAN } else { 0.0 });
+        running.drop_name |= head.drop_name;
+        match self.op {
+            Sum if running.cells.is_empty() => each_word(running, column, sum_word),
+            Avg if running.cells.is_empty() => add_means(running, column),
+            Sum | Avg => self.add_beside_histograms(running, column),
+            Min => each_word(running, column, |values, _, word| extreme(values, word, |value, best| value < best)),
+            Max => each_word(running, column, |values, _, word| extreme(values, word, |value, best| value > best)),
+            Stddev | Stdvar => add_squares(running, column),
+            Count | Group => {
+                column.for_floats(|step, _| running.counts[step] += 1.0);
+                column.histograms().iter().for_each(|(step, _)| running.counts[*step as usize] += 1.0);
+            }
+            _ => {}
+        }
+        running.seen.iter_mut().zip(column.mask()).for_each(|(seen, word)| *seen |= word);
+        if column.histograms().is_empty() {
+            return;
+        }
+        match self.op {
+            Sum | Avg => self.add_histograms(running, head, column),
+            Count | Group => {
+                for (step, _) in column.histograms() {
+                    running.seen[*step as usize / 64] |= 1 << (step % 64);
+                }
+            }
+            _ => note_ignored(&self.ev, self.op, self.position),
+        }
+    }
+
+    /// Floats at steps with histograms need no value: there is no answer. After histograms that do not go together
+    /// they do not even count as a mix.
+    fn add_beside_histograms(&self, running: &mut Running, column: &Column) {
+        let mut rest = column.clone();
+        for (step, cell) in &running.cells {
+            let step = *step as usize;
+            if cell.is_incompatible {
+                rest.mask_mut()[step / 64] &= !(1 << (step % 64));
+            }
+        }
+        if self.op == AggregateOp::Avg {
+            add_means(running, &rest);
+        } else {
+            each_word(running, &rest, sum_word);
+        }
+    }
+
+    fn add_histograms(&self, running: &mut Running, head: &Head, column: &Column) {
+        let is_mean = self.op == AggregateOp::Avg;
+        for (step, histogram) in column.histograms() {
+            let has_float = running.seen[*step as usize / 64] >> (step % 64) & 1 == 1;
+            let Some(cell) = running.cells.get_mut(step) else {
+                let cell = if has_float { Cell::after_float() } else { Cell::new(histogram, is_mean) };
+                running.cells.insert(*step, cell);
+                continue;
+            };
+            if cell.is_incompatible {
+                continue;
+            }
+            match cell.add(histogram) {
+                Ok(combined) if combined.bounds_reconciled => {
+                    let text = "mismatched custom buckets were reconciled during aggregation";
+                    self.ev.note(Note::info(self.position, text));
+                }
+                Ok(_) => {}
+                Err(_) => {
+                    let mut name = String::new();
+                    // Writing to a string cannot fail.
+                    let _ = crate::model::write_quoted(&mut name, head.labels.metric_name());
+                    self.ev.note(Note::warning(self.position, mixed_schemas(&name)));
+                }
+            }
+        }
+    }
+
+    fn finish(&self, mut running: Running, steps: usize) -> Column {
+        if running.values.is_empty() {
+            return Column::new(steps);
+        }
+        let mut histograms = Vec::new();
+        for (step, cell) in std::mem::take(&mut running.cells) {
+            let (word, bit) = (step as usize / 64, 1_u64 << (step % 64));
+            if running.seen[word] & bit != 0 {
+                running.seen[word] &= !bit;
+                let text = "encountered a mix of histograms and floats for aggregation";
+                self.ev.note(Note::warning(self.position, text));
+                continue;
+            }
+            if cell.is_incompatible {
+                continue;
+            }
+            if let Some((histogram, hints_collide)) = cell.finish() {
+                if hints_collide {
+                    let text = "conflicting counter resets during histogram aggregation";
+                    self.ev.note(Note::warning(self.position, text));
+                }
+                histograms.push((step, histogram));
+            }
+        }
+        let Running { seen, mut values, others, counts, means, .. } = running;
+        let with_counts = values.iter_mut().zip(&counts);
+        match self.op {
+            AggregateOp::Sum => values.iter_mut().zip(&others).for_each(|(value, lost)| *value += lost),
+            AggregateOp::Avg => {
+                let parts = with_counts.zip(&others);
+                parts.for_each(|((value, count), lost)| *value = *value / count + lost / count);
+                means.iter().for_each(|(step, mean)| values[*step as usize] = mean.get());
+            }
+            AggregateOp::Count => with_counts.for_each(|(value, count)| *value = *count),
+            AggregateOp::Group => values.fill(1.0),
+            AggregateOp::Stdvar => with_counts.for_each(|(value, count)| *value /= count),
+            AggregateOp::Stddev => with_counts.for_each(|(value, count)| *value = (*value / count).sqrt()),
+            _ => {}
+        }
+        let mut column = Column::from_parts(values, seen);
+        column.set_histograms(histograms);
+        column
+    }
+}
+
+/// Up to 64 steps of a column: its values and the bits of those that are there.
+#[derive(Clone, Copy)]
+struct Word<'c> {
+    values: &'c [f64],
+    bits: u64,
+}
+
+impl Word<'_> {
+    fn is_full(self) -> bool {
+        self.bits == !0
+    }
+
+    fn for_each(self, mut visit: impl FnMut(usize, f64)) {
+        let mut left = self.bits;
+        while left != 0 {
+            let at = left.trailing_zeros() as usize;
+            left &= left - 1;
+            visit(at, self.values[at]);
+        }
+    }
+}
+
+/// Calls `add` with 64 steps of a group's values and of its other numbers, and with the same steps of a column.
+fn each_word(running: &mut Running, column: &Column, add: impl Fn(&mut [f64], &mut [f64], Word<'_>)) {
+    let values = running.values.chunks_mut(64).zip(running.others.chunks_mut(64));
+    let words = column.values().chunks(64).zip(column.mask());
+    for ((values, others), (added, bits)) in values.zip(words) {
+        if *bits != 0 {
+            add(values, others, Word { values: added, bits: *bits });
+        }
+    }
+}
+
+#[inline]
+fn sum_word(sums: &mut [f64], lost: &mut [f64], word: Word<'_>) {
+    if word.is_full() {
+        for ((sum, lost), value) in sums.iter_mut().zip(lost).zip(word.values) {
+            (*sum, *lost) = kahan_add(*value, *sum, *lost);
+        }
+        return;
+    }
+    word.for_each(|at, value| (sums[at], lost[at]) = kahan_add(value, sums[at], lost[at]));
+}
+
+#[inline]
+fn extreme(best: &mut [f64], word: Word<'_>, is_better: impl Fn(f64, f64) -> bool) {
+    let pick = |best: f64, value: f64| if is_better(value, best) || best.is_nan() { value } else { best };
+    if word.is_full() {
+        best.iter_mut().zip(word.values).for_each(|(best, value)| *best = pick(*best, *value));
+        return;
+    }
+    word.for_each(|at, value| best[at] = pick(best[at], value));
+}
+
+/// Adds to sums and counts; where a sum would pass the largest number, goes on with a running mean.
+fn add_means(running: &mut Running, column: &Column) {
+    for (at, (values, bits)) in column.values().chunks(64).zip(column.mask()).enumerate() {
+        let word = Word { values, bits: *bits };
+        let base = at * 64;
+        if word.is_full() && running.means.is_empty() && add_full_word(running, base, values) {
+            continue;
+        }
+        word.for_each(|at, value| add_mean(running, base + at, value));
+    }
+}
+
+/// Adds to 64 sums; if one passes the largest number, nothing happened.
+fn add_full_word(running: &mut Running, base: usize, values: &[f64]) -> bool {
+    let range = base..base + values.len();
+    let (sums, lost) = (&mut running.values[range.clone()], &mut running.others[range.clone()]);
+    let (mut new_sums, mut new_lost) = ([0.0; 64], [0.0; 64]);
+    let mut is_finite = true;
+    for (at, value) in values.iter().enumerate() {
+        (new_sums[at], new_lost[at]) = kahan_add(*value, sums[at], lost[at]);
+        is_finite &= !new_sums[at].is_infinite();
+    }
+    if is_finite {
+        sums.copy_from_slice(&new_sums[..values.len()]);
+        lost.copy_from_slice(&new_lost[..values.len()]);
+        running.counts[range].iter_mut().for_each(|count| *count += 1.0);
+    }
+    is_finite
+}
+
+fn add_mean(running: &mut Running, step: usize, value: f64) {
+    if let Some(mean) = running.means.get_mut(&(step as u32)) {
+        mean.add(value);
+        return;
+    }
+    let (sum, lost, count) = (running.values[step], running.others[step], running.counts[step]);
+    let (new_sum, new_lost) = kahan_add(value, sum, lost);
+    if new_sum.is_infinite() && count > 0.0 {
+        let mut mean = Mean::resume(count, sum, lost);
+        mean.add(value);
+        running.means.insert(step as u32, mean);
+        return;
+    }
+    (running.values[step], running.others[step], running.counts[step]) = (new_sum, new_lost, count + 1.0);
+}
+
+/// Welford's running variance: counts, means in the other numbers, sums of squared distances in the values.
+fn add_squares(running: &mut Running, column: &Column) {
+    let Running { values, others, counts, .. } = running;
+    column.for_floats(|step, value| {
+        counts[step] += 1.0;
+        if counts[step] == 1.0 {
+            others[step] = value;
+            values[step] = if value.is_finite() { 0.0 } else { f64::NAN };
+            return;
+        }
+        let delta = value - others[step];
+        others[step] += delta / counts[step];
+        values[step] += delta * (value - others[step]);
+    });
+}
