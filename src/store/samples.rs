@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::block::Block;
 use crate::model::{Component, ComponentId, MetricId, SeriesId, is_empty};
 
+use super::components::Components;
 use super::host::Host;
 use super::seconds::{SealedSeconds, Seconds};
 use super::series::Late;
@@ -35,40 +36,21 @@ pub struct Found {
 }
 
 impl Host {
-    /// The path of every component that holds a series, by its id; what has none is `None`.
-    pub fn component_paths(&self) -> Vec<Option<ComponentPath>> {
-        let data = self.data.read();
-        let mut paths = vec![None; data.components.len()];
-        for (_, series) in data.series.iter() {
-            let path = &mut paths[series.component.0 as usize];
-            if path.is_none() {
-                let mut components = Vec::new();
-                let mut at = series.component;
-                while at != ComponentId::HOST {
-                    components.push(data.components.node(at).component());
-                    at = data.components.node(at).parent;
-                }
-                components.reverse();
-                *path = Some(ComponentPath { components, is_device: data.components.is_device(series.component) });
-            }
-        }
-        paths
-    }
-
-    /// The series of these metrics that hold samples near `[from, to]`, of the components that `wanted` says yes to.
+    /// The series of these metrics that hold samples near `[from, to]`, of the components that `wanted` says yes to. It
+    /// is asked once a series, and may ask for the component's path.
     pub fn find_series(
         &self,
         metrics: &[MetricId],
         from_secs: i64,
         to_secs: i64,
-        mut wanted: impl FnMut(ComponentId) -> bool,
+        mut wanted: impl FnMut(ComponentId, &dyn Fn() -> ComponentPath) -> bool,
     ) -> Vec<Found> {
         let data = self.data.read();
         let mut found = Vec::new();
         for &metric in metrics {
             for &series in data.series.of_metric(metric) {
                 let component = data.series.get(series).component;
-                if !wanted(component) {
+                if !wanted(component, &|| path(&data.components, component)) {
                     continue;
                 }
                 let horizon = data.components.horizon(component);
@@ -103,6 +85,17 @@ impl Host {
         let with_seconds = |(found, view)| (found, SampleSeries { view, seconds: Arc::clone(&seconds) });
         views.into_iter().map(with_seconds).collect()
     }
+}
+
+fn path(tree: &Components, of: ComponentId) -> ComponentPath {
+    let mut components = Vec::new();
+    let mut at = of;
+    while at != ComponentId::HOST {
+        components.push(tree.node(at).component());
+        at = tree.node(at).parent;
+    }
+    components.reverse();
+    ComponentPath { components, is_device: tree.is_device(of) }
 }
 
 /// Farther than this from its centre the second of a row does not lie, but for frequencies of days.
@@ -315,7 +308,7 @@ mod tests {
         }
 
         fn read(&self, at: usize, from: i64, to: i64) -> Vec<(i64, f64)> {
-            let found = self.host.find_series(&[MetricId(0)], from, to, |_| true);
+            let found = self.host.find_series(&[MetricId(0)], from, to, |_, _| true);
             let found: Vec<Found> = found.into_iter().filter(|found| found.series == self.series[at]).collect();
             let taken = self.host.take_samples(&found, from, to);
             let Some((_, series)) = taken.first() else { return Vec::new() };
@@ -415,7 +408,10 @@ mod tests {
                 assert!(all.len() > 50, "seed {seed}");
                 for &(second, value) in &all {
                     let at = sent[&(value.to_bits() << 1 | which as u64)];
-                    assert!((second - at).abs() <= 2 * i64::from(FREQUENCY), "seed {seed}: {value} of {at} at {second}");
+                    assert!(
+                        (second - at).abs() <= 2 * i64::from(FREQUENCY),
+                        "seed {seed}: {value} of {at} at {second}"
+                    );
                 }
                 for _ in 0..5 {
                     let from = START + random.within(0..60_000);
