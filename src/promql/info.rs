@@ -108,6 +108,7 @@ fn infos(
         offset_ms,
         at_ms,
         mode: RangeMode::Plain,
+        stats_only: false,
         function: "info",
         grouping: Vec::new(),
         by: false,

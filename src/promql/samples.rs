@@ -16,6 +16,33 @@ pub fn is_stale(value: f64) -> bool {
     value.to_bits() == STALE_BITS
 }
 
+/// Leaves of each histogram its count and sum, and says which of them began anew, which nobody can find out later.
+pub fn drop_buckets(samples: &mut Samples) {
+    let mut before: Option<Arc<FloatHistogram>> = None;
+    for (_, histogram) in &mut samples.histograms {
+        let mut hint = histogram.counter_reset_hint;
+        if !is_stale(histogram.sum) {
+            if hint == CounterReset::Unknown
+                && let Some(before) = &before
+            {
+                hint = if histogram.detect_reset(before) { CounterReset::Reset } else { CounterReset::NotReset };
+            }
+            let mut whole = Arc::clone(histogram);
+            if whole.counter_reset_hint != hint {
+                Arc::make_mut(&mut whole).counter_reset_hint = hint;
+            }
+            before = Some(whole);
+        }
+        *histogram = Arc::new(FloatHistogram {
+            counter_reset_hint: hint,
+            schema: histogram.schema,
+            count: histogram.count,
+            sum: histogram.sum,
+            ..FloatHistogram::default()
+        });
+    }
+}
+
 /// Samples of one kind, ascending by time.
 #[derive(Debug)]
 pub struct Track<T> {

@@ -11,7 +11,7 @@ use super::error::QueryError;
 use super::evaluator::Evaluator;
 use super::operator::{Head, Lane, Op, Operator};
 use super::plan::Select;
-use super::samples::is_stale;
+use super::samples::{drop_buckets, is_stale};
 use super::smooth;
 use super::source::{Hints, Samples, Series};
 
@@ -74,6 +74,7 @@ pub struct Latest<'a> {
     /// The times whose data the steps see; one and the same if the selector says so.
     data: Steps,
     take: Take,
+    stats_only: bool,
     series: Vec<Box<dyn Series + 'a>>,
     heads: Vec<Head>,
 }
@@ -94,7 +95,7 @@ impl<'a> Latest<'a> {
         let hints = hints(select, data.first_ms - ev.options.lookback_ms + 1, data.last_ms(), steps, 0);
         let (series, labels) = series(&ev, select, hints)?;
         let heads = labels.into_iter().map(|labels| Head { labels, drop_name: false }).collect();
-        Ok(Latest { ev, data, take, series, heads })
+        Ok(Latest { ev, data, take, stats_only: select.stats_only, series, heads })
     }
 }
 
@@ -124,6 +125,9 @@ impl Operator for Latest<'_> {
         lane.samples.clear();
         let times = self.data;
         read(&self.ev, series, times.first_ms - lookback_ms + 1, times.last_ms(), &mut lane.samples)?;
+        if self.stats_only {
+            drop_buckets(&mut lane.samples);
+        }
         if self.take == Take::Value && lane.samples.histograms.is_empty() {
             latest_floats(&lane.samples, times, lookback_ms, out);
         } else {

@@ -14,7 +14,7 @@ use super::function::Call;
 use super::operator::{Head, Lane, Op, Operator, Table};
 use super::output::{has_same, heads_have_same};
 use super::plan::{Kind, Node, Select};
-use super::samples::{Points, RangeSamples};
+use super::samples::{Points, RangeSamples, drop_buckets};
 use super::source::{Samples, Series};
 use super::{extended, histograms_over_time, over_time, select, slide, subquery};
 use std::sync::Arc;
@@ -79,7 +79,7 @@ pub type Function = fn(&Window<'_>, &mut Context<'_>) -> Result<Option<Point>, Q
 
 /// Where samples come from.
 enum Input<'a> {
-    Series(Vec<Box<dyn Series + 'a>>),
+    Series { series: Vec<Box<dyn Series + 'a>>, stats_only: bool },
     Subquery { op: Op<'a>, steps: Steps },
 }
 
@@ -144,7 +144,7 @@ impl<'a> Windows<'a> {
                 let hints = select::hints(select, start, end, steps, *range_ms);
                 let (series, labels) = select::series(ev, select, hints)?;
                 let dropped = vec![false; labels.len()];
-                (Input::Series(series), labels, dropped, select.offset_ms, select.at_ms, *range_ms, select.mode)
+                (Input::Series { series, stats_only: select.stats_only }, labels, dropped, select.offset_ms, select.at_ms, *range_ms, select.mode)
             }
             _ => return Err(QueryError::execution("no range of samples where one is expected")),
         };
@@ -177,12 +177,15 @@ impl<'a> Windows<'a> {
     /// Reads the samples of a series and sorts them out.
     fn read(&self, at: usize, lane: &mut Lane) -> Result<(), QueryError> {
         match &self.input {
-            Input::Series(series) => {
+            Input::Series { series, stats_only } => {
                 let series = &*series[at];
                 let (start, end) = self.window_ends(0, series.lookback_ms());
                 let (_, last) = self.window_ends(self.steps.count - 1, series.lookback_ms());
                 lane.samples.clear();
                 select::read(&self.ev, series, start + 1, last.max(end), &mut lane.samples)?;
+                if *stats_only {
+                    drop_buckets(&mut lane.samples);
+                }
                 lane.range.sort_out(&mut lane.samples);
                 if !self.looks_at_starts() {
                     lane.range.floats.starts.clear();
@@ -296,7 +299,7 @@ impl Operator for Windows<'_> {
             values: std::mem::take(&mut lane.values),
         };
         let lookback_ms = match &self.input {
-            Input::Series(series) => series[at].lookback_ms(),
+            Input::Series { series, .. } => series[at].lookback_ms(),
             Input::Subquery { .. } => None,
         };
         let outcome = self.slide(&lane.range, lookback_ms, &mut context, out);

@@ -1,7 +1,7 @@
 //! From the tree that the parser made to the plan.
 
 use super::super::annotations::Position;
-use super::super::ast::{self, At, Expr, FunctionId, Length, UnaryOp, ValueType};
+use super::super::ast::{self, At, BinaryOp, Expr, FunctionId, Length, UnaryOp, ValueType};
 use super::super::error::QueryError;
 use super::{Aggregate, Binary, Kind, Node, Select, Subquery, Times, invariant};
 
@@ -17,11 +17,46 @@ struct Builder {
     subquery_step_ms: i64,
 }
 
-/// What stands around a node: hints for sources.
+/// What stands around a node.
 #[derive(Clone, Copy, Default)]
 struct Around<'a> {
+    /// The innermost function or aggregation; a hint for sources.
     function: &'static str,
+    /// The aggregation directly around; a hint for sources.
     aggregate: Option<&'a ast::Aggregate>,
+    /// Whether count, sum or mean of histograms are asked for.
+    asks_stats: bool,
+    /// Whether buckets are looked at, or samples in between may be missing.
+    needs_buckets: bool,
+}
+
+impl<'a> Around<'a> {
+    fn aggregate(self, aggregate: &'a ast::Aggregate) -> Around<'a> {
+        Around { function: aggregate.op.as_str(), aggregate: Some(aggregate), ..self }
+    }
+
+    fn call(self, call: &ast::Call) -> Around<'a> {
+        use FunctionId::{
+            HistogramAvg, HistogramCount, HistogramFraction, HistogramQuantile, HistogramQuantiles, HistogramSum,
+        };
+        let id = call.function.id;
+        Around {
+            function: call.function.name,
+            aggregate: None,
+            asks_stats: self.asks_stats || matches!(id, HistogramCount | HistogramSum | HistogramAvg),
+            needs_buckets: self.needs_buckets
+                || matches!(id, HistogramQuantile | HistogramQuantiles | HistogramFraction),
+        }
+    }
+
+    fn binary(self, op: BinaryOp) -> Around<'a> {
+        let is_trim = matches!(op, BinaryOp::TrimLower | BinaryOp::TrimUpper);
+        Around { function: "", aggregate: None, needs_buckets: self.needs_buckets || is_trim, ..self }
+    }
+
+    fn subquery(self) -> Around<'a> {
+        Around { aggregate: None, needs_buckets: true, ..self }
+    }
 }
 
 impl Builder {
@@ -39,12 +74,12 @@ impl Builder {
                 range_ms: self.length(&matrix.range, false)?,
             },
             Expr::Subquery(subquery) => Kind::Subquery(Box::new(self.subquery(subquery, around)?)),
-            Expr::Call(call) => self.call(call)?,
-            Expr::Aggregate(aggregate) => Kind::Aggregate(Box::new(self.aggregate(aggregate)?)),
+            Expr::Call(call) => self.call(call, around)?,
+            Expr::Aggregate(aggregate) => Kind::Aggregate(Box::new(self.aggregate(aggregate, around)?)),
             Expr::Binary(binary) => Kind::Binary(Box::new(Binary {
                 op: binary.op,
-                left: self.node(&binary.lhs, Around::default())?,
-                right: self.node(&binary.rhs, Around::default())?,
+                left: self.node(&binary.lhs, around.binary(binary.op))?,
+                right: self.node(&binary.rhs, around.binary(binary.op))?,
                 matching: binary.matching.clone(),
                 return_bool: binary.return_bool,
                 position: Position(binary.lhs.span().start),
@@ -88,6 +123,7 @@ impl Builder {
             mode: selector.mode,
             function: around.function,
             grouping: around.aggregate.map(|aggregate| aggregate.grouping.clone()).unwrap_or_default(),
+            stats_only: around.asks_stats && !around.needs_buckets,
             by: around.aggregate.is_some_and(|aggregate| !aggregate.without),
         })
     }
@@ -98,7 +134,7 @@ impl Builder {
             None => 0,
         };
         Ok(Subquery {
-            inner: self.node(&subquery.expr, Around { aggregate: None, ..around })?,
+            inner: self.node(&subquery.expr, around.subquery())?,
             range_ms: self.length(&subquery.range, false)?,
             step_ms: if step_ms > 0 { step_ms } else { self.subquery_step_ms.max(1) },
             offset_ms: self.offset(subquery.offset.as_ref())?,
@@ -106,7 +142,7 @@ impl Builder {
         })
     }
 
-    fn call(&self, call: &ast::Call) -> Result<Kind, QueryError> {
+    fn call(&self, call: &ast::Call, around: Around<'_>) -> Result<Kind, QueryError> {
         let secs = |millis: i64| millis as f64 / 1000.0;
         let number = match call.function.id {
             FunctionId::Start => secs(self.times.start_ms),
@@ -115,7 +151,7 @@ impl Builder {
             FunctionId::Step if self.times.start_ms == self.times.end_ms => 0.0,
             FunctionId::Step => secs(self.times.step_ms),
             _ => {
-                let around = Around { function: call.function.name, aggregate: None };
+                let around = around.call(call);
                 let args = call.args.iter().map(|arg| self.node(bare(arg), around));
                 return Ok(Kind::Call {
                     function: call.function.id,
@@ -127,8 +163,8 @@ impl Builder {
         Ok(Kind::Number(number))
     }
 
-    fn aggregate(&self, aggregate: &ast::Aggregate) -> Result<Aggregate, QueryError> {
-        let around = Around { function: aggregate.op.as_str(), aggregate: Some(aggregate) };
+    fn aggregate(&self, aggregate: &ast::Aggregate, around: Around<'_>) -> Result<Aggregate, QueryError> {
+        let around = around.aggregate(aggregate);
         let param = aggregate.param.as_ref().map(|param| self.node(bare(param), Around::default()));
         let mut grouping = aggregate.grouping.clone();
         grouping.sort();

@@ -83,6 +83,8 @@ pub struct Select {
     pub at_ms: Option<i64>,
     /// What happens at the edges.
     pub mode: RangeMode,
+    /// Whether only counts and sums of histograms are looked at, so that resets are found before buckets are dropped.
+    pub stats_only: bool,
     /// The innermost function or aggregation around; a hint to the source.
     pub function: &'static str,
     /// The labels of the aggregation directly around; a hint to the source.
