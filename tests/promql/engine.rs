@@ -26,19 +26,10 @@ pub fn range(memory: &Memory, query: &str, start_ms: i64, end_ms: i64, step_ms: 
 /// As Prometheus runs its own scripts: with all that is experimental switched on.
 fn run(memory: &Memory, query: &str, times: Times) -> Result<Outcome, String> {
     let expr = parse_expr(query, &ParseOptions::everything()).map_err(|error| error.to_string())?;
-    let options = Options {
-        delayed_name_removal: true,
-        start_timestamps: true,
-        threads: 2,
-        ..Options::default()
-    };
+    let options = Options { delayed_name_removal: true, start_timestamps: true, threads: 2, ..Options::default() };
     let outcome = evaluate(memory, &expr, times, &options, &Unlimited);
     let answer = answer(outcome.value.map_err(|error| error.to_string())?);
-    Ok(Outcome {
-        answer,
-        warnings: outcome.annotations.warnings(query),
-        infos: outcome.annotations.infos(query),
-    })
+    Ok(Outcome { answer, warnings: outcome.annotations.warnings(query), infos: outcome.annotations.infos(query) })
 }
 
 fn answer(value: Value) -> Answer {

@@ -59,10 +59,10 @@ fn series_have_the_labels_of_their_place_in_the_tree() {
     let store = store();
     let f1 = [matcher("hostname", MatchOp::Equal, "f1")];
     let expected = [
-        r#"load{cluster="fritz", hostname="f1", stype="memoryDomain", stype_id="1", type="socket", type_id="0"}"#,
-        r#"load{cluster="fritz", hostname="f1", type="core", type_id="3"}"#,
-        r#"load{cluster="fritz", hostname="f1", type="node"}"#,
-        r#"net{cluster="fritz", hostname="f1", stype="network", stype_id="eth0", type="node"}"#,
+        r#"{__name__="load", cluster="fritz", hostname="f1", stype="memoryDomain", stype_id="1", type="socket", type_id="0"}"#,
+        r#"{__name__="load", cluster="fritz", hostname="f1", type="core", type_id="3"}"#,
+        r#"{__name__="load", cluster="fritz", hostname="f1", type="node"}"#,
+        r#"{__name__="net", cluster="fritz", hostname="f1", stype="network", stype_id="eth0", type="node"}"#,
     ];
     assert_eq!(series(&store, &f1), expected);
 }
