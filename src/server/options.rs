@@ -55,7 +55,7 @@ impl Default for PrometheusOptions {
             query_timeout: Duration::from_secs(120),
             query_samples_max: 50_000_000,
             queries_max: 20,
-            query_threads: 1,
+            query_threads: std::thread::available_parallelism().map_or(1, usize::from).min(8),
             parse: ParseOptions::plain(),
             delayed_name_removal: false,
         }

@@ -187,8 +187,9 @@ fn errors_have_the_types_and_statuses_of_prometheus() {
     assert_eq!(text, "query processing would load too many samples into memory in query execution");
     let (kind, text) = error(get(&store, "query", &[("query", "mem_used"), ("timeout", "0")]), 503);
     assert_eq!((kind.as_str(), text.as_str()), ("timeout", "query timed out in expression evaluation"));
-    let nested = "(".repeat(40_000);
-    assert!(bad("query", &[("query", &nested)]).contains("parse error"));
+    let nested = store.request("POST", "/api/v1/query").header("content-type", "application/x-www-form-urlencoded");
+    let (_, text) = error(store.send(nested.body(format!("query={}", "(".repeat(40_000)))), 400);
+    assert!(text.contains("parse error"), "{text}");
     assert_eq!(
         data(get(&store, "query", &[("query", "sort_by_label(mem_used, \"type\")"), ("time", "0")]))["result"],
         json!([])

@@ -1,7 +1,7 @@
 //! The tree as PromQL sees it: a grid series is `metric{cluster,hostname,type,type_id,stype,stype_id}`.
 //!
-//! The tree is the index: conditions on `cluster` and `hostname` choose its hosts, the name chooses the series, the rest
-//! is looked at a component at a time.
+//! The tree is the index: conditions on `cluster` and `hostname` choose its hosts, the name chooses the series, the
+//! rest is looked at a component at a time.
 
 mod catalogue;
 mod component;
