@@ -1,8 +1,8 @@
 //! Treering: an in-memory metric store for compute clusters.
 //!
 //! The layers, from the bottom: [`time`], [`disk`] and [`telemetry`]; [`model`]; [`block`] and [`formats`]; [`store`];
-//! [`engine`], [`query`] and [`promql`]; [`server`]; [`config`]; [`cli`]. Imports go strictly downward (`tests/tidy.rs` enforces
-//! it); `docs/architecture.md` draws the picture.
+//! [`engine`], [`query`] and [`promql`]; [`server`]; [`config`]; [`cli`]. Imports go strictly downward (`tests/tidy.rs`
+//! enforces it); `docs/architecture.md` draws the picture.
 
 pub mod block;
 pub mod cli;

@@ -127,9 +127,9 @@ const SPECIAL: &[char] = &['\\', '.', '+', '*', '?', '(', ')', '[', ']', '{', '}
 /// Rewrites a pattern in Go's syntax into the crate's.
 fn translate(pattern: &str) -> Result<String, PatternError> {
     let mut reader = Translator { rest: pattern, out: String::with_capacity(pattern.len() + 8) };
-    let mut open: Vec<&str> = Vec::new();
-    // Whether something stands before that can be repeated, and whether that is a repetition itself.
-    let (mut repeatable, mut repeated) = (false, false);
+    let mut groups_open = 0_usize;
+    // Whether something stands before that can be repeated, and the repetition that stands directly before.
+    let (mut repeatable, mut repeated) = (false, None);
     while let Some(character) = reader.rest.chars().next() {
         let here = reader.rest;
         let repetition = match character {
@@ -138,50 +138,62 @@ fn translate(pattern: &str) -> Result<String, PatternError> {
             _ => None,
         };
         if let Some(length) = repetition {
-            let lazy = usize::from(here[length..].starts_with('?'));
-            let operator = &here[..length + lazy];
-            if repeated {
-                return Err(PatternError::Syntax {
-                    reason: "invalid nested repetition operator",
-                    part: operator.into(),
-                });
+            let length = length + usize::from(here[length..].starts_with('?'));
+            let start = repeated.unwrap_or(pattern.len() - here.len());
+            let part = pattern[start..pattern.len() - here.len() + length].to_owned();
+            if repeated.is_some() {
+                return Err(PatternError::Syntax { reason: "invalid nested repetition operator", part });
             }
             if !repeatable {
-                let part = here[..length].to_owned();
                 return Err(PatternError::Syntax { reason: "missing argument to repetition operator", part });
             }
-            reader.copy(length + lazy);
-            repeated = true;
+            reader.copy(length);
+            repeated = Some(start);
             continue;
         }
-        repeated = false;
-        repeatable = true;
+        repeated = None;
         match character {
-            '\\' => reader.escape(false)?,
-            '[' => reader.class()?,
-            '{' => reader.replace(1, "\\{"),
-            '(' => {
-                open.push(here);
-                reader.group()?;
-                repeatable = false;
-            }
-            ')' => {
-                if open.pop().is_none() {
-                    return Err(PatternError::Syntax { reason: "unexpected )", part: pattern.to_owned() });
+            '(' => match reader.group()? {
+                Group::Opens => {
+                    groups_open += 1;
+                    repeatable = false;
                 }
-                reader.copy(1);
-            }
+                Group::Flags => {}
+            },
             '|' => {
                 reader.copy(1);
                 repeatable = false;
             }
-            other => reader.copy(other.len_utf8()),
+            _ => {
+                repeatable = true;
+                match character {
+                    '\\' => reader.escape(false)?,
+                    '[' => reader.class()?,
+                    '{' => reader.replace(1, "\\{"),
+                    ')' if groups_open == 0 => {
+                        return Err(PatternError::Syntax { reason: "unexpected )", part: pattern.to_owned() });
+                    }
+                    ')' => {
+                        groups_open -= 1;
+                        reader.copy(1);
+                    }
+                    other => reader.copy(other.len_utf8()),
+                }
+            }
         }
     }
-    if !open.is_empty() {
+    if groups_open > 0 {
         return Err(PatternError::Syntax { reason: "missing closing )", part: pattern.to_owned() });
     }
     Ok(reader.out)
+}
+
+/// What an opening parenthesis begins.
+enum Group {
+    /// A group, which has to be closed.
+    Opens,
+    /// Flags for what follows, closed already.
+    Flags,
 }
 
 /// The bytes of the repetition `{n}`, `{n,}` or `{n,m}` at the start of `text`, if it is one and no plain brace.
@@ -200,6 +212,10 @@ fn repetition(text: &str) -> Result<Option<usize>, PatternError> {
         return Err(PatternError::Syntax { reason: "invalid repeat count", part: text[..=end].to_owned() });
     }
     Ok(Some(end + 1))
+}
+
+fn unsupported<T>(part: &str) -> Result<T, PatternError> {
+    Err(PatternError::Syntax { reason: "invalid or unsupported Perl syntax", part: part.to_owned() })
 }
 
 /// Takes a pattern apart from the front and writes its translation.
@@ -223,25 +239,34 @@ impl Translator<'_> {
     }
 
     /// An opening parenthesis, with its flags or name.
-    fn group(&mut self) -> Result<(), PatternError> {
-        self.copy(1);
-        let Some(flags) = self.rest.strip_prefix('?') else { return Ok(()) };
-        if flags.starts_with("P<") || flags.starts_with('<') {
-            let name = self.rest.find('>').map_or(self.rest.len(), |end| end + 1);
-            self.copy(name);
-            return Ok(());
-        }
-        let end = flags.find([':', ')']).unwrap_or(flags.len());
-        if !flags[..end].bytes().all(|byte| b"imsU-".contains(&byte)) {
-            let part = format!("(?{}", flags.get(..end + 1).unwrap_or(flags));
-            return Err(PatternError::Syntax { reason: "invalid or unsupported Perl syntax", part });
-        }
-        // The question mark is no repetition.
-        self.copy(1 + end);
-        if self.rest.starts_with(':') {
+    fn group(&mut self) -> Result<Group, PatternError> {
+        let whole = self.rest;
+        let Some(flags) = whole.strip_prefix("(?") else {
             self.copy(1);
+            return Ok(Group::Opens);
+        };
+        if flags.starts_with("P<") || flags.starts_with('<') {
+            self.copy(whole.find('>').map_or(whole.len(), |end| end + 1));
+            return Ok(Group::Opens);
         }
-        Ok(())
+        let (mut negative, mut any) = (false, false);
+        for (at, flag) in flags.char_indices() {
+            let end = "(?".len() + at + flag.len_utf8();
+            match flag {
+                'i' | 'm' | 's' | 'U' => any = true,
+                '-' if !negative => (negative, any) = (true, false),
+                ':' | ')' if any || !negative => {
+                    if whole[..end] != *"(?)" {
+                        self.copy(end);
+                    } else {
+                        self.rest = &whole[end..];
+                    }
+                    return Ok(if flag == ':' { Group::Opens } else { Group::Flags });
+                }
+                _ => return unsupported(&whole[..end]),
+            }
+        }
+        unsupported(whole)
     }
 
     /// A backslash and what belongs to it.
@@ -269,8 +294,12 @@ impl Translator<'_> {
                 self.replace(taken, &literal);
             }
             '0'..='7' => self.octal()?,
+            'x' | 'p' | 'P' if self.rest[2..].starts_with('{') => {
+                self.copy(self.rest.find('}').map_or(self.rest.len(), |end| end + 1));
+            }
             'a' | 'f' | 't' | 'n' | 'r' | 'v' | 'x' | 'p' | 'P' => self.copy(2),
-            'A' | 'z' | 'B' if !in_class => self.copy(2),
+            'B' if !in_class => self.replace(2, "(?-u:\\B)"),
+            'A' | 'z' if !in_class => self.copy(2),
             // Other letters and digits mean nothing in Go, though some do here.
             other if other.is_ascii_alphanumeric() || !other.is_ascii() => {
                 let part = self.rest[..1 + other.len_utf8()].to_owned();
@@ -366,13 +395,14 @@ mod tests {
         assert!(matches("\\Qa.b\\E+", "a.bb") && matches("\\Q(", "("));
         assert!(matches("\\<a\\>", "<a>") && matches("\\101", "A") && matches("\\_", "_"));
         assert!(matches("(?i)abc", "aBC") && matches("(?i:a)b", "Ab") && matches("(?P<x>a)(?<y>b)", "ab"));
+        assert!(matches("\\x{e9}\\p{Greek}{2}\\x41", "éΩωA") && matches("(?)a(?i)b", "aB"));
         assert!(matches("[[:alpha:]]+", "ab") && matches("\\pL", "é") && matches("a\\b.b", "a b"));
     }
 
     #[test]
     fn errors_are_those_of_go() {
         let error = |pattern: &str| Pattern::new(pattern).unwrap_err().to_string();
-        assert_eq!(error("a**"), "error parsing regexp: invalid nested repetition operator: `*`");
+        assert_eq!(error("a+{2}"), "error parsing regexp: invalid nested repetition operator: `+{2}`");
         assert_eq!(error("*"), "error parsing regexp: missing argument to repetition operator: `*`");
         assert_eq!(error("(?+"), "error parsing regexp: invalid or unsupported Perl syntax: `(?+`");
         assert_eq!(error("a(b"), "error parsing regexp: missing closing ): `a(b`");
@@ -380,7 +410,7 @@ mod tests {
         assert_eq!(error("a[b"), "error parsing regexp: missing closing ]: `[b`");
         assert_eq!(error("\\y"), "error parsing regexp: invalid escape sequence: `\\y`");
         assert_eq!(error("a{1001}"), "error parsing regexp: invalid repeat count: `{1001}`");
-        assert!(error("(?x)a").starts_with("error parsing regexp: invalid or unsupported Perl syntax"));
+        assert_eq!(error("(?ix)a"), "error parsing regexp: invalid or unsupported Perl syntax: `(?ix`");
     }
 
     #[test]

@@ -14,10 +14,10 @@ use super::plan::{Kind, Node};
 pub fn prepare<'a>(ev: &Evaluator<'a>, arg: &'a Node, steps: Steps) -> Result<Op<'a>, QueryError> {
     let held = ev.budget.held();
     let table = ev.table(arg, steps)?;
-    let mut absent = Column::new(steps.count);
-    for step in (0..steps.count).filter(|step| !table.columns.iter().any(|column| column.has(*step))) {
-        absent.set(step, 1.0);
-    }
+    let mut there = vec![0; steps.count.div_ceil(64)];
+    table.columns.iter().for_each(|column| column.mark(&mut there));
+    let mut absent = Column::full(vec![1.0; steps.count]);
+    absent.retain(&there, false);
     let mut result = Table::default();
     result.push(Head { labels: labels(Some(arg)), drop_name: false }, absent);
     ev.budget.set_held(held + result.size())?;

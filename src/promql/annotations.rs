@@ -36,7 +36,14 @@ pub struct Note {
 enum Detail {
     None,
     /// Buckets of a classic histogram that did not ascend.
-    Monotonicity { first_ms: i64, last_ms: i64, bucket_min: f64, bucket_max: f64, difference: f64, count: u64 },
+    Monotonicity {
+        first_ms: i64,
+        last_ms: i64,
+        bucket_min: f64,
+        bucket_max: f64,
+        difference: f64,
+        count: u64,
+    },
     /// Samples that begin before the sample in front of them.
     Overlaps(u64),
 }
@@ -59,14 +66,8 @@ impl Note {
 
     /// Buckets from `bucket_min` to `bucket_max` that had to be lifted by up to `difference` at one time.
     pub(super) fn monotonicity(mut self, time_ms: i64, bucket_min: f64, bucket_max: f64, difference: f64) -> Note {
-        self.detail = Detail::Monotonicity {
-            first_ms: time_ms,
-            last_ms: time_ms,
-            bucket_min,
-            bucket_max,
-            difference,
-            count: 1,
-        };
+        self.detail =
+            Detail::Monotonicity { first_ms: time_ms, last_ms: time_ms, bucket_min, bucket_max, difference, count: 1 };
         self
     }
 

@@ -94,9 +94,8 @@ impl Families {
             );
             ev.note(Note::warning(self.position, text));
         }
-        let has_buckets = |family: &Family| {
-            family.buckets.iter().any(|(_, row)| self.table.columns[*row].has_float(step))
-        };
+        let has_buckets =
+            |family: &Family| family.buckets.iter().any(|(_, row)| self.table.columns[*row].has_float(step));
         let native = |row: usize| self.table.columns[row].histogram(step);
         let is_mixed = |family: &Family| family.natives.iter().any(|row| native(*row).is_some()) && has_buckets(family);
         for family in self.families.iter().filter(|family| !family.natives.is_empty()) {
@@ -171,14 +170,7 @@ impl Asked {
         }
     }
 
-    fn of(
-        &self,
-        ev: &Evaluator<'_>,
-        families: &Families,
-        head: &Head,
-        histogram: Histogram<'_>,
-        time_ms: i64,
-    ) -> f64 {
+    fn of(&self, ev: &Evaluator<'_>, families: &Families, head: &Head, histogram: Histogram<'_>, time_ms: i64) -> f64 {
         let name = families.for_name(&head.labels);
         match histogram {
             Histogram::Native(histogram) => {

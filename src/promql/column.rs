@@ -1,6 +1,8 @@
 //! One series over all steps of an evaluation: a column of floats with a mask of who is there, histograms beside it.
 //!
-//! A step holds a float, or a histogram, or nothing; never both. Columns are reused: `reset` keeps the memory.
+//! A step holds a float, or a histogram, or nothing; never both. Columns that are worked on are dense, and reused:
+//! `reset` keeps the memory. Columns that are kept may be sparse, a list of steps and floats, so that a hundred
+//! thousand series with a few points each take no more memory than their points.
 
 use std::sync::Arc;
 
@@ -76,32 +78,34 @@ pub fn histogram_size(histogram: &FloatHistogram) -> u64 {
 /// One series over all steps.
 #[derive(Debug, Clone, Default)]
 pub struct Column {
+    steps: usize,
+    /// A value for each step; empty if the column is sparse.
     values: Vec<f64>,
-    /// A bit for each step with a float; bits beyond the steps are 0.
+    /// A bit for each step with a float, 0 beyond the steps; empty if the column is sparse.
     mask: Vec<u64>,
+    /// The floats with their steps, ascending; empty if the column is dense.
+    sparse: Vec<(u32, f64)>,
     /// Ascending by step, at steps without a float.
     histograms: Vec<(u32, Arc<FloatHistogram>)>,
 }
 
 impl Column {
-    /// A column without points.
+    /// A dense column without points.
     pub fn new(steps: usize) -> Column {
         let mut column = Column::default();
         column.reset(steps);
         column
     }
 
-    /// The same float at every step.
-    pub fn constant(steps: usize, value: f64) -> Column {
-        let mut column = Column::new(steps);
-        column.values.fill(value);
-        column.fill_mask();
-        column
+    /// A sparse column without points, to which points are pushed in the order of their steps.
+    pub fn sparse(steps: usize) -> Column {
+        Column { steps, ..Column::default() }
     }
 
     /// A float at every step.
     pub fn full(values: Vec<f64>) -> Column {
-        let mut column = Column { mask: vec![0; values.len().div_ceil(64)], values, histograms: Vec::new() };
+        let mask = vec![0; values.len().div_ceil(64)];
+        let mut column = Column { steps: values.len(), mask, values, ..Column::default() };
         column.fill_mask();
         column
     }
@@ -109,15 +113,47 @@ impl Column {
     /// The floats of the steps whose bits are set.
     pub fn from_parts(values: Vec<f64>, mask: Vec<u64>) -> Column {
         debug_assert_eq!(mask.len(), values.len().div_ceil(64));
-        Column { values, mask, histograms: Vec::new() }
+        Column { steps: values.len(), values, mask, ..Column::default() }
     }
 
-    /// Forgets all points, for so many steps.
+    /// Forgets all points, for so many steps; the column is dense then.
     pub fn reset(&mut self, steps: usize) {
+        self.steps = steps;
         self.values.resize(steps, 0.0);
         self.mask.clear();
         self.mask.resize(steps.div_ceil(64), 0);
+        self.sparse.clear();
         self.histograms.clear();
+    }
+
+    /// Takes the less memory that floats need.
+    pub fn compact(&mut self) {
+        let floats = self.floats();
+        let is_thin = floats * 2 < self.steps;
+        if is_thin && self.is_dense() {
+            let mut sparse = Vec::with_capacity(floats);
+            self.for_floats(|step, value| sparse.push((step as u32, value)));
+            (self.sparse, self.values, self.mask) = (sparse, Vec::new(), Vec::new());
+        } else if !is_thin && !self.is_dense() {
+            let mut dense = Column::new(self.steps);
+            self.for_floats(|step, value| dense.set(step, value));
+            (self.sparse, self.values, self.mask) = (Vec::new(), dense.values, dense.mask);
+        }
+    }
+
+    /// Makes `out` the same column, but dense.
+    pub fn expand_into(&self, out: &mut Column) {
+        if self.is_dense() {
+            out.clone_from(self);
+            return;
+        }
+        out.reset(self.steps);
+        self.sparse.iter().for_each(|(step, value)| out.set(*step as usize, *value));
+        out.histograms.extend_from_slice(&self.histograms);
+    }
+
+    fn is_dense(&self) -> bool {
+        self.values.len() == self.steps
     }
 
     fn fill_mask(&mut self) {
@@ -131,21 +167,42 @@ impl Column {
 
     /// Number of steps.
     pub fn steps(&self) -> usize {
-        self.values.len()
+        self.steps
     }
 
-    /// Sets a float, at a step without a histogram.
+    /// Sets a float of a dense column, at a step without a histogram.
     #[inline]
     pub fn set(&mut self, step: usize, value: f64) {
         self.values[step] = value;
         self.mask[step / 64] |= 1 << (step % 64);
     }
 
-    /// Sets floats at all steps by hand: the values, for the caller to fill, with every step marked.
+    /// Sets floats of neighbouring steps of a dense column.
+    #[inline]
+    pub fn set_run(&mut self, first: usize, values: &[f64]) {
+        self.values[first..first + values.len()].copy_from_slice(values);
+        let bits = if values.len() < 64 { (1 << values.len()) - 1 } else { !0 };
+        let shift = first % 64;
+        if values.len() + shift <= 64 {
+            self.mask[first / 64] |= bits << shift;
+        } else {
+            (first..first + values.len()).for_each(|step| self.mask[step / 64] |= 1 << (step % 64));
+        }
+    }
+
+    /// Marks every step of a dense column, for the caller to fill in the values.
     pub fn fill_all(&mut self) -> &mut [f64] {
         self.fill_mask();
         self.histograms.clear();
         &mut self.values
+    }
+
+    /// Takes values for all steps of a dense column, as many as there are steps, and gives the old ones.
+    pub fn swap_values(&mut self, values: &mut Vec<f64>) {
+        debug_assert_eq!(values.len(), self.values.len());
+        std::mem::swap(&mut self.values, values);
+        self.fill_mask();
+        self.histograms.clear();
     }
 
     /// Sets a histogram, after all earlier ones.
@@ -157,7 +214,8 @@ impl Column {
     /// Sets a point, after all earlier ones.
     pub fn push(&mut self, step: usize, point: Point) {
         match point {
-            Point::Float(value) => self.set(step, value),
+            Point::Float(value) if self.is_dense() => self.set(step, value),
+            Point::Float(value) => self.sparse.push((step as u32, value)),
             Point::Histogram(histogram) => self.push_histogram(step, histogram),
         }
     }
@@ -165,13 +223,27 @@ impl Column {
     /// Whether the step has a float.
     #[inline]
     pub fn has_float(&self, step: usize) -> bool {
-        self.mask[step / 64] >> (step % 64) & 1 == 1
+        match self.mask.get(step / 64) {
+            Some(word) => word >> (step % 64) & 1 == 1,
+            None => self.sparse_at(step).is_some(),
+        }
+    }
+
+    fn sparse_at(&self, step: usize) -> Option<f64> {
+        // Mostly asked about the last one, while points are pushed.
+        match self.sparse.last() {
+            Some((last, value)) if *last as usize <= step => (*last as usize == step).then_some(*value),
+            _ => {
+                let at = self.sparse.binary_search_by_key(&(step as u32), |(step, _)| *step).ok()?;
+                Some(self.sparse[at].1)
+            }
+        }
     }
 
     /// The float of a step.
     #[inline]
     pub fn float(&self, step: usize) -> Option<f64> {
-        self.has_float(step).then(|| self.values[step])
+        if self.mask.is_empty() { self.sparse_at(step) } else { self.has_float(step).then(|| self.values[step]) }
     }
 
     /// The histogram of a step.
@@ -197,27 +269,32 @@ impl Column {
 
     /// Whether there is no point at all.
     pub fn is_empty(&self) -> bool {
-        self.histograms.is_empty() && self.mask.iter().all(|word| *word == 0)
+        self.histograms.is_empty() && self.sparse.is_empty() && self.mask.iter().all(|word| *word == 0)
     }
 
-    /// The values of all steps; those without a float mean nothing.
+    /// The values of all steps of a dense column; those without a float mean nothing.
     pub fn values(&self) -> &[f64] {
         &self.values
     }
 
-    /// The values of all steps, to be changed in place.
+    /// The values of a dense column, to be changed in place.
     pub fn values_mut(&mut self) -> &mut [f64] {
         &mut self.values
     }
 
-    /// A bit for each step with a float, the lowest bit first.
+    /// A bit for each step with a float, the lowest bit first; of a dense column.
     pub fn mask(&self) -> &[u64] {
         &self.mask
     }
 
-    /// The bits, to be changed in place.
+    /// The bits of a dense column, to be changed in place.
     pub fn mask_mut(&mut self) -> &mut [u64] {
         &mut self.mask
+    }
+
+    /// Both values and bits, if the column is dense and has no histograms.
+    pub fn dense_floats(&self) -> Option<(&[f64], &[u64])> {
+        (self.is_dense() && self.histograms.is_empty()).then_some((&self.values, &self.mask))
     }
 
     /// The histograms with their steps, ascending.
@@ -236,9 +313,28 @@ impl Column {
         std::mem::take(&mut self.histograms)
     }
 
+    /// Keeps the points of steps that are (or are not) in a set of bits.
+    pub fn retain(&mut self, set: &[u64], if_in: bool) {
+        let is_kept = |step: u32| (set[step as usize / 64] >> (step % 64) & 1 == 1) == if_in;
+        self.histograms.retain(|(step, _)| is_kept(*step));
+        self.sparse.retain(|(step, _)| is_kept(*step));
+        for (word, set) in self.mask.iter_mut().zip(set) {
+            *word &= if if_in { *set } else { !set };
+        }
+    }
+
+    /// Adds the steps that have a point to a set of bits.
+    pub fn mark(&self, set: &mut [u64]) {
+        set.iter_mut().zip(&self.mask).for_each(|(set, word)| *set |= word);
+        let sparse = self.sparse.iter().map(|(step, _)| *step);
+        for step in sparse.chain(self.histograms.iter().map(|(step, _)| *step)) {
+            set[step as usize / 64] |= 1 << (step % 64);
+        }
+    }
+
     /// Number of floats.
     pub fn floats(&self) -> usize {
-        self.mask.iter().map(|word| word.count_ones() as usize).sum()
+        self.sparse.len() + self.mask.iter().map(|word| word.count_ones() as usize).sum::<usize>()
     }
 
     /// How many samples the column counts as.
@@ -246,15 +342,27 @@ impl Column {
         self.floats() as u64 + self.histograms.iter().map(|(_, histogram)| histogram_size(histogram)).sum::<u64>()
     }
 
-    /// Calls `visit` for every float with its step.
+    /// Calls `visit` for every float with its step, ascending.
     #[inline]
     pub fn for_floats(&self, mut visit: impl FnMut(usize, f64)) {
+        self.sparse.iter().for_each(|(step, value)| visit(*step as usize, *value));
         for_bits(&self.mask, |step| visit(step, self.values[step]));
     }
 
     /// Every point with its step, ascending.
-    pub fn points(&self) -> impl Iterator<Item = (usize, Point)> + '_ {
-        (0..self.steps()).filter_map(|step| Some((step, self.point(step)?)))
+    pub fn points(&self) -> Vec<(usize, Point)> {
+        let mut points = Vec::with_capacity(self.floats() + self.histograms.len());
+        let mut histograms = self.histograms.iter().peekable();
+        let histogram =
+            |(step, histogram): &(u32, Arc<FloatHistogram>)| (*step as usize, Point::Histogram(Arc::clone(histogram)));
+        self.for_floats(|step, value| {
+            while let Some(before) = histograms.next_if(|(at, _)| (*at as usize) < step) {
+                points.push(histogram(before));
+            }
+            points.push((step, Point::Float(value)));
+        });
+        points.extend(histograms.map(histogram));
+        points
     }
 }
 

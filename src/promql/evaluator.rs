@@ -48,20 +48,28 @@ impl<'a> Evaluator<'a> {
         if steps.count == 0 {
             return Ok(Box::new(Table::default()));
         }
+        // A column takes memory for its steps, whatever stands there.
+        if steps.count as u64 > self.options.samples_max {
+            return Err(QueryError::TooManySamples);
+        }
         match &node.kind {
             Kind::Number(number) => {
                 self.budget.hold(steps.count as u64)?;
                 Ok(Box::new(Table::scalar(vec![*number; steps.count])))
             }
-            Kind::Select(select) => select::prepare(self, select, steps, node.position),
+            Kind::Select(select) => select::prepare(self, select, steps, node.begins),
             Kind::Call { function, name, args } => {
                 function::prepare(self, &function::Call { id: *function, name, args, node }, steps)
             }
-            Kind::Aggregate(aggregate) => aggregate::prepare(self, aggregate, node.position, steps),
+            Kind::Aggregate(aggregate) => aggregate::prepare(self, aggregate, node.begins, steps),
             Kind::Binary(binary) => binary::prepare(self, binary, steps),
             Kind::Negate(inner) => map::negate(self, inner, steps),
             Kind::Invariant(inner) if steps.is_instant => self.prepare(inner, steps),
-            Kind::Invariant(inner) => Ok(Box::new(Repeat { inner: self.table(inner, steps.first())?, steps })),
+            Kind::Invariant(inner) => {
+                let inner = self.table(inner, steps.first())?;
+                self.budget.hold(inner.size() * (steps.count as u64 - 1))?;
+                Ok(Box::new(Repeat { inner, steps }))
+            }
             Kind::Subquery(_) | Kind::Window { .. } | Kind::Text(_) => {
                 Err(QueryError::execution("a range or a text where series are expected"))
             }

@@ -1,7 +1,7 @@
 //! `rate`, `increase` and `delta` over anchored and smoothed windows: the values at the range's very ends.
 //!
-//! Anchored, the value at an end is that of the last sample before it; smoothed, it lies on the line between the samples
-//! around it. Nothing is extrapolated.
+//! Anchored, the value at an end is that of the last sample before it; smoothed, it lies on the line between the
+//! samples around it. Nothing is extrapolated.
 
 use std::sync::Arc;
 

@@ -148,14 +148,14 @@ fn date_part(id: Id) -> Option<fn(Date) -> f64> {
     })
 }
 
-fn dates<'a>(
-    ev: &Evaluator<'a>,
-    args: &'a [Node],
-    steps: Steps,
-    part: fn(Date) -> f64,
-) -> Result<Op<'a>, QueryError> {
+/// Seconds as Go's dates see those of a float: what is no number, or too large on either side, is the latest time.
+fn whole_secs(secs: f64) -> i64 {
+    if secs.abs() < i64::MAX as f64 { secs as i64 } else { i64::MAX }
+}
+
+fn dates<'a>(ev: &Evaluator<'a>, args: &'a [Node], steps: Steps, part: fn(Date) -> f64) -> Result<Op<'a>, QueryError> {
     if let Some(arg) = args.first() {
-        return floats(ev, arg, steps, move |_, secs| Some(part(Date::from_unix(secs as i64))));
+        return floats(ev, arg, steps, move |_, secs| Some(part(Date::from_unix(whole_secs(secs)))));
     }
     let values = (0..steps.count).map(|step| part(Date::from_unix(steps.time_ms(step) / 1000)));
     let mut table = Table::default();

@@ -53,9 +53,7 @@ fn fold(
 
 /// What is said when exponential and custom buckets meet; `name` is quoted.
 pub fn mixed_schemas(name: &str) -> String {
-    format!(
-        "vector contains a mix of histograms with exponential and custom buckets schemas for metric name {name}"
-    )
+    format!("vector contains a mix of histograms with exponential and custom buckets schemas for metric name {name}")
 }
 
 /// Which counter reset hints were seen.

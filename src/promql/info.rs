@@ -1,6 +1,7 @@
 //! `info`: gives series the labels of info metrics that describe the same target.
 //!
-//! A target is told by `instance` and `job`. Of several info series for one target the one with the latest sample counts.
+//! A target is told by `instance` and `job`. Of several info series for one target the one with the latest sample
+//! counts.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -69,9 +70,7 @@ fn anchor(node: &Node) -> (Option<i64>, i64) {
                 None => (subquery.at_ms, offset + subquery.offset_ms),
             }),
             Kind::Call { args, .. } => args.iter().find_map(find),
-            Kind::Aggregate(aggregate) => {
-                find(&aggregate.inner).or_else(|| aggregate.param.as_ref().and_then(find))
-            }
+            Kind::Aggregate(aggregate) => find(&aggregate.inner).or_else(|| aggregate.param.as_ref().and_then(find)),
             Kind::Binary(binary) => find(&binary.left).or_else(|| find(&binary.right)),
             Kind::Negate(inner) | Kind::Invariant(inner) => find(inner),
         }

@@ -1,8 +1,8 @@
 //! What a query may use: samples held at once, and time.
 //!
 //! Samples count as in Prometheus: each point of each intermediate result that a whole-matrix evaluation would hold, a
-//! histogram as many as its bytes would hold floats. The evaluator holds far less, since it folds series one by one, but
-//! a query that one of the two accepts the other accepts too.
+//! histogram as many as its bytes would hold floats. The evaluator holds far less, since it folds series one by one,
+//! but a query that one of the two accepts the other accepts too.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -89,9 +89,6 @@ impl Budget {
 
     /// What was counted.
     pub fn stats(&self) -> Stats {
-        Stats {
-            samples_total: self.total.load(Ordering::Relaxed),
-            samples_peak: self.peak.load(Ordering::Relaxed),
-        }
+        Stats { samples_total: self.total.load(Ordering::Relaxed), samples_peak: self.peak.load(Ordering::Relaxed) }
     }
 }

@@ -95,9 +95,7 @@ pub fn heads(ev: &Evaluator<'_>, heads: &[Head], name: Name) -> Vec<Head> {
         Name::Keep => head.clone(),
         _ if ev.options.delayed_name_removal => Head { labels: head.labels.clone(), drop_name: true },
         Name::Drop => Head { labels: head.labels.without_metadata(), drop_name: true },
-        Name::DropAlone => {
-            Head { labels: head.labels.filter(|label| &*label.name != METRIC_NAME), drop_name: true }
-        }
+        Name::DropAlone => Head { labels: head.labels.filter(|label| &*label.name != METRIC_NAME), drop_name: true },
     };
     heads.iter().map(change).collect()
 }

@@ -34,6 +34,8 @@ mod relabel;
 mod resets;
 mod samples;
 mod select;
+#[cfg(test)]
+mod short_ways;
 mod slide;
 mod smooth;
 mod sort;

@@ -101,7 +101,7 @@ impl Operator for Table {
     }
 
     fn column(&self, at: usize, _: &mut Lane, out: &mut Column) -> Result<(), QueryError> {
-        out.clone_from(&self.columns[at]);
+        self.columns[at].expand_into(out);
         Ok(())
     }
 
@@ -110,6 +110,8 @@ impl Operator for Table {
     }
 }
 
+/// Columns that threads make before one visits them.
+const AHEAD: usize = 128;
 /// Columns that a thread takes at once.
 const CHUNK: usize = 16;
 /// Points below which threads cost more than they bring.
@@ -131,11 +133,48 @@ impl<'a> Evaluator<'a> {
                     self.poll()?;
                     column.reset(steps);
                     op.column(chunk * CHUNK + i, &mut lane, column)?;
+                    column.compact();
                 }
             }
         })?;
-        drop(chunks);
         Ok(Table { heads: op.heads().to_vec(), columns }.without_empty())
+    }
+
+    /// Calls `visit` with every column in the order of the series; threads make the columns, this one visits.
+    pub fn for_each_column(
+        &self,
+        op: &dyn Operator,
+        steps: usize,
+        mut visit: impl FnMut(usize, &Column) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        let series = op.heads().len();
+        let at_once = if self.options.threads > 1 { AHEAD } else { 1 };
+        let mut columns = vec![Column::default(); at_once.min(series)];
+        let mut lane = Lane::default();
+        for first in (0..series).step_by(at_once) {
+            let columns = &mut columns[..at_once.min(series - first)];
+            if let [column] = columns {
+                self.poll()?;
+                column.reset(steps);
+                op.column(first, &mut lane, column)?;
+                visit(first, column)?;
+                continue;
+            }
+            let left = Mutex::new(columns.iter_mut().enumerate());
+            self.in_threads(at_once * steps, || {
+                let mut lane = Lane::default();
+                loop {
+                    let Some((at, column)) = left.lock().next() else { return Ok(()) };
+                    self.poll()?;
+                    column.reset(steps);
+                    op.column(first + at, &mut lane, column)?;
+                }
+            })?;
+            for (at, column) in columns.iter().enumerate() {
+                visit(first + at, column)?;
+            }
+        }
+        Ok(())
     }
 
     /// Does the same work in several threads, if there are enough points to be worth it; the first error wins.
@@ -158,7 +197,7 @@ impl<'a> Evaluator<'a> {
             outcome
         };
         std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(&run)).collect();
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
             let own = run();
             others.into_iter().fold(own, |outcome, thread| match thread.join() {
                 Ok(other) => outcome.and(other),

@@ -27,25 +27,22 @@ impl Output {
 
     /// Adds a point to the series of these labels.
     pub fn push(&mut self, step: usize, head: &Head, point: Point) -> Result<(), QueryError> {
-        let at = match self.places.get(&head.labels) {
-            Some(at) if !self.may_repeat => *at,
-            _ => self.add_series(head),
-        };
+        let at = self.place(head);
         self.push_at(at, step, point)
     }
 
-    /// Makes sure that the labels have a series, and tells its place.
-    pub fn series(&mut self, head: &Head) -> usize {
+    /// The place of a series, for points pushed by place.
+    pub fn place(&mut self, head: &Head) -> usize {
         match self.places.get(&head.labels) {
-            Some(at) => *at,
-            None => self.add_series(head),
+            Some(at) if !self.may_repeat => *at,
+            _ => self.add_series(head),
         }
     }
 
     fn add_series(&mut self, head: &Head) -> usize {
         let at = self.table.heads.len();
         self.places.insert(head.labels.clone(), at);
-        self.table.push(head.clone(), Column::new(self.steps.count));
+        self.table.push(head.clone(), Column::sparse(self.steps.count));
         at
     }
 
@@ -60,7 +57,8 @@ impl Output {
     }
 
     /// The table; series without points are left out.
-    pub fn finish(self) -> Table {
+    pub fn finish(mut self) -> Table {
+        self.table.columns.iter_mut().for_each(Column::compact);
         self.table.without_empty()
     }
 }
@@ -78,14 +76,15 @@ pub fn merge_same(table: Table, steps: usize) -> Result<Table, QueryError> {
             merged.push(head, column);
             continue;
         };
-        let mut both = Column::new(steps);
-        for step in 0..steps {
-            match (merged.columns[at].point(step), column.point(step)) {
-                (Some(_), Some(_)) => return Err(QueryError::same_labels()),
-                (Some(point), None) | (None, Some(point)) => both.push(step, point),
-                (None, None) => {}
-            }
+        let mut points = merged.columns[at].points();
+        points.extend(column.points());
+        points.sort_by_key(|(step, _)| *step);
+        if points.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+            return Err(QueryError::same_labels());
         }
+        let mut both = Column::sparse(steps);
+        points.into_iter().for_each(|(step, point)| both.push(step, point));
+        both.compact();
         merged.columns[at] = both;
     }
     Ok(merged)

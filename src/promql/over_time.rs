@@ -7,8 +7,8 @@ use crate::model::histogram::general_text;
 use super::column::Point;
 use super::error::QueryError;
 use super::number::KahanSum;
-use super::window::{Context, Window};
 use super::quantile::quantile as quantile_of;
+use super::window::{Context, Window};
 use super::{histograms_over_time, slide};
 
 type Answer = Result<Option<Point>, QueryError>;
@@ -53,10 +53,7 @@ pub fn avg(window: &Window<'_>, context: &mut Context<'_>) -> Answer {
 pub fn is_mixed(window: &Window<'_>, context: &Context<'_>) -> bool {
     let is_mixed = !window.floats.is_empty() && !window.histograms.is_empty();
     if is_mixed {
-        context.warn(format_args!(
-            "encountered a mix of histograms and floats for metric name {}",
-            context.name()
-        ));
+        context.warn(format_args!("encountered a mix of histograms and floats for metric name {}", context.name()));
     }
     is_mixed
 }
@@ -72,11 +69,7 @@ pub fn ignore_histograms(window: &Window<'_>, context: &Context<'_>) {
 }
 
 /// Value and time (in seconds) of the float that stands out.
-fn extreme(
-    window: &Window<'_>,
-    context: &Context<'_>,
-    is_better: impl Fn(f64, f64) -> bool,
-) -> Option<(f64, f64)> {
+fn extreme(window: &Window<'_>, context: &Context<'_>, is_better: impl Fn(f64, f64) -> bool) -> Option<(f64, f64)> {
     let points = window.floats;
     let (mut best, mut time) = (*points.values.first()?, points.times[0]);
     ignore_histograms(window, context);
@@ -112,7 +105,9 @@ pub fn time_of_min(window: &Window<'_>, context: &mut Context<'_>) -> Answer {
 pub fn first(window: &Window<'_>, _: &mut Context<'_>) -> Answer {
     let (floats, histograms) = (window.floats, window.histograms);
     Ok(match (floats.times.first(), histograms.times.first()) {
-        (Some(float), Some(histogram)) if float >= histogram => Some(Point::Histogram(Arc::clone(&histograms.values[0]))),
+        (Some(float), Some(histogram)) if float >= histogram => {
+            Some(Point::Histogram(Arc::clone(&histograms.values[0])))
+        }
         (Some(_), _) => Some(Point::Float(floats.values[0])),
         (None, Some(_)) => Some(Point::Histogram(Arc::clone(&histograms.values[0]))),
         (None, None) => None,

@@ -44,6 +44,8 @@ fn answer(
     (notes, budget, interrupt): (&Annotations, &Budget, &dyn Interrupt),
 ) -> Result<Value, QueryError> {
     let is_instant = times.step_ms <= 0;
+    let [start_ms, end_ms] = [times.start_ms, times.end_ms].map(plan::clamp_time);
+    let times = Times { start_ms, end_ms, ..times };
     let value_type = expr.value_type();
     if !is_instant && !matches!(value_type, ValueType::Vector | ValueType::Scalar) {
         let kind = if value_type == ValueType::Matrix { "range vector" } else { "string" };

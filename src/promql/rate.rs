@@ -5,11 +5,12 @@ use std::sync::Arc;
 use crate::model::histogram::{Combined, CounterReset, FloatHistogram, HistogramError};
 
 use super::annotations::Note;
-use super::column::Point;
+use super::column::{Column, Point};
 use super::error::QueryError;
 use super::histograms_over_time::mixed_schemas;
 use super::over_time::is_mixed;
 use super::samples::Points;
+use super::slide::{Seen, Slide};
 use super::starts::{is_overlap, is_reset};
 use super::window::{Context, Window};
 
@@ -65,16 +66,9 @@ fn extrapolated(window: &Window<'_>, context: &Context<'_>, kind: Kind) -> Optio
         histogram_difference(window.histograms, context, kind)?
     };
     let Difference { mut float, mut histogram, first_ms, last_ms, samples, start_ms, first_count } = found;
-    let secs = |millis: i64| millis as f64 / 1000.0;
-    let mut to_start = secs(first_ms - window.start_ms);
-    let mut to_end = secs(window.end_ms - last_ms);
-    let mut sampled = secs(last_ms - first_ms);
-    let between = if samples > 1 { sampled / (samples - 1) as f64 } else { 0.0 };
-    let near = between * 1.1;
-    if kind.is_counter && start_ms != 0 && start_ms > window.start_ms && start_ms < first_ms {
+    let is_born_inside = kind.is_counter && start_ms != 0 && start_ms > window.start_ms && start_ms < first_ms;
+    if is_born_inside {
         // Counting began inside of the range: from zero, at that time.
-        to_start = 0.0;
-        sampled = secs(last_ms - start_ms);
         match (window.floats.values.first(), window.histograms.values.first()) {
             (Some(first), _) => float += first,
             (None, Some(first)) => match &mut histogram {
@@ -88,40 +82,108 @@ fn extrapolated(window: &Window<'_>, context: &Context<'_>, kind: Kind) -> Optio
             },
             (None, None) => {}
         }
-    } else if samples == 1 {
-        return None;
-    } else {
-        if to_start >= near {
-            to_start = between / 2.0;
-        }
-        if kind.is_counter {
-            let zero = match &histogram {
-                None if float > 0.0 && first_count >= 0.0 => sampled * (first_count / float),
-                Some(histogram) if histogram.count > 0.0 && first_count >= 0.0 => {
-                    sampled * (first_count / histogram.count)
-                }
-                _ => to_start,
-            };
-            if zero < to_start {
-                to_start = zero;
-            }
-        }
     }
-    if to_end >= near {
-        to_end = between / 2.0;
-    }
-    let mut factor = 1.0;
-    if sampled != 0.0 {
-        factor = (sampled + to_start + to_end) / sampled;
-    }
-    if kind.is_rate {
-        factor /= context.range_secs;
-    }
+    let stretch = Stretch {
+        range_ms: (window.start_ms, window.end_ms),
+        sampled_ms: (first_ms, last_ms),
+        samples,
+        born_ms: is_born_inside.then_some(start_ms),
+        // A counter's zero is where the line through its first value and its increase meets it.
+        zero: match &histogram {
+            None if float > 0.0 && first_count >= 0.0 => Some(first_count / float),
+            Some(histogram) if histogram.count > 0.0 && first_count >= 0.0 => Some(first_count / histogram.count),
+            _ => None,
+        },
+    };
+    let factor = stretch.factor(kind, context.range_secs)?;
     Some(match histogram {
         None => Point::Float(float * factor),
         Some(mut histogram) => {
             histogram.mul(factor);
             Point::Histogram(Arc::new(histogram))
+        }
+    })
+}
+
+/// How far a difference over samples has to be stretched.
+struct Stretch {
+    /// The ends of the range.
+    range_ms: (i64, i64),
+    /// The first and the last sample.
+    sampled_ms: (i64, i64),
+    samples: usize,
+    /// When counting began, if inside of the range.
+    born_ms: Option<i64>,
+    /// The part of the sampled time by which a counter's zero lies before its first sample.
+    zero: Option<f64>,
+}
+
+impl Stretch {
+    /// The factor; nothing if one sample is all there is.
+    #[inline]
+    fn factor(&self, kind: Kind, range_secs: f64) -> Option<f64> {
+        let secs = |millis: i64| millis as f64 / 1000.0;
+        let (first_ms, last_ms) = self.sampled_ms;
+        let mut to_start = secs(first_ms - self.range_ms.0);
+        let mut to_end = secs(self.range_ms.1 - last_ms);
+        let mut sampled = secs(last_ms - first_ms);
+        let between = if self.samples > 1 { sampled / (self.samples - 1) as f64 } else { 0.0 };
+        let near = between * 1.1;
+        if let Some(born_ms) = self.born_ms {
+            to_start = 0.0;
+            sampled = secs(last_ms - born_ms);
+        } else if self.samples == 1 {
+            return None;
+        } else {
+            if to_start >= near {
+                to_start = between / 2.0;
+            }
+            if kind.is_counter
+                && let Some(zero) = self.zero
+                && sampled * zero < to_start
+            {
+                to_start = sampled * zero;
+            }
+        }
+        if to_end >= near {
+            to_end = between / 2.0;
+        }
+        let mut factor = 1.0;
+        if sampled != 0.0 {
+            factor = (sampled + to_start + to_end) / sampled;
+        }
+        Some(if kind.is_rate { factor / range_secs } else { factor })
+    }
+}
+
+/// Fills a column with the rates of windows of plain floats: what a window adds to its ends' difference are its resets,
+/// which are few, and found once for all windows.
+pub fn slide(windows: Slide<'_>, kind: Kind, range_secs: f64, out: &mut Column) -> Seen {
+    let (times, values) = (&windows.track.times, &windows.track.values);
+    let falls: Vec<usize> = if kind.is_counter {
+        (1..values.len()).filter(|at| values[*at] < values[at - 1]).collect()
+    } else {
+        Vec::new()
+    };
+    let mut fall = 0;
+    windows.each(|step, from, to, range_ms| {
+        let (first, last) = (values[from], values[to - 1]);
+        while falls.get(fall).is_some_and(|at| *at <= from) {
+            fall += 1;
+        }
+        let mut difference = last - first;
+        for at in falls[fall..].iter().take_while(|at| **at < to) {
+            difference += values[at - 1];
+        }
+        let stretch = Stretch {
+            range_ms,
+            sampled_ms: (times[from], times[to - 1]),
+            samples: to - from,
+            born_ms: None,
+            zero: (difference > 0.0 && first >= 0.0).then(|| first / difference),
+        };
+        if let Some(factor) = stretch.factor(kind, range_secs) {
+            out.set(step, difference * factor);
         }
     })
 }
@@ -164,8 +226,8 @@ fn has_reset<T>(points: Points<'_, T>, at: usize) -> bool {
 }
 
 fn note_overlap<T>(points: Points<'_, T>, context: &Context<'_>) {
-    let overlaps = (1..points.starts.len())
-        .any(|at| is_overlap(points.starts[at - 1], points.times[at - 1], points.starts[at]));
+    let overlaps =
+        (1..points.starts.len()).any(|at| is_overlap(points.starts[at - 1], points.times[at - 1], points.starts[at]));
     if overlaps {
         let text = format_args!(
             "sample has start time that overlaps with previous sample timestamp for metric {}",
@@ -308,6 +370,9 @@ struct Tail<'w> {
 
 fn last_two(window: &Window<'_>, context: &Context<'_>, is_rate: bool) -> Option<Point> {
     let (floats, histograms) = (window.floats, window.histograms);
+    if floats.len() + histograms.len() < 2 {
+        return None;
+    }
     let float = |at: usize| Tail { time: floats.times[at], start: floats.start(at), value: Ok(floats.values[at]) };
     let histogram = |at: usize| Tail {
         time: histograms.times[at],
@@ -348,10 +413,7 @@ fn last_two(window: &Window<'_>, context: &Context<'_>, is_rate: bool) -> Option
             Some(Point::Histogram(Arc::new(result)))
         }
         _ => {
-            context.warn(format_args!(
-                "encountered a mix of histograms and floats for metric name {}",
-                context.name()
-            ));
+            context.warn(format_args!("encountered a mix of histograms and floats for metric name {}", context.name()));
             None
         }
     }

@@ -16,6 +16,20 @@ pub fn is_stale(value: f64) -> bool {
     value.to_bits() == STALE_BITS
 }
 
+/// Whether each time is `step_ms` after the one before, from the first one on.
+pub fn is_regular(times: &[i64], first_ms: i64, step_ms: i64) -> bool {
+    // No exit inside of a chunk: so it becomes a few vector instructions.
+    times.chunks(64).enumerate().all(|(chunk, times)| {
+        let base = first_ms + step_ms * (chunk * 64) as i64;
+        times.iter().zip(0..).fold(true, |is_even, (time, at)| is_even & (*time == base + step_ms * at))
+    })
+}
+
+/// Whether any of the values says that the series ended.
+pub fn has_stale(values: &[f64]) -> bool {
+    values.chunks(64).any(|values| values.iter().fold(false, |any, value| any | is_stale(*value)))
+}
+
 /// Leaves of each histogram its count and sum, and says which of them began anew, which nobody can find out later.
 pub fn drop_buckets(samples: &mut Samples) {
     let mut before: Option<Arc<FloatHistogram>> = None;
@@ -133,7 +147,7 @@ impl RangeSamples {
     pub fn sort_out(&mut self, samples: &mut Samples) {
         self.floats.clear();
         self.histograms.clear();
-        if samples.histograms.is_empty() && !samples.values.iter().any(|value| is_stale(*value)) {
+        if samples.histograms.is_empty() && !has_stale(&samples.values) {
             std::mem::swap(&mut self.floats.times, &mut samples.times);
             std::mem::swap(&mut self.floats.values, &mut samples.values);
             std::mem::swap(&mut self.floats.starts, &mut samples.starts);
@@ -155,7 +169,7 @@ impl RangeSamples {
     /// Takes the points of a column as samples at its steps.
     ///
     /// A histogram no longer knows whether its counters started anew: samples between the steps may be missing.
-    pub fn from_column(&mut self, column: &Column, steps: Steps) {
+    pub fn take_column(&mut self, column: &Column, steps: Steps) {
         self.floats.clear();
         self.histograms.clear();
         column.for_floats(|step, value| self.floats.push(steps.time_ms(step), value, None));

@@ -11,7 +11,7 @@ use super::error::QueryError;
 use super::evaluator::Evaluator;
 use super::operator::{Head, Lane, Op, Operator};
 use super::plan::Select;
-use super::samples::{drop_buckets, is_stale};
+use super::samples::{drop_buckets, has_stale, is_regular, is_stale};
 use super::smooth;
 use super::source::{Hints, Samples, Series};
 
@@ -41,12 +41,11 @@ pub fn prepare<'a>(
     Ok(Box::new(Latest::new(*ev, select, select.offset_ms, steps, Take::Value)?))
 }
 
+/// Series and their labels.
+type Selected<'a> = (Vec<Box<dyn Series + 'a>>, Vec<Labels>);
+
 /// The series of a selector, for data from one time to another, both inclusive.
-pub fn series<'a>(
-    ev: &Evaluator<'a>,
-    select: &Select,
-    hints: Hints,
-) -> Result<(Vec<Box<dyn Series + 'a>>, Vec<Labels>), QueryError> {
+pub fn series<'a>(ev: &Evaluator<'a>, select: &Select, hints: Hints) -> Result<Selected<'a>, QueryError> {
     let selection = ev.source.select(&select.matchers, &hints)?;
     for warning in selection.warnings {
         ev.note(super::annotations::Note::from_source(warning));
@@ -129,7 +128,7 @@ impl Operator for Latest<'_> {
             drop_buckets(&mut lane.samples);
         }
         if self.take == Take::Value && lane.samples.histograms.is_empty() {
-            latest_floats(&lane.samples, times, lookback_ms, out);
+            latest_floats(&mut lane.samples, times, lookback_ms, out);
         } else {
             latest(&lane.samples, times, lookback_ms, self.take, out);
         }
@@ -140,15 +139,18 @@ impl Operator for Latest<'_> {
 }
 
 /// Fills a column with the latest of samples that are all floats.
-fn latest_floats(samples: &Samples, times: Steps, lookback_ms: i64, out: &mut Column) {
-    if is_on_grid(samples, times) {
-        out.fill_all().copy_from_slice(&samples.values);
-        if samples.values.iter().any(|value| is_stale(*value)) {
-            let stale: Vec<u64> = samples
-                .values
-                .chunks(64)
-                .map(|values| values.iter().enumerate().fold(0, |bits, (i, v)| bits | u64::from(is_stale(*v)) << i))
-                .collect();
+fn latest_floats(samples: &mut Samples, times: Steps, lookback_ms: i64, out: &mut Column) {
+    let is_on_grid = samples.times.len() == times.count
+        && times.step_ms > 0
+        && is_regular(&samples.times, times.first_ms, times.step_ms);
+    if is_on_grid {
+        let is_stale_word = |values: &[f64]| {
+            values.iter().enumerate().fold(0, |bits, (i, value)| bits | u64::from(is_stale(*value)) << i)
+        };
+        let has_stale = has_stale(&samples.values);
+        out.swap_values(&mut samples.values);
+        if has_stale {
+            let stale: Vec<u64> = out.values().chunks(64).map(is_stale_word).collect();
             out.mask_mut().iter_mut().zip(stale).for_each(|(word, stale)| *word &= !stale);
         }
         return;
@@ -164,13 +166,6 @@ fn latest_floats(samples: &Samples, times: Steps, lookback_ms: i64, out: &mut Co
         }
         out.set(step, samples.values[next - 1]);
     }
-}
-
-/// Whether there is exactly one sample at the time of each step.
-fn is_on_grid(samples: &Samples, times: Steps) -> bool {
-    samples.times.len() == times.count
-        && times.step_ms > 0
-        && samples.times.iter().enumerate().all(|(step, time)| *time == times.time_ms(step))
 }
 
 /// Fills a column with the latest samples of any kind.

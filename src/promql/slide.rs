@@ -1,13 +1,14 @@
 //! Fast ways through the windows of a series that has floats only.
 //!
-//! Each window's values are added in the same order and with the same roundings as in [`over_time`](super::over_time), so
-//! the answers are the same to the bit. What is faster: windows of neighbouring steps that are equally long and one
+//! Each window's values are added in the same order and with the same roundings as in [`over_time`](super::over_time),
+//! so the answers are the same to the bit. What is faster: windows of neighbouring steps that are equally long and one
 //! sample apart, the usual case, are added side by side, a lane each, which the processor does several at a time.
 
 use super::ast::FunctionId;
 use super::column::Column;
-use super::number::{KahanSum, Mean, kahan_add};
-use super::samples::Track;
+use super::number::{KahanSum, Mean, kahan_add_finite, kahan_total};
+use super::rate::{self, Kind};
+use super::samples::{Track, is_regular};
 use super::window::Ends;
 
 /// Where windows lie.
@@ -36,11 +37,13 @@ pub struct Seen {
 const LANES: usize = 8;
 
 /// Fills a column, if there is a fast way for the function.
-pub fn floats(id: FunctionId, track: &Track<f64>, bounds: Bounds, out: &mut Column) -> Option<Seen> {
-    let slide = Slide { track, bounds };
+pub fn floats(id: FunctionId, track: &Track<f64>, bounds: Bounds, range_secs: f64, out: &mut Column) -> Option<Seen> {
+    let slide = Slide::new(track, bounds);
     let first_that = |better: fn(f64, f64) -> bool| {
         move |values: &[f64]| {
-            values.iter().fold(values[0], |best, value| if better(*value, best) || best.is_nan() { *value } else { best })
+            values
+                .iter()
+                .fold(values[0], |best, value| if better(*value, best) || best.is_nan() { *value } else { best })
         }
     };
     Some(match id {
@@ -52,34 +55,69 @@ pub fn floats(id: FunctionId, track: &Track<f64>, bounds: Bounds, out: &mut Colu
         FunctionId::PresentOverTime | FunctionId::AbsentOverTime => slide.one_by_one(out, |_| 1.0),
         FunctionId::LastOverTime => slide.one_by_one(out, |values| values[values.len() - 1]),
         FunctionId::FirstOverTime => slide.one_by_one(out, |values| values[0]),
+        FunctionId::Rate | FunctionId::Increase | FunctionId::Delta if track.starts.is_empty() => {
+            let kind = Kind { is_counter: id != FunctionId::Delta, is_rate: id == FunctionId::Rate };
+            rate::slide(slide, kind, range_secs, out)
+        }
         _ => return None,
     })
 }
 
 /// Windows over a track.
 #[derive(Clone, Copy)]
-struct Slide<'t> {
-    track: &'t Track<f64>,
+pub struct Slide<'t> {
+    /// The samples.
+    pub track: &'t Track<f64>,
     bounds: Bounds,
+    /// Where the first window would begin and end in a track without ends, if samples come once a step.
+    even: Option<(i64, i64)>,
 }
 
-impl Slide<'_> {
+impl<'t> Slide<'t> {
+    fn new(track: &'t Track<f64>, bounds: Bounds) -> Slide<'t> {
+        let first = track.times.first().copied().unwrap_or(0);
+        let is_even = is_regular(&track.times, first, bounds.step_ms);
+        let after = |time: i64| (time - first).div_euclid(bounds.step_ms) + 1;
+        Slide { track, bounds, even: is_even.then(|| (after(bounds.start_ms), after(bounds.end_ms))) }
+    }
+
+    /// Moves on to the window of a step.
+    #[inline]
     fn advance(&self, step: usize, ends: &mut Ends) {
+        if let Some((from, to)) = self.even {
+            let clamp = |at: i64| at.clamp(0, self.track.times.len() as i64) as usize;
+            *ends = Ends { from: clamp(from + step as i64), to: clamp(to + step as i64) };
+            return;
+        }
         let ahead = self.bounds.step_ms * step as i64;
         ends.advance(&self.track.times, self.bounds.start_ms + ahead, self.bounds.end_ms + ahead);
     }
 
-    fn one_by_one(self, out: &mut Column, function: impl Fn(&[f64]) -> f64) -> Seen {
+    /// The first window of a step and its followers, if samples come once a step and no window reaches over an end.
+    #[inline]
+    fn whole_lanes(&self, step: usize, here: usize) -> Option<(usize, usize)> {
+        let (from, to) = self.even?;
+        let (from, to) = (usize::try_from(from + step as i64).ok()?, usize::try_from(to + step as i64).ok()?);
+        (here == LANES && from < to && to + LANES - 1 <= self.track.values.len()).then_some((from, to))
+    }
+
+    /// Calls `visit` for each window with samples: with its step, its first sample, the one after its last, and its
+    /// ends in time.
+    pub fn each(self, mut visit: impl FnMut(usize, usize, usize, (i64, i64))) -> Seen {
         let (mut ends, mut seen) = (Ends::default(), Seen::default());
         for step in 0..self.bounds.count {
             self.advance(step, &mut ends);
-            let values = &self.track.values[ends.from..ends.to];
-            if !values.is_empty() {
-                seen.add(values.len());
-                out.set(step, function(values));
+            if ends.to > ends.from {
+                seen.add(ends.to - ends.from);
+                let ahead = self.bounds.step_ms * step as i64;
+                visit(step, ends.from, ends.to, (self.bounds.start_ms + ahead, self.bounds.end_ms + ahead));
             }
         }
         seen
+    }
+
+    fn one_by_one(self, out: &mut Column, function: impl Fn(&[f64]) -> f64) -> Seen {
+        self.each(|step, from, to, _| out.set(step, function(&self.track.values[from..to])))
     }
 
     fn in_lanes(
@@ -92,6 +130,14 @@ impl Slide<'_> {
         let mut step = 0;
         while step < self.bounds.count {
             let here = LANES.min(self.bounds.count - step);
+            if let Some((from, to)) = self.whole_lanes(step, here) {
+                let values = &self.track.values[from..to + LANES - 1];
+                out.set_run(step, &lanes(values, to - from));
+                seen.total += ((to - from) * LANES) as u64;
+                seen.longest = seen.longest.max((to - from) as u64);
+                step += LANES;
+                continue;
+            }
             let mut windows = [Ends::default(); LANES];
             for (i, window) in windows[..here].iter_mut().enumerate() {
                 self.advance(step + i, &mut ends);
@@ -103,7 +149,7 @@ impl Slide<'_> {
                 && windows.iter().enumerate().all(|(i, window)| window.from == from + i && window.to == to + i);
             if is_even {
                 let values = lanes(&self.track.values[from..to + LANES - 1], to - from);
-                values.iter().enumerate().for_each(|(i, value)| out.set(step + i, *value));
+                out.set_run(step, &values);
                 seen.total += ((to - from) * LANES) as u64;
                 seen.longest = seen.longest.max((to - from) as u64);
             } else {
@@ -132,7 +178,7 @@ impl Seen {
 pub fn sum(values: &[f64]) -> f64 {
     let mut sum = KahanSum::default();
     values.iter().for_each(|value| sum.add(*value));
-    if sum.sum.is_infinite() { sum.sum } else { sum.total() }
+    kahan_total(sum.sum, sum.compensation)
 }
 
 /// The mean of values, of which there is at least one.
@@ -142,30 +188,39 @@ pub fn mean(values: &[f64]) -> f64 {
     mean.get()
 }
 
-/// Sums and compensations of windows of `length` values, each one value further than the one before.
-#[inline]
-fn add_lanes(values: &[f64], length: usize, first: usize, sums: &mut [f64; LANES], lost: &mut [f64; LANES]) {
-    for at in first..length {
-        let (chunk, _) = values[at..].as_chunks::<LANES>();
-        let Some(chunk) = chunk.first() else { return };
+/// Sums and compensations of windows of `length` values, each one value further than the one before; the first
+/// `skipped` values of each are in `sums` already.
+#[inline(always)]
+fn add_lanes(values: &[f64], length: usize, skipped: usize, sums: [f64; LANES]) -> [(f64, f64); LANES] {
+    // By value, so that they stay in registers.
+    let (mut sums, mut lost) = (sums, [0.0; LANES]);
+    for window in values.windows(LANES).take(length).skip(skipped) {
+        let Some((chunk, _)) = window.split_first_chunk::<LANES>() else { break };
         for lane in 0..LANES {
-            (sums[lane], lost[lane]) = kahan_add(chunk[lane], sums[lane], lost[lane]);
+            (sums[lane], lost[lane]) = kahan_add_finite(chunk[lane], sums[lane], lost[lane]);
         }
     }
+    std::array::from_fn(|lane| (sums[lane], lost[lane]))
+}
+
+fn is_finite(sums: &[(f64, f64); LANES]) -> bool {
+    sums.iter().fold(true, |is_finite, (sum, lost)| is_finite & (sum + lost).is_finite())
 }
 
 fn sum_lanes(values: &[f64], length: usize) -> [f64; LANES] {
-    let (mut sums, mut lost) = ([0.0; LANES], [0.0; LANES]);
-    add_lanes(values, length, 0, &mut sums, &mut lost);
-    std::array::from_fn(|lane| if sums[lane].is_infinite() { sums[lane] } else { sums[lane] + lost[lane] })
+    let sums = add_lanes(values, length, 0, [0.0; LANES]);
+    if is_finite(&sums) {
+        sums.map(|(sum, lost)| sum + lost)
+    } else {
+        std::array::from_fn(|lane| sum(&values[lane..lane + length]))
+    }
 }
 
 fn mean_lanes(values: &[f64], length: usize) -> [f64; LANES] {
-    let (mut sums, mut lost): ([f64; LANES], _) = (std::array::from_fn(|lane| values[lane]), [0.0; LANES]);
-    add_lanes(values, length, 1, &mut sums, &mut lost);
-    if sums.iter().all(|sum| sum.is_finite()) {
+    let sums = add_lanes(values, length, 1, std::array::from_fn(|lane| values[lane]));
+    if is_finite(&sums) {
         let count = length as f64;
-        std::array::from_fn(|lane| sums[lane] / count + lost[lane] / count)
+        sums.map(|(sum, lost)| sum / count + lost / count)
     } else {
         // A sum passed the largest number (or met a NaN) on its way: the careful way knows what to do.
         std::array::from_fn(|lane| mean(&values[lane..lane + length]))

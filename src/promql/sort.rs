@@ -20,13 +20,13 @@ pub fn prepare<'a>(ev: &Evaluator<'a>, call: &Call<'a>, steps: Steps) -> Result<
     let floats_only = |inner| map(ev, inner, Name::Keep, steps, |_, value| Some(value), |_, _| None);
     if !steps.is_instant {
         let text = "sort is ineffective for range queries since results are always ordered by labels";
-        ev.note(Note::warning(call.node.position, text));
+        ev.note(Note::warning(call.node.begins, text));
         return if is_by_value { floats_only(inner) } else { Ok(inner) };
     }
     let inner = if is_by_value { floats_only(inner)? } else { inner };
     let table = ev.collect(inner, steps.count)?;
     let mut rows: Vec<(Head, Column)> = table.heads.into_iter().zip(table.columns).collect();
-    let value = |row: &(Head, Column)| row.1.values()[0];
+    let value = |row: &(Head, Column)| row.1.float(0).unwrap_or(f64::NAN);
     match call.id {
         Id::Sort => rows.sort_by(|a, b| ascending(value(a), value(b))),
         Id::SortDesc => rows.sort_by(|a, b| descending(value(a), value(b))),

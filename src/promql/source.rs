@@ -1,7 +1,7 @@
 //! The seam below the evaluator: whoever implements [`Source`] can be asked in PromQL.
 //!
-//! A source hands out series, and each series hands out its samples in order of time, a batch at a time, in columns. The
-//! evaluator reads a series once, from front to back; it may read several series at once, from several threads.
+//! A source hands out series, and each series hands out its samples in order of time, a batch at a time, in columns.
+//! The evaluator reads a series once, from front to back; it may read several series at once, from several threads.
 
 use std::sync::Arc;
 
@@ -77,8 +77,8 @@ pub struct Samples {
     pub values: Vec<f64>,
     /// The histograms with their places in `times`, ascending.
     pub histograms: Vec<(u32, Arc<FloatHistogram>)>,
-    /// When each sample's counting began, in milliseconds, 0 for unknown; empty where no sample has one, else as many as
-    /// times.
+    /// When each sample's counting began, in milliseconds, 0 for unknown; empty where no sample has one, else as many
+    /// as times.
     pub starts: Vec<i64>,
 }
 

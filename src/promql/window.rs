@@ -1,7 +1,7 @@
 //! Functions of range vectors: for each series a window that slides over its samples.
 //!
-//! The window of a step reaches from `range` before the step's time (excluded) to that time (included). A series is read
-//! once; its windows are slices of what was read.
+//! The window of a step reaches from `range` before the step's time (excluded) to that time (included). A series is
+//! read once; its windows are slices of what was read.
 
 use crate::model::Labels;
 
@@ -144,17 +144,22 @@ impl<'a> Windows<'a> {
                 let hints = select::hints(select, start, end, steps, *range_ms);
                 let (series, labels) = select::series(ev, select, hints)?;
                 let dropped = vec![false; labels.len()];
-                (Input::Series { series, stats_only: select.stats_only }, labels, dropped, select.offset_ms, select.at_ms, *range_ms, select.mode)
+                (
+                    Input::Series { series, stats_only: select.stats_only },
+                    labels,
+                    dropped,
+                    select.offset_ms,
+                    select.at_ms,
+                    *range_ms,
+                    select.mode,
+                )
             }
             _ => return Err(QueryError::execution("no range of samples where one is expected")),
         };
         let heads = selected.iter().zip(dropped).map(|(labels, dropped)| {
             let drop_name = dropped || !keeps_name;
-            let labels = if drop_name && !ev.options.delayed_name_removal {
-                labels.without_metadata()
-            } else {
-                labels.clone()
-            };
+            let labels =
+                if drop_name && !ev.options.delayed_name_removal { labels.without_metadata() } else { labels.clone() };
             Head { labels, drop_name }
         });
         Ok(Windows {
@@ -196,7 +201,7 @@ impl<'a> Windows<'a> {
                 let mut column = std::mem::take(&mut lane.column);
                 column.reset(steps.count);
                 op.column(at, lane, &mut column)?;
-                lane.range.from_column(&column, *steps);
+                lane.range.take_column(&column, *steps);
                 lane.column = column;
             }
         }
@@ -259,12 +264,10 @@ impl<'a> Windows<'a> {
             self.ev.poll()?;
             column.reset(steps.count);
             self.column(at, &mut lane, &mut column)?;
-            found.iter_mut().zip(column.mask()).for_each(|(all, one)| *all |= one);
+            column.mark(&mut found);
         }
-        let mut absent = Column::new(steps.count);
-        for step in (0..steps.count).filter(|step| found[step / 64] >> (step % 64) & 1 == 0) {
-            absent.set(step, 1.0);
-        }
+        let mut absent = Column::full(vec![1.0; steps.count]);
+        absent.retain(&found, false);
         let mut table = Table::default();
         let labels = super::absent::labels(call.args.first());
         table.push(Head { labels, drop_name: true }, absent);
@@ -322,10 +325,10 @@ impl Windows<'_> {
         out: &mut Column,
     ) -> Result<(), QueryError> {
         let (floats, histograms) = (&samples.floats, &samples.histograms);
-        if self.at_ms.is_none() && histograms.times.is_empty() {
+        if self.at_ms.is_none() && self.mode == RangeMode::Plain && histograms.times.is_empty() {
             let (start_ms, end_ms) = self.window_ends(0, lookback_ms);
             let bounds = slide::Bounds { start_ms, end_ms, step_ms: self.steps.step_ms, count: self.steps.count };
-            if let Some(seen) = slide::floats(self.id, floats, bounds, out) {
+            if let Some(seen) = slide::floats(self.id, floats, bounds, context.range_secs, out) {
                 self.ev.budget.read(seen.total);
                 return self.ev.budget.pass(seen.longest);
             }

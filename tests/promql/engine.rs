@@ -44,7 +44,7 @@ fn answer(value: Value) -> Answer {
         }
         Value::Range { steps, series } => {
             let points = |column: promql::Column| {
-                column.points().map(|(step, value)| (steps.time_ms(step), point(value))).collect()
+                column.points().into_iter().map(|(step, value)| (steps.time_ms(step), point(value))).collect()
             };
             Answer::Matrix(series.into_iter().map(|(labels, column)| (labels, points(column))).collect())
         }

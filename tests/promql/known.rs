@@ -1,7 +1,7 @@
 //! What is known of the scripts: how many queries they hold, and which fail for what reason.
 //!
-//! One line a script: `name.test 123`. Below it, indented, one line for each query that is known to fail: its line in the
-//! script and the reason.
+//! One line a script: `name.test 123`. Below it, indented, one line for each query that is known to fail: its line in
+//! the script and the reason.
 
 use crate::run::Report;
 

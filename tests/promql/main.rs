@@ -1,8 +1,8 @@
 //! PromQL against scripts: what is loaded, what is asked, what has to come.
 //!
-//! Our own scripts lie in `tests/promql/scripts`. With `PROMQLTEST_DIR` set, all scripts of that folder run as well, which
-//! is meant for Prometheus's own; `tests/promql/known.txt` says how many queries they hold, and which of them fail for a
-//! known reason. A relative path counts from the project's root.
+//! Our own scripts lie in `tests/promql/scripts`. With `PROMQLTEST_DIR` set, all scripts of that folder run as well,
+//! which is meant for Prometheus's own; `tests/promql/known.txt` says how many queries they hold, and which of them
+//! fail for a known reason. A relative path counts from the project's root.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 

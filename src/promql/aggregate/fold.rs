@@ -1,8 +1,8 @@
 //! `sum`, `avg`, `min`, `max`, `count`, `group`, `stddev`, `stdvar`: one running value per group and step.
 //!
-//! Series are folded in one after the other, each over all steps, so that within a step the order of values, and with it
-//! every rounding, is that of the series. Whole words of 64 steps without gaps go through loops that compilers turn into
-//! vector instructions.
+//! Series are folded in one after the other, each over all steps, so that within a step the order of values, and with
+//! it every rounding, is that of the series. Whole words of 64 steps without gaps go through loops that compilers turn
+//! into vector instructions.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,8 @@ use super::super::column::{Column, Steps};
 use super::super::error::QueryError;
 use super::super::evaluator::Evaluator;
 use super::super::histograms_over_time::mixed_schemas;
-use super::super::number::{Mean, kahan_add};
-use super::super::operator::{Head, Lane, Op, Table};
+use super::super::number::{Mean, kahan_add, kahan_add_finite, kahan_total};
+use super::super::operator::{Head, Lane, Operator, Table};
 use super::super::plan::Aggregate;
 use super::groups::Groups;
 use super::histogram_cell::Cell;
@@ -27,7 +27,7 @@ pub fn run<'a>(ev: &Evaluator<'a>, aggregate: &'a Aggregate, steps: Steps) -> Re
     let groups = Groups::new(aggregate, op.heads());
     let fold = Fold { ev: *ev, op: aggregate.op, position: aggregate.inner.position };
     let mut runnings: Vec<Running> = groups.labels.iter().map(|_| Running::default()).collect();
-    fold.all(&op, &groups, &mut runnings, steps)?;
+    fold.all(&*op, &groups, &mut runnings, steps)?;
     let mut table = Table::default();
     for (labels, running) in groups.labels.into_iter().zip(runnings) {
         let drop_name = running.drop_name;
@@ -60,18 +60,21 @@ struct Running {
 
 impl Running {
     /// Makes room, once a series with points comes.
-    fn begin(&mut self, steps: usize, initial: f64) {
-        if self.values.is_empty() {
-            self.seen = vec![0; steps.div_ceil(64)];
-            self.values = vec![initial; steps];
+    fn begin(&mut self, op: AggregateOp, steps: usize) {
+        if !self.values.is_empty() {
+            return;
+        }
+        use AggregateOp::{Count, Group, Max, Min, Sum};
+        self.seen = vec![0; steps.div_ceil(64)];
+        self.values = vec![if matches!(op, Min | Max) { f64::NAN } else { 0.0 }; steps];
+        if !matches!(op, Min | Max | Count | Group) {
             self.others = vec![0.0; steps];
+        }
+        if !matches!(op, Min | Max | Sum) {
             self.counts = vec![0.0; steps];
         }
     }
 }
-
-/// Series whose columns are made at once when there is one group only.
-const CHUNK: usize = 64;
 
 #[derive(Clone, Copy)]
 struct Fold<'a> {
@@ -81,10 +84,11 @@ struct Fold<'a> {
 }
 
 impl Fold<'_> {
-    /// Folds all series into their groups; threads take whole groups, or with few groups make columns for one that adds.
+    /// Folds all series into their groups; threads take whole groups, or with few groups make columns for one that
+    /// adds.
     fn all(
         &self,
-        op: &Op<'_>,
+        op: &dyn Operator,
         groups: &Groups,
         runnings: &mut [Running],
         steps: Steps,
@@ -106,25 +110,10 @@ impl Fold<'_> {
             });
         }
         let Some(running) = runnings.first_mut() else { return Ok(()) };
-        let mut columns = vec![Column::default(); CHUNK];
-        for first in (0..op.heads().len()).step_by(CHUNK) {
-            let here = CHUNK.min(op.heads().len() - first);
-            let left = Mutex::new(columns[..here].iter_mut().enumerate());
-            self.ev.in_threads(here * steps.count, || {
-                let mut lane = Lane::default();
-                loop {
-                    let Some((at, column)) = left.lock().next() else { return Ok(()) };
-                    self.ev.poll()?;
-                    column.reset(steps.count);
-                    op.column(first + at, &mut lane, column)?;
-                }
-            })?;
-            drop(left);
-            for (at, column) in columns[..here].iter().enumerate() {
-                self.add(running, &op.heads()[first + at], column);
-            }
-        }
-        Ok(())
+        self.ev.for_each_column(op, steps.count, |series, column| {
+            self.add(running, &op.heads()[series], column);
+            Ok(())
+        })
     }
 
     fn add(&self, running: &mut Running, head: &Head, column: &Column) {
@@ -132,14 +121,14 @@ impl Fold<'_> {
             return;
         }
         use AggregateOp::{Avg, Count, Group, Max, Min, Stddev, Stdvar, Sum};
-        running.begin(column.steps(), if matches!(self.op, Min | Max) { f64::NAN } else { 0.0 });
+        running.begin(self.op, column.steps());
         running.drop_name |= head.drop_name;
         match self.op {
-            Sum if running.cells.is_empty() => each_word(running, column, sum_word),
+            Sum if running.cells.is_empty() => add_sums(running, column),
             Avg if running.cells.is_empty() => add_means(running, column),
             Sum | Avg => self.add_beside_histograms(running, column),
-            Min => each_word(running, column, |values, _, word| extreme(values, word, |value, best| value < best)),
-            Max => each_word(running, column, |values, _, word| extreme(values, word, |value, best| value > best)),
+            Min => add_extremes(running, column, |value, best| value < best),
+            Max => add_extremes(running, column, |value, best| value > best),
             Stddev | Stdvar => add_squares(running, column),
             Count | Group => {
                 column.for_floats(|step, _| running.counts[step] += 1.0);
@@ -175,7 +164,7 @@ impl Fold<'_> {
         if self.op == AggregateOp::Avg {
             add_means(running, &rest);
         } else {
-            each_word(running, &rest, sum_word);
+            add_sums(running, &rest);
         }
     }
 
@@ -234,7 +223,9 @@ impl Fold<'_> {
         let Running { seen, mut values, others, counts, means, .. } = running;
         let with_counts = values.iter_mut().zip(&counts);
         match self.op {
-            AggregateOp::Sum => values.iter_mut().zip(&others).for_each(|(value, lost)| *value += lost),
+            AggregateOp::Sum => {
+                values.iter_mut().zip(&others).for_each(|(value, lost)| *value = kahan_total(*value, *lost))
+            }
             AggregateOp::Avg => {
                 let parts = with_counts.zip(&others);
                 parts.for_each(|((value, count), lost)| *value = *value / count + lost / count);
@@ -274,59 +265,58 @@ impl Word<'_> {
     }
 }
 
-/// Calls `add` with 64 steps of a group's values and of its other numbers, and with the same steps of a column.
-fn each_word(running: &mut Running, column: &Column, add: impl Fn(&mut [f64], &mut [f64], Word<'_>)) {
-    let values = running.values.chunks_mut(64).zip(running.others.chunks_mut(64));
-    let words = column.values().chunks(64).zip(column.mask());
-    for ((values, others), (added, bits)) in values.zip(words) {
-        if *bits != 0 {
-            add(values, others, Word { values: added, bits: *bits });
+/// The words of a column that have any value.
+fn words(column: &Column) -> impl Iterator<Item = (usize, Word<'_>)> {
+    let words = column.values().chunks(64).zip(column.mask()).enumerate();
+    words.filter(|(_, (_, bits))| **bits != 0).map(|(at, (values, bits))| (at * 64, Word { values, bits: *bits }))
+}
+
+fn add_sums(running: &mut Running, column: &Column) {
+    for (base, word) in words(column) {
+        let range = base..base + word.values.len();
+        let (sums, lost) = (&mut running.values[range.clone()], &mut running.others[range]);
+        if word.is_full() {
+            for ((sum, lost), value) in sums.iter_mut().zip(lost).zip(word.values) {
+                (*sum, *lost) = kahan_add_finite(*value, *sum, *lost);
+            }
+        } else {
+            word.for_each(|at, value| (sums[at], lost[at]) = kahan_add(value, sums[at], lost[at]));
         }
     }
 }
 
 #[inline]
-fn sum_word(sums: &mut [f64], lost: &mut [f64], word: Word<'_>) {
-    if word.is_full() {
-        for ((sum, lost), value) in sums.iter_mut().zip(lost).zip(word.values) {
-            (*sum, *lost) = kahan_add(*value, *sum, *lost);
-        }
-        return;
-    }
-    word.for_each(|at, value| (sums[at], lost[at]) = kahan_add(value, sums[at], lost[at]));
-}
-
-#[inline]
-fn extreme(best: &mut [f64], word: Word<'_>, is_better: impl Fn(f64, f64) -> bool) {
+fn add_extremes(running: &mut Running, column: &Column, is_better: impl Fn(f64, f64) -> bool) {
     let pick = |best: f64, value: f64| if is_better(value, best) || best.is_nan() { value } else { best };
-    if word.is_full() {
-        best.iter_mut().zip(word.values).for_each(|(best, value)| *best = pick(*best, *value));
-        return;
+    for (base, word) in words(column) {
+        let best = &mut running.values[base..base + word.values.len()];
+        if word.is_full() {
+            best.iter_mut().zip(word.values).for_each(|(best, value)| *best = pick(*best, *value));
+        } else {
+            word.for_each(|at, value| best[at] = pick(best[at], value));
+        }
     }
-    word.for_each(|at, value| best[at] = pick(best[at], value));
 }
 
 /// Adds to sums and counts; where a sum would pass the largest number, goes on with a running mean.
 fn add_means(running: &mut Running, column: &Column) {
-    for (at, (values, bits)) in column.values().chunks(64).zip(column.mask()).enumerate() {
-        let word = Word { values, bits: *bits };
-        let base = at * 64;
-        if word.is_full() && running.means.is_empty() && add_full_word(running, base, values) {
+    for (base, word) in words(column) {
+        if word.is_full() && running.means.is_empty() && add_full_word(running, base, word.values) {
             continue;
         }
         word.for_each(|at, value| add_mean(running, base + at, value));
     }
 }
 
-/// Adds to 64 sums; if one passes the largest number, nothing happened.
+/// Adds to 64 sums; if one is no longer finite, nothing happened.
 fn add_full_word(running: &mut Running, base: usize, values: &[f64]) -> bool {
     let range = base..base + values.len();
     let (sums, lost) = (&mut running.values[range.clone()], &mut running.others[range.clone()]);
     let (mut new_sums, mut new_lost) = ([0.0; 64], [0.0; 64]);
     let mut is_finite = true;
     for (at, value) in values.iter().enumerate() {
-        (new_sums[at], new_lost[at]) = kahan_add(*value, sums[at], lost[at]);
-        is_finite &= !new_sums[at].is_infinite();
+        (new_sums[at], new_lost[at]) = kahan_add_finite(*value, sums[at], lost[at]);
+        is_finite &= (new_sums[at] + new_lost[at]).is_finite();
     }
     if is_finite {
         sums.copy_from_slice(&new_sums[..values.len()]);

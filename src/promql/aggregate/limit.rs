@@ -63,7 +63,7 @@ pub fn ratio<'a>(ev: &Evaluator<'a>, aggregate: &'a Aggregate, steps: Steps) -> 
         ev.poll()?;
         let place = head.labels.prometheus_hash() as f64 / u64::MAX as f64;
         let is_in = |ratio: f64| if ratio >= 0.0 { place < ratio } else { place >= 1.0 + ratio };
-        let at = output.series(head);
+        let at = output.place(head);
         for (step, point) in column.points() {
             let ratio = params.values[step].clamp(-1.0, 1.0);
             if ratio != 0.0 && is_in(ratio) {

@@ -57,11 +57,7 @@ impl Params {
     }
 
     /// The number of series that stay; none if it is below 1 at all steps.
-    fn count<'a>(
-        ev: &Evaluator<'a>,
-        aggregate: &'a Aggregate,
-        steps: Steps,
-    ) -> Result<Option<Params>, QueryError> {
+    fn count<'a>(ev: &Evaluator<'a>, aggregate: &'a Aggregate, steps: Steps) -> Result<Option<Params>, QueryError> {
         let params = Params::new(ev, aggregate, steps)?;
         // Go folds with a maximum to which NaN sticks, and NaN is not below 1.
         if params.max() < 1.0 {

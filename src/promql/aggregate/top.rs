@@ -5,10 +5,10 @@
 
 use super::super::annotations::Position;
 use super::super::ast::AggregateOp;
-use super::super::column::{Column, Point, Steps};
+use super::super::column::{Point, Steps};
 use super::super::error::QueryError;
 use super::super::evaluator::Evaluator;
-use super::super::operator::{Lane, Table};
+use super::super::operator::Table;
 use super::super::order::{ascending, descending};
 use super::super::output::Output;
 use super::super::plan::Aggregate;
@@ -33,17 +33,19 @@ pub fn run<'a>(
     let limit = |count: &f64| (*count as i64).clamp(0, heads.len() as i64) as usize;
     let limits: Vec<usize> = params.values.iter().map(limit).collect();
     let mut heaps: Vec<Vec<Entry>> = vec![Vec::new(); groups.labels.len() * steps.count];
-    let (mut lane, mut column) = (Lane::default(), Column::default());
-    for series in 0..heads.len() {
-        ev.poll()?;
-        column.reset(steps.count);
-        op.column(series, &mut lane, &mut column)?;
+    // What a value has to beat; NaN where a closer look is needed: the heap is not full, or NaN is on top.
+    let mut bars = vec![f64::NAN; heaps.len()];
+    ev.for_each_column(&*op, steps.count, |series, column| {
         if !column.histograms().is_empty() {
             note_ignored(ev, aggregate.op, position);
         }
         let first = groups.of[series] * steps.count;
-        let heaps = &mut heaps[first..first + steps.count];
+        let (heaps, bars) = (&mut heaps[first..first + steps.count], &mut bars[first..first + steps.count]);
         column.for_floats(|step, value| {
+            let bar = bars[step];
+            if (is_top && bar >= value) || (!is_top && bar <= value) {
+                return;
+            }
             let heap = &mut heaps[step];
             if heap.len() < limits[step] {
                 push(heap, (value, series as u32), is_top);
@@ -53,9 +55,16 @@ pub fn run<'a>(
                 *top = (value, series as u32);
                 sink(heap, is_top);
             }
+            if heap.len() == limits[step]
+                && let Some(top) = heap.first()
+            {
+                bars[step] = top.0;
+            }
         });
-    }
+        Ok(())
+    })?;
     let mut output = Output::new(steps, ev.options.delayed_name_removal);
+    let mut places = vec![None; heads.len()];
     let order = if is_top { descending } else { ascending };
     for step in 0..steps.count {
         for group in 0..groups.labels.len() {
@@ -64,7 +73,9 @@ pub fn run<'a>(
                 heap.sort_by(|a, b| order(a.0, b.0));
             }
             for (value, series) in heap.iter() {
-                output.push(step, &heads[*series as usize], Point::Float(*value))?;
+                let series = *series as usize;
+                let place = *places[series].get_or_insert_with(|| output.place(&heads[series]));
+                output.push_at(place, step, Point::Float(*value))?;
             }
         }
     }

@@ -122,7 +122,7 @@ pub enum DurationError {
 }
 
 /// Lengths beyond this many seconds do not fit into 64 bits of nanoseconds.
-pub(crate) const LENGTH_SECS_MAX: f64 = 9_223_372_036.854_775_8;
+pub(crate) const LENGTH_SECS_MAX: f64 = (1_u64 << 63) as f64 / 1e9;
 
 impl DurationExpr {
     /// The length in milliseconds, cut off towards 0.

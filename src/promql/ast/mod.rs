@@ -1,7 +1,7 @@
 //! The tree of a PromQL expression, as the parser builds it, and its ways out: text, pretty text, JSON.
 //!
-//! Invariant: a tree that the parser handed out is well typed, its depth is bounded (so walking, printing and dropping it
-//! recursively is safe), and printing it gives a text that parses to the same tree.
+//! Invariant: a tree that the parser handed out is well typed, its depth is bounded (so walking, printing and dropping
+//! it recursively is safe), and printing it gives a text that parses to the same tree.
 
 mod duration;
 mod expr;

@@ -236,7 +236,8 @@ impl Display for NumberLiteral {
 
 fn write_number(out: &mut impl fmt::Write, value: f64, as_duration: bool) -> fmt::Result {
     if as_duration {
-        return write_millis(out, (value * 1e9) as i64 / 1_000_000);
+        // A whole number of milliseconds, which seconds do not hold exactly.
+        return write_millis(out, (value * 1000.0).round() as i64);
     }
     out.write_str(&plain_number(value))
 }
@@ -281,7 +282,7 @@ fn write_millis(out: &mut impl fmt::Write, millis: i64) -> fmt::Result {
         ("ms", 1, false),
     ];
     for (unit, unit_ms, exact) in UNITS {
-        if rest >= unit_ms && !(exact && !rest.is_multiple_of(unit_ms)) {
+        if rest >= unit_ms && (!exact || rest.is_multiple_of(unit_ms)) {
             write!(out, "{}{unit}", rest / unit_ms)?;
             rest %= unit_ms;
         }

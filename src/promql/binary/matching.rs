@@ -49,13 +49,7 @@ pub fn match_labels(labels: &Labels, matching: &VectorMatching) -> Labels {
 }
 
 /// The labels of a result. `many` is the side that may have several series for one of the other, `one` the other.
-pub fn result_labels(
-    many: &Labels,
-    one: &Labels,
-    op: BinaryOp,
-    matching: &VectorMatching,
-    drops_name: bool,
-) -> Labels {
+pub fn result_labels(many: &Labels, one: &Labels, op: BinaryOp, matching: &VectorMatching, drops_name: bool) -> Labels {
     let is_listed = |name: &str| matching.labels.iter().any(|listed| listed == name);
     let mut builder = many.edit();
     if drops_name || super::changes_metric(op) {

@@ -46,7 +46,7 @@ pub fn prepare<'a>(ev: &Evaluator<'a>, binary: &'a Binary, steps: Steps) -> Resu
             let sides = matching::Sides::new(left, right, matching);
             let table = if binary.op.is_set() {
                 set::run(ev, binary.op, sides, steps)?
-            } else if let Some(pairs) = pairs::find(binary, matching, &sides) {
+            } else if let Some(pairs) = pairs::find(ev, binary, matching, &sides) {
                 pairs::run(ev, binary, &sides, &pairs, steps)?
             } else {
                 vector::run(ev, binary, matching, &sides, steps)?

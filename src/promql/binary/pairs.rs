@@ -23,17 +23,14 @@ pub struct Pair {
 }
 
 /// The pairs, if labels tell them.
-pub fn find(binary: &Binary, matching: &VectorMatching, sides: &Sides) -> Option<Vec<Pair>> {
+pub fn find(ev: &Evaluator<'_>, binary: &Binary, matching: &VectorMatching, sides: &Sides) -> Option<Vec<Pair>> {
     if matching.fill.is_any() {
         return None;
     }
     let is_one_left = matching.cardinality == Cardinality::OneToMany;
     let (many, one) = if is_one_left { (&sides.right, &sides.left) } else { (&sides.left, &sides.right) };
-    let (many_groups, one_groups) = if is_one_left {
-        (&sides.right_groups, &sides.left_groups)
-    } else {
-        (&sides.left_groups, &sides.right_groups)
-    };
+    let (many_groups, one_groups) =
+        if is_one_left { (&sides.right_groups, &sides.left_groups) } else { (&sides.left_groups, &sides.right_groups) };
     let mut ones = vec![None; sides.groups];
     for (row, group) in one_groups.iter().enumerate() {
         if ones[*group].replace(row).is_some() {
@@ -49,7 +46,8 @@ pub fn find(binary: &Binary, matching: &VectorMatching, sides: &Sides) -> Option
             return None;
         }
         let (many, one) = (&many.heads[row].labels, &one.heads[partner].labels);
-        let labels = result_labels(many, one, binary.op, matching, false);
+        let drops_name = binary.return_bool && !ev.options.delayed_name_removal;
+        let labels = result_labels(many, one, binary.op, matching, drops_name);
         if !seen.insert(labels.clone()) {
             return None;
         }
@@ -72,11 +70,11 @@ pub fn run(
     for pair in pairs {
         ev.poll()?;
         let (left, right) = (&sides.left.columns[pair.left], &sides.right.columns[pair.right]);
-        let column = if changes_metric(binary.op) && left.histograms().is_empty() && right.histograms().is_empty() {
-            arithmetic(binary, left, right)
-        } else {
-            by_points(binary, left, right, steps, &mut notes)
+        let mut column = match (left.dense_floats(), right.dense_floats()) {
+            (Some(left), Some(right)) if changes_metric(binary.op) => arithmetic(binary, left, right),
+            _ => by_points(binary, left, right, steps, &mut notes),
         };
+        column.compact();
         ev.budget.hold(column.size())?;
         if !column.is_empty() {
             table.push(pair.head.clone(), column);
@@ -87,10 +85,10 @@ pub fn run(
 }
 
 /// Arithmetic of two columns of floats: also at steps where one is missing, since nobody will look there.
-fn arithmetic(binary: &Binary, left: &Column, right: &Column) -> Column {
-    let pairs = left.values().iter().zip(right.values());
+fn arithmetic(binary: &Binary, left: (&[f64], &[u64]), right: (&[f64], &[u64])) -> Column {
+    let pairs = left.0.iter().zip(right.0);
     let values = pairs.map(|(left, right)| scalars(binary.op, *left, *right)).collect();
-    let mask = left.mask().iter().zip(right.mask()).map(|(left, right)| left & right).collect();
+    let mask = left.1.iter().zip(right.1).map(|(left, right)| left & right).collect();
     Column::from_parts(values, mask)
 }
 

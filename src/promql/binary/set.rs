@@ -32,10 +32,7 @@ pub fn run(ev: &Evaluator<'_>, op: BinaryOp, sides: Sides, steps: Steps) -> Resu
 fn presence(table: &Table, groups_of: &[usize], groups: usize, steps: Steps) -> Vec<Vec<u64>> {
     let mut there = vec![vec![0_u64; steps.count.div_ceil(64)]; groups];
     for (column, group) in table.columns.iter().zip(groups_of) {
-        there[*group].iter_mut().zip(column.mask()).for_each(|(all, one)| *all |= one);
-        for (step, _) in column.histograms() {
-            there[*group][*step as usize / 64] |= 1 << (step % 64);
-        }
+        column.mark(&mut there[*group]);
     }
     there
 }
@@ -43,13 +40,6 @@ fn presence(table: &Table, groups_of: &[usize], groups: usize, steps: Steps) -> 
 /// Keeps the points at steps where the other side is there, or where it is not.
 fn keep(table: &mut Table, groups_of: &[usize], there: &[Vec<u64>], if_there: bool) {
     for (column, group) in table.columns.iter_mut().zip(groups_of) {
-        let there = &there[*group];
-        let is_kept = |step: u32| (there[step as usize / 64] >> (step % 64) & 1 == 1) == if_there;
-        let mut histograms = column.take_histograms();
-        histograms.retain(|(step, _)| is_kept(*step));
-        column.set_histograms(histograms);
-        for (word, there) in column.mask_mut().iter_mut().zip(there) {
-            *word &= if if_there { *there } else { !there };
-        }
+        column.retain(&there[*group], if_there);
     }
 }

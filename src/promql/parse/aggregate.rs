@@ -27,8 +27,17 @@ impl Parser<'_> {
                 end = self.taken_to;
             }
         }
-        let span = Span::new(start, end);
-        let (without, grouping) = clause.unwrap_or_default();
+        self.aggregated(op, Span::new(start, end), clause.unwrap_or_default(), args)
+    }
+
+    /// An aggregation of which all is known.
+    fn aggregated(
+        &self,
+        op: AggregateOp,
+        span: Span,
+        (without, grouping): (bool, Vec<String>),
+        args: Vec<Tree>,
+    ) -> Result<Tree, Stop> {
         let given = args.len();
         if given == 0 {
             return Stop::failed(span, "no arguments for aggregate expression provided");
@@ -38,7 +47,7 @@ impl Parser<'_> {
             return Stop::failed(span, format!("{op}() {message}"));
         }
         let levels = args.iter().map(|arg| arg.levels).max().unwrap_or_default();
-        let mut args = args.into_iter().map(|arg| Box::new(arg.expr));
+        let mut args = args.into_iter().map(|arg| arg.expr);
         let param = if op.has_parameter() { args.next() } else { None };
         match (args.next(), args.next()) {
             (Some(expr), None) => {

@@ -4,7 +4,7 @@ use super::super::ast::{Call, Expr, Span, find_function};
 use super::error::Stop;
 use super::parser::{Parser, Tree};
 use super::quote::quote;
-use super::token::TokenKind;
+use super::token::{Token, TokenKind};
 
 impl Parser<'_> {
     /// What begins with a name: a call if arguments follow, else a selector.
@@ -14,6 +14,11 @@ impl Parser<'_> {
             return self.selector_named(name);
         }
         let args = self.args()?;
+        self.called(name, args)
+    }
+
+    /// A call of which all is known.
+    fn called(&self, name: Token, args: Vec<Tree>) -> Result<Tree, Stop> {
         let text = name.text(self.query);
         let Some(function) = find_function(text) else {
             return Stop::failed(name.span, format!("unknown function with name {}", quote(text)));
@@ -22,7 +27,7 @@ impl Parser<'_> {
             return Stop::failed(name.span, format!("function {} is not enabled", quote(text)));
         }
         let levels = args.iter().map(|arg| arg.levels).max().unwrap_or_default();
-        let args = args.into_iter().map(|arg| arg.expr).collect();
+        let args = args.into_iter().map(|arg| *arg.expr).collect();
         let call = Call { function, args, span: Span::new(name.span.start, self.taken_to) };
         self.tree(Expr::Call(call), levels)
     }

@@ -3,41 +3,57 @@
 //! Settles what the parser leaves open: set operators match many to many, and matching is for two vectors alone.
 
 use super::super::ast::{
-    Aggregate, AggregateOp, Binary, Call, Cardinality, Expr, FunctionId, Span, ValueType, VectorSelector,
+    Aggregate, AggregateOp, Binary, Call, Cardinality, Expr, FunctionId, Span, Subquery, Unary, ValueType,
+    VectorSelector,
 };
 use super::error::Stop;
 use super::quote::quote;
 
 /// Checks a tree that was parsed from `query`; the first trouble, in the order of the text, counts.
+///
+/// Calls itself for every level: what has more to do than that is a function of its own, to keep this frame small.
 pub(super) fn check(expr: &mut Expr, query: &str) -> Result<(), Stop> {
     match expr {
         Expr::Aggregate(aggregate) => check_aggregate(aggregate, query),
-        Expr::Binary(binary) => check_binary(binary, query),
+        Expr::Binary(binary) => {
+            check(&mut binary.lhs, query)?;
+            check(&mut binary.rhs, query)?;
+            check_binary(binary, query)
+        }
         Expr::Call(call) => check_call(call, query),
         Expr::Matrix(matrix) => check_selector(&matrix.selector),
         Expr::Number(_) | Expr::String(_) => Ok(()),
         Expr::Paren(paren) => check(&mut paren.expr, query),
         Expr::Subquery(subquery) => {
             check(&mut subquery.expr, query)?;
-            match subquery.expr.value_type() {
-                ValueType::Vector => Ok(()),
-                other => {
-                    let message = format!("subquery is only allowed on instant vector, got {} instead", other.name());
-                    Stop::failed(expr.span(), message)
-                }
-            }
+            check_subquery(subquery)
         }
         Expr::Unary(unary) => {
             check(&mut unary.expr, query)?;
-            match unary.expr.value_type() {
-                ValueType::Scalar | ValueType::Vector => Ok(()),
-                other => {
-                    let message = "unary expression only allowed on expressions of type scalar or instant vector";
-                    Stop::failed(expr.span(), format!("{message}, got {}", quote(other.documented())))
-                }
-            }
+            check_unary(unary)
         }
         Expr::Vector(selector) => check_selector(selector),
+    }
+}
+
+fn check_subquery(subquery: &Subquery) -> Result<(), Stop> {
+    match subquery.expr.value_type() {
+        ValueType::Vector => Ok(()),
+        other => {
+            let message = format!("subquery is only allowed on instant vector, got {} instead", other.name());
+            Stop::failed(Span::new(subquery.expr.span().start, subquery.end), message)
+        }
+    }
+}
+
+fn check_unary(unary: &Unary) -> Result<(), Stop> {
+    match unary.expr.value_type() {
+        ValueType::Scalar | ValueType::Vector => Ok(()),
+        other => {
+            let message = "unary expression only allowed on expressions of type scalar or instant vector";
+            let span = Span::new(unary.start, unary.expr.span().end);
+            Stop::failed(span, format!("{message}, got {}", quote(other.documented())))
+        }
     }
 }
 
@@ -64,9 +80,8 @@ fn expect_type(expr: &Expr, wanted: ValueType, place: &str) -> Result<(), Stop> 
     Stop::failed(expr.span(), format!("expected type {wanted} in {place}, got {found}"))
 }
 
+/// All but the two sides themselves.
 fn check_binary(binary: &mut Binary, query: &str) -> Result<(), Stop> {
-    check(&mut binary.lhs, query)?;
-    check(&mut binary.rhs, query)?;
     let (left, right) = (binary.lhs.value_type(), binary.rhs.value_type());
     let span = Span::merge(binary.lhs.span(), binary.rhs.span());
     let op = binary.op;
@@ -127,6 +142,35 @@ fn operator_span(binary: &Binary, query: &str) -> Span {
 }
 
 fn check_call(call: &mut Call, query: &str) -> Result<(), Stop> {
+    check_count(call)?;
+    let (types, is_info) = (call.function.arg_types, call.function.id == FunctionId::Info);
+    if is_info && let Some(labels) = call.args.get(1) {
+        check_info_labels(labels, call.span)?;
+    }
+    for (i, arg) in call.args.iter_mut().enumerate() {
+        // The labels of info() may select everything, unlike any other selector.
+        if !(is_info && i == 1) {
+            check(arg, query)?;
+        }
+        // A function that takes arguments has at least one type, and of one that takes none, none was given.
+        if let Some(wanted) = types.get(i).or(types.last()) {
+            check_arg(arg, *wanted, call.function.name)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_arg(arg: &Expr, wanted: ValueType, function: &str) -> Result<(), Stop> {
+    expect_type(arg, wanted, &call_place(function))
+}
+
+/// How errors name the place of an argument.
+fn call_place(function: &str) -> String {
+    format!("call to function {}", quote(function))
+}
+
+/// The number of arguments.
+fn check_count(call: &Call) -> Result<(), Stop> {
     let function = call.function;
     let (name, types, given) = (quote(function.name), function.arg_types, call.args.len());
     let least = if function.variadic == 0 { types.len() } else { types.len() - 1 };
@@ -143,28 +187,14 @@ fn check_call(call: &mut Call, query: &str) -> Result<(), Stop> {
         let message = format!("expected at most {most} argument(s) in call to {name}, got {given}");
         return Stop::failed(call.span, message);
     }
-    let place = format!("call to function {name}");
-    let is_info = function.id == FunctionId::Info;
-    if is_info && let Some(labels) = call.args.get(1) {
-        check_info_labels(labels, &place, call.span)?;
-    }
-    for (i, arg) in call.args.iter_mut().enumerate() {
-        // The labels of info() may select everything, unlike any other selector.
-        if !(is_info && i == 1) {
-            check(arg, query)?;
-        }
-        // A function that takes arguments has at least one type, and of one that takes none, none was given.
-        if let Some(wanted) = types.get(i).or(types.last()) {
-            expect_type(arg, *wanted, &place)?;
-        }
-    }
     Ok(())
 }
 
 /// The second argument of info(): matchers in braces alone.
-fn check_info_labels(labels: &Expr, place: &str, call: Span) -> Result<(), Stop> {
+fn check_info_labels(labels: &Expr, call: Span) -> Result<(), Stop> {
     if labels.value_type() != ValueType::Vector {
         let found = labels.value_type().documented();
+        let place = call_place("info");
         return Stop::failed(call, format!("expected type instant vector in {place}, got {found}"));
     }
     match labels {

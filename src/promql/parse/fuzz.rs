@@ -1,5 +1,4 @@
 //! What must hold for any text that is meant to be a query, for fuzzers and the test that replays what they found.
-#![cfg(any(test, feature = "testing"))]
 
 use super::{ParseOptions, parse_expr, parse_selector};
 

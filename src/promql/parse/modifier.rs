@@ -40,12 +40,12 @@ impl Parser<'_> {
         let end = close.map_or(self.taken_to, |close| close.span.end);
         // A step below a millisecond is none.
         let step = step.filter(|step| *step != Length::Millis(0));
-        let subquery = Subquery { expr: Box::new(tree.expr), range, step, offset: None, at: None, end };
+        let subquery = Subquery { expr: tree.expr, range, step, offset: None, at: None, end };
         self.tree(Expr::Subquery(subquery), tree.levels)
     }
 
     fn matrix(&mut self, tree: Tree, range: Length, open: Token, close: Token) -> Result<Tree, Stop> {
-        let refusal = match tree.expr {
+        let refusal = match *tree.expr {
             Expr::Vector(selector) if selector.offset.is_none() && selector.at.is_none() => {
                 let matrix = MatrixSelector { selector, range, end: close.span.end };
                 return self.tree(Expr::Matrix(matrix), 0);

@@ -55,8 +55,8 @@ impl Parser<'_> {
         let levels = left.levels.max(right.levels);
         let binary = Binary {
             op,
-            lhs: Box::new(left.expr),
-            rhs: Box::new(right.expr),
+            lhs: left.expr,
+            rhs: right.expr,
             matching: Some(modifiers.matching),
             return_bool: modifiers.return_bool,
         };

@@ -33,7 +33,8 @@ pub fn parse_selector(query: &str, options: &ParseOptions) -> Result<Vec<Matcher
 /// An expression with the number of levels of its tree.
 #[derive(Debug)]
 pub(super) struct Tree {
-    pub(super) expr: Expr,
+    /// In a box from the start: trees are moved up through many frames, and frames are to be small.
+    pub(super) expr: Box<Expr>,
     pub(super) levels: usize,
 }
 
@@ -102,7 +103,8 @@ impl<'a> Parser<'a> {
         Err(Stop::Unexpected(self.peek()?))
     }
 
-    /// Parses a part; a token that does not fit there, and for which the part itself has no words, is reported with these.
+    /// Parses a part; a token that does not fit there, and for which the part itself has no words, is reported with
+    /// these.
     pub(super) fn within<T>(
         &mut self,
         context: &str,
@@ -142,7 +144,7 @@ impl<'a> Parser<'a> {
         if levels > self.options.depth_max {
             return self.too_deep(expr.span());
         }
-        Ok(Tree { expr, levels })
+        Ok(Tree { expr: Box::new(expr), levels })
     }
 
     fn whole_expr(&mut self) -> Result<Expr, Stop> {
@@ -151,7 +153,7 @@ impl<'a> Parser<'a> {
         }
         let tree = self.expr()?;
         self.expect(TokenKind::Eof)?;
-        Ok(tree.expr)
+        Ok(*tree.expr)
     }
 
     fn whole_selector(&mut self) -> Result<Vec<Matcher>, Stop> {
@@ -165,31 +167,16 @@ impl<'a> Parser<'a> {
     }
 
     /// Anything but operators between two expressions, with the modifiers behind it.
+    ///
+    /// What calls itself through here keeps its frame small: each kind of operand is a function of its own.
     pub(super) fn operand(&mut self) -> Result<Tree, Stop> {
         let token = self.peek()?;
-        if let TokenKind::Binary(sign @ (BinaryOp::Add | BinaryOp::Sub)) = token.kind {
-            self.take()?;
-            let op = if sign == BinaryOp::Sub { UnaryOp::Minus } else { UnaryOp::Plus };
-            let tree = self.deeper(|parser| parser.binary(UNARY_POWER))?;
-            return self.signed(op, token.span, tree);
-        }
         let tree = match token.kind {
-            TokenKind::LeftParen => {
-                self.take()?;
-                let inner = self.expr()?;
-                let close = self.expect(TokenKind::RightParen)?;
-                let paren = Paren { expr: Box::new(inner.expr), span: Span::merge(token.span, close.span) };
-                self.tree(Expr::Paren(paren), inner.levels)?
-            }
-            TokenKind::Number | TokenKind::Duration => {
-                let number = self.number_literal()?;
-                self.tree(Expr::Number(number), 0)?
-            }
-            TokenKind::String => {
-                self.take()?;
-                let value = self.unquoted(token)?;
-                self.tree(Expr::String(StringLiteral { value, span: token.span }), 0)?
-            }
+            TokenKind::Binary(BinaryOp::Add) => return self.signed(UnaryOp::Plus),
+            TokenKind::Binary(BinaryOp::Sub) => return self.signed(UnaryOp::Minus),
+            TokenKind::LeftParen => self.paren()?,
+            TokenKind::Number | TokenKind::Duration => self.number()?,
+            TokenKind::String => self.string()?,
             TokenKind::Aggregate(op) => self.aggregate_or_selector(op)?,
             TokenKind::Identifier => self.call_or_selector()?,
             TokenKind::Keyword(keyword) if keyword.is_function() => self.call_or_selector()?,
@@ -198,6 +185,25 @@ impl<'a> Parser<'a> {
             _ => return self.unexpected(),
         };
         self.modifiers(tree)
+    }
+
+    fn paren(&mut self) -> Result<Tree, Stop> {
+        let open = self.take()?;
+        let inner = self.expr()?;
+        let close = self.expect(TokenKind::RightParen)?;
+        let paren = Paren { expr: inner.expr, span: Span::merge(open.span, close.span) };
+        self.tree(Expr::Paren(paren), inner.levels)
+    }
+
+    fn number(&mut self) -> Result<Tree, Stop> {
+        let number = self.number_literal()?;
+        self.tree(Expr::Number(number), 0)
+    }
+
+    fn string(&mut self) -> Result<Tree, Stop> {
+        let token = self.take()?;
+        let value = self.unquoted(token)?;
+        self.tree(Expr::String(StringLiteral { value, span: token.span }), 0)
     }
 
     /// An expression, one level further down.
@@ -211,20 +217,18 @@ impl<'a> Parser<'a> {
     }
 
     /// A sign before an expression; numbers take it over.
-    fn signed(&mut self, op: UnaryOp, sign: Span, tree: Tree) -> Result<Tree, Stop> {
-        match tree.expr {
-            Expr::Number(mut number) => {
-                if op == UnaryOp::Minus {
-                    number.value = -number.value;
-                }
-                number.span.start = sign.start;
-                Ok(Tree { expr: Expr::Number(number), levels: tree.levels })
+    fn signed(&mut self, op: UnaryOp) -> Result<Tree, Stop> {
+        let sign = self.take()?.span;
+        let mut tree = self.deeper(|parser| parser.binary(UNARY_POWER))?;
+        if let Expr::Number(number) = &mut *tree.expr {
+            if op == UnaryOp::Minus {
+                number.value = -number.value;
             }
-            expr => {
-                let unary = Unary { op, expr: Box::new(expr), start: sign.start };
-                self.tree(Expr::Unary(unary), tree.levels)
-            }
+            number.span.start = sign.start;
+            return Ok(tree);
         }
+        let unary = Unary { op, expr: tree.expr, start: sign.start };
+        self.tree(Expr::Unary(unary), tree.levels)
     }
 
     /// A number or a duration, which is the next token.

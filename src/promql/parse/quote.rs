@@ -37,7 +37,7 @@ pub(super) fn unquote(quoted: &str) -> Result<String, &'static str> {
     let mut bytes = Vec::with_capacity(inner.len());
     let mut rest = inner;
     while let Some(at) = rest.find('\\') {
-        bytes.extend_from_slice(rest[..at].as_bytes());
+        bytes.extend_from_slice(&rest.as_bytes()[..at]);
         let escape = &rest[at + 1..];
         let kind = escape.chars().next().ok_or("invalid syntax")?;
         let (digits, radix) = match kind {

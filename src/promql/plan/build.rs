@@ -3,7 +3,7 @@
 use super::super::annotations::Position;
 use super::super::ast::{self, At, BinaryOp, Expr, FunctionId, Length, UnaryOp, ValueType};
 use super::super::error::QueryError;
-use super::{Aggregate, Binary, Kind, Node, Select, Subquery, Times, invariant};
+use super::{Aggregate, Binary, Kind, Node, Select, Subquery, Times, clamp_time, invariant};
 
 /// Makes an expression ready for these times; subqueries without a step of their own take `subquery_step_ms`.
 pub fn build(expr: &Expr, times: Times, subquery_step_ms: i64) -> Result<Node, QueryError> {
@@ -92,7 +92,8 @@ impl Builder {
                 }
             }
         };
-        Ok(Node { kind, value_type: expr.value_type(), position: Position(expr.span().start) })
+        let position = Position(expr.span().start);
+        Ok(Node { kind, value_type: expr.value_type(), position, begins: position })
     }
 
     fn length(&self, length: &Length, may_be_negative: bool) -> Result<i64, QueryError> {
@@ -109,7 +110,7 @@ impl Builder {
 
     fn at(&self, at: Option<At>) -> Option<i64> {
         at.map(|at| match at {
-            At::Millis(millis) => millis,
+            At::Millis(millis) => clamp_time(millis),
             At::Start => self.times.start_ms,
             At::End => self.times.end_ms,
         })

@@ -88,12 +88,23 @@ fn looks_at_time(function: FunctionId) -> bool {
     };
     matches!(
         function,
-        DayOfMonth | DayOfWeek | DayOfYear | DaysInMonth | Hour | Minute | Month | PredictLinear | Time | Timestamp | Year
+        DayOfMonth
+            | DayOfWeek
+            | DayOfYear
+            | DaysInMonth
+            | Hour
+            | Minute
+            | Month
+            | PredictLinear
+            | Time
+            | Timestamp
+            | Year
     )
 }
 
 fn wrap(node: &mut Node) {
-    let inner = Node { kind: Kind::Number(0.0), value_type: node.value_type, position: node.position };
+    let Node { value_type, position, begins, .. } = *node;
+    let inner = Node { kind: Kind::Number(0.0), value_type, position, begins };
     let inner = std::mem::replace(node, inner);
     node.kind = Kind::Invariant(Box::new(inner));
 }

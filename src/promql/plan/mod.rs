@@ -1,7 +1,7 @@
 //! The plan: an expression made ready for one query's times.
 //!
-//! Durations are numbers, `@ start()` and `@ end()` are times, functions of the query's range are constants, parentheses
-//! are gone, and what is the same at every step stands under [`Kind::Invariant`], to be evaluated once.
+//! Durations are numbers, `@ start()` and `@ end()` are times, functions of the query's range are constants,
+//! parentheses are gone, and what is the same at every step stands under [`Kind::Invariant`], to be evaluated once.
 
 mod build;
 mod invariant;
@@ -24,6 +24,14 @@ pub struct Times {
     pub step_ms: i64,
 }
 
+/// A time within a million years of 1970: offsets and ranges, which span three centuries at most, fit in beside it.
+pub fn clamp_time(time_ms: i64) -> i64 {
+    time_ms.clamp(-TIME_MS_MAX, TIME_MS_MAX)
+}
+
+/// The furthest time.
+const TIME_MS_MAX: i64 = 1 << 55;
+
 /// One operation with its inputs.
 #[derive(Debug)]
 pub struct Node {
@@ -33,6 +41,8 @@ pub struct Node {
     pub value_type: ValueType,
     /// Where it begins in the query, for notes.
     pub position: Position,
+    /// The same without parentheses around it: notes of aggregations, calls and selectors are about themselves.
+    pub begins: Position,
 }
 
 /// What a node does.
