@@ -59,18 +59,22 @@ pub(super) struct PrometheusSection {
 
 /// A part of PromQL that is off by default, under Prometheus's name for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub(super) enum PrometheusFeature {
     /// Experimental functions and aggregations.
-    PromqlExperimentalFunctions,
+    #[serde(rename = "promql-experimental-functions")]
+    ExperimentalFunctions,
     /// Arithmetic in durations.
-    PromqlDurationExpr,
+    #[serde(rename = "promql-duration-expr")]
+    DurationExpressions,
     /// The modifiers anchored and smoothed.
-    PromqlExtendedRangeSelectors,
+    #[serde(rename = "promql-extended-range-selectors")]
+    ExtendedRangeSelectors,
     /// The modifiers fill, fill_left and fill_right.
-    PromqlBinopFillModifiers,
+    #[serde(rename = "promql-binop-fill-modifiers")]
+    FillModifiers,
     /// Metric names go at the end of a query.
-    PromqlDelayedNameRemoval,
+    #[serde(rename = "promql-delayed-name-removal")]
+    DelayedNameRemoval,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]

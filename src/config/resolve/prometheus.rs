@@ -22,10 +22,10 @@ pub(super) fn resolve(section: &PrometheusSection, notes: &mut Notes) -> Prometh
         query_timeout: duration("query-timeout", &section.query_timeout, TIMEOUT_DEFAULT),
         query_samples_max: section.query_max_samples.unwrap_or(SAMPLES_DEFAULT),
         queries_max: section.query_concurrency.unwrap_or(QUERIES_DEFAULT),
-        experimental_functions: has(PrometheusFeature::PromqlExperimentalFunctions),
-        duration_expressions: has(PrometheusFeature::PromqlDurationExpr),
-        extended_range_selectors: has(PrometheusFeature::PromqlExtendedRangeSelectors),
-        fill_modifiers: has(PrometheusFeature::PromqlBinopFillModifiers),
-        delayed_name_removal: has(PrometheusFeature::PromqlDelayedNameRemoval),
+        experimental_functions: has(PrometheusFeature::ExperimentalFunctions),
+        duration_expressions: has(PrometheusFeature::DurationExpressions),
+        extended_range_selectors: has(PrometheusFeature::ExtendedRangeSelectors),
+        fill_modifiers: has(PrometheusFeature::FillModifiers),
+        delayed_name_removal: has(PrometheusFeature::DelayedNameRemoval),
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Question {
 impl Question {
     /// Reads `limit`, `start`, `end` and `match[]`.
     pub(super) fn read(app: &App, form: &Form) -> Result<Question, Refusal> {
-        Question::read_with(app, form, |text| bad_data(text))
+        Question::read_with(app, form, bad_data)
     }
 
     /// As [`read`](Self::read); `wrong` makes an error of what is wrong with a selector.
