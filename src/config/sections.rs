@@ -14,7 +14,7 @@ use super::error::{Location, Problem};
 use super::suggest::nearest;
 
 /// The sections that Treering knows.
-pub(super) const SECTIONS: [&str; 4] = ["main", "metrics", "metric-store", "nats"];
+pub(super) const SECTIONS: [&str; 5] = ["main", "metrics", "metric-store", "nats", "prometheus"];
 
 /// Files larger than this are refused: nobody writes such a config, and reading a device file by mistake would
 /// exhaust memory.

@@ -464,7 +464,7 @@ fn the_documentation_names_every_key_and_variable() {
             let key = key.replace("[]", "/*").replace('.', "/");
             documented.insert(match section {
                 "metrics" => format!("/metrics/*/{key}"),
-                "main" | "metric-store" | "nats" => format!("/{section}/{key}"),
+                "main" | "metric-store" | "nats" | "prometheus" => format!("/{section}/{key}"),
                 _ => format!("/{key}"),
             });
         }

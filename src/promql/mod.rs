@@ -12,6 +12,7 @@ mod error;
 mod evaluator;
 mod extended;
 mod function;
+pub mod grid;
 mod histograms_over_time;
 mod info;
 mod instant_rate;

@@ -16,6 +16,8 @@ mod recent;
 mod retain;
 mod rollup;
 mod rollup_read;
+mod samples;
+mod seconds;
 mod series;
 #[cfg(test)]
 mod short_ways;
@@ -33,5 +35,6 @@ pub use host_data::{Applied, SeriesPath};
 pub use keys::KeyCache;
 pub use limits::{LimitReached, Limits};
 pub use read::{Answer, ReadError};
+pub use samples::{ComponentPath, Found, SampleReader, SampleSeries};
 pub use summary::{LevelSummary, RunSummary};
 pub use tree::Store;

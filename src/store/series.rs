@@ -272,6 +272,13 @@ impl SeriesTable {
         self.position(component, metric).ok().map(|at| self.order[at])
     }
 
+    /// The series of one metric, by component.
+    pub(super) fn of_metric(&self, metric: MetricId) -> &[SeriesId] {
+        let begin = self.order.partition_point(|&id| self.get(id).metric < metric);
+        let end = self.order.partition_point(|&id| self.get(id).metric <= metric);
+        &self.order[begin..end]
+    }
+
     /// Finds or adds a series.
     pub(super) fn insert(&mut self, component: ComponentId, metric: MetricId) -> SeriesId {
         match self.position(component, metric) {

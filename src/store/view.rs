@@ -14,10 +14,10 @@ use super::slots::{WINDOW, centre_at, phase, slot_at};
 /// What is needed to answer for a series over a range.
 #[derive(Debug)]
 pub(super) struct SeriesView {
-    runs: Vec<Block>,
-    overlay: Vec<Late>,
-    open: Option<Open>,
-    horizon_secs: i64,
+    pub(super) runs: Vec<Block>,
+    pub(super) overlay: Vec<Late>,
+    pub(super) open: Option<Open>,
+    pub(super) horizon_secs: i64,
     /// The centre of the first slot that holds a value, over all time.
     pub(super) first_secs: i64,
     /// The centre of the last slot that holds a value, over all time.
@@ -26,10 +26,10 @@ pub(super) struct SeriesView {
 
 /// A copy of a series' open rows.
 #[derive(Debug)]
-struct Open {
-    start_secs: i64,
-    frequency_secs: u32,
-    values: Vec<f64>,
+pub(super) struct Open {
+    pub(super) start_secs: i64,
+    pub(super) frequency_secs: u32,
+    pub(super) values: Vec<f64>,
 }
 
 impl SeriesView {
@@ -176,7 +176,7 @@ impl SeriesView {
     }
 
     /// Slots of a run whose centres lie before the horizon.
-    fn slots_before_horizon(&self, start_secs: i64, frequency_secs: u32) -> i64 {
+    pub(super) fn slots_before_horizon(&self, start_secs: i64, frequency_secs: u32) -> i64 {
         if self.horizon_secs <= start_secs {
             return 0;
         }

@@ -3,6 +3,7 @@
 mod main_section;
 mod metric_store;
 mod nats;
+mod prometheus;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,7 +27,9 @@ pub(super) fn resolve(file: ConfigFile, effective: Value) -> (Config, Vec<Violat
     let metrics = metrics(file.metrics, engine.limits.name_bytes_max, &mut notes);
     let nats = nats::resolve(&file.nats, file.metric_store.nats_subscriptions, &mut notes);
     let main = main_section::resolve(file.main, &mut notes);
-    let config = Config { main, nats, warnings: notes.warnings, engine, metrics, effective: Effective(effective) };
+    let prometheus = prometheus::resolve(&file.prometheus, &mut notes);
+    let config =
+        Config { main, nats, prometheus, warnings: notes.warnings, engine, metrics, effective: Effective(effective) };
     (config, notes.violations)
 }
 

@@ -32,7 +32,8 @@ impl Buckets {
             }
             let gap = i64::from(index) - i64::from(end);
             if !compacted.is_empty() && usize::try_from(gap).is_ok_and(|gap| gap <= empty_max) {
-                for between in end..index {
+                while end < index {
+                    let between = end;
                     compacted.push(&mut end, between, 0.0);
                     compacted_lost.push(0.0);
                 }

@@ -27,6 +27,8 @@ mod validate;
 mod zero;
 
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod tests;

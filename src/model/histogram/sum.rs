@@ -65,16 +65,16 @@ impl HistogramSum {
             total.schema = to;
         }
         let in_zero = total.in_zero();
-        let (positive, negative);
-        let (positive, negative): ((&Buckets, &[f64]), (&Buckets, &[f64])) = if other.schema > total.schema {
-            positive = reduced((&other.positive, &[]), other.schema, total.schema);
-            negative = reduced((&other.negative, &[]), other.schema, total.schema);
-            ((&positive.0, &positive.1), (&negative.0, &negative.1))
+        if other.schema == total.schema {
+            merge(&mut total.positive, &mut lost.positive, (&other.positive, &[]), in_zero);
+            merge(&mut total.negative, &mut lost.negative, (&other.negative, &[]), in_zero);
         } else {
-            ((&other.positive, &[]), (&other.negative, &[]))
-        };
-        merge(&mut total.positive, &mut lost.positive, positive, in_zero);
-        merge(&mut total.negative, &mut lost.negative, negative, in_zero);
+            let (from, to) = (other.schema, total.schema);
+            let (positive, positive_lost) = reduced((&other.positive, &[]), from, to);
+            let (negative, negative_lost) = reduced((&other.negative, &[]), from, to);
+            merge(&mut total.positive, &mut lost.positive, (&positive, &positive_lost), in_zero);
+            merge(&mut total.negative, &mut lost.negative, (&negative, &negative_lost), in_zero);
+        }
         Ok(Combined { hints_collide, bounds_reconciled: false })
     }
 

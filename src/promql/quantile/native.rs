@@ -36,7 +36,7 @@ pub struct NativeFraction {
 /// The `q`-quantile. NaN without observations or for a `q` of NaN, -Inf for `q` below 0, +Inf above 1.
 pub fn native_quantile(q: f64, histogram: &FloatHistogram) -> NativeQuantile {
     let plain = |value| NativeQuantile { value, nans: None };
-    if q < 0.0 || q > 1.0 {
+    if !q.is_nan() && !(0.0..=1.0).contains(&q) {
         return plain(if q < 0.0 { f64::NEG_INFINITY } else { f64::INFINITY });
     }
     if histogram.count == 0.0 || q.is_nan() {
@@ -117,7 +117,7 @@ pub fn native_fraction(lower: f64, upper: f64, histogram: &FloatHistogram) -> Na
     } else {
         (histogram.count, false)
     };
-    let rank = |value: f64| rank_of(value, histogram).filter(|rank| !(*rank > count)).unwrap_or(count);
+    let rank = |value: f64| rank_of(value, histogram).map_or(count, |rank| if rank > count { count } else { rank });
     NativeFraction { value: (rank(upper) - rank(lower)) / histogram.count, has_nans }
 }
 
