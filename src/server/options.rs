@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use super::{AuthOptions, Tls};
 use crate::promql::parse::ParseOptions;
 
-/// The stack that the runtime's threads need: queries nest up to 256 levels, and a build without optimisation takes more
-/// than 4 MiB for that. Only what is used takes memory.
+/// The stack that the runtime's threads need: queries nest up to 256 levels, and a build without optimisation takes
+/// more than 4 MiB for that. Only what is used takes memory.
 pub const STACK_BYTES: usize = 16 << 20;
 
 /// How the server serves.
