@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::config::{self, ClientCerts, Config, Role};
+use crate::promql::parse::ParseOptions;
 use crate::server::{self, AuthOptions, ClientCertificates, PublicKey, Roles, Tls, TlsOptions, nats};
 
 use super::run::RunError;
@@ -25,6 +26,7 @@ pub(super) fn server_options(
     };
     options.dev = dev;
     options.limits = server_limits(&main.limits);
+    options.prometheus = prometheus_options(&config.prometheus);
     if main.jwt_public_key.is_some() || !main.auth.certificates.is_empty() {
         let values = |role| main.auth.roles(role).map(<[String]>::to_vec);
         options.auth = Some(AuthOptions {
@@ -54,6 +56,25 @@ pub(super) fn server_options(
         })?));
     }
     Ok(options)
+}
+
+/// How PromQL is answered.
+fn prometheus_options(settings: &config::PrometheusSettings) -> server::PrometheusOptions {
+    server::PrometheusOptions {
+        lookback: settings.lookback,
+        query_timeout: settings.query_timeout,
+        query_samples_max: settings.query_samples_max,
+        queries_max: settings.queries_max,
+        parse: ParseOptions {
+            experimental_functions: settings.experimental_functions,
+            duration_expressions: settings.duration_expressions,
+            extended_range_selectors: settings.extended_range_selectors,
+            fill_modifiers: settings.fill_modifiers,
+            ..ParseOptions::plain()
+        },
+        delayed_name_removal: settings.delayed_name_removal,
+        ..server::PrometheusOptions::default()
+    }
 }
 
 /// The server's bounds; what the config leaves open keeps its default.

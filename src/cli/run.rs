@@ -107,6 +107,7 @@ fn run(arguments: &Arguments) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("treering")
+        .thread_stack_size(crate::server::STACK_BYTES)
         .build()
         .map_err(RunError::Runtime)?;
     let outcome = runtime.block_on(serve(arguments.config.clone(), config, files_max, arguments.dev));

@@ -33,6 +33,9 @@ pub(super) struct ConfigFile {
     /// The connection to NATS; without an address there is none.
     #[serde(default)]
     pub nats: NatsSection,
+    /// How PromQL is answered.
+    #[serde(default)]
+    pub prometheus: PrometheusSection,
     /// Addresses, in the words of other stores: with this section, storage or tls, no other section is needed.
     #[serde(default)]
     pub server: ServerSection,
@@ -42,6 +45,48 @@ pub(super) struct ConfigFile {
     /// Certificates, in the words of other stores.
     #[serde(default)]
     pub tls: TlsSection,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct PrometheusSection {
+    /// How long a sample stays current, as a Go duration; series with a longer period look back for two of theirs.
+    #[schemars(extend("default" = "5m"))]
+    pub lookback_delta: Option<String>,
+    /// How long a query may take, as a Go duration.
+    #[schemars(extend("default" = "2m"))]
+    pub query_timeout: Option<String>,
+    /// Samples that a query may hold at once.
+    #[schemars(range(min = 1, max = 1_000_000_000_000u64), extend("default" = 50_000_000))]
+    pub query_max_samples: Option<u64>,
+    /// Queries that are computed at a time.
+    #[schemars(range(min = 1, max = 1000), extend("default" = 20))]
+    pub query_concurrency: Option<usize>,
+    /// What is off unless it is listed here.
+    #[serde(default)]
+    #[schemars(with = "Vec<PrometheusFeatureWord>", extend("default" = []))]
+    pub features: Vec<PrometheusFeature>,
+}
+
+/// A part of PromQL that is off by default, under Prometheus's name for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(super) enum PrometheusFeature {
+    /// Experimental functions and aggregations.
+    #[serde(rename = "promql-experimental-functions")]
+    ExperimentalFunctions,
+    /// Arithmetic in durations.
+    #[serde(rename = "promql-duration-expr")]
+    DurationExpressions,
+    /// The modifiers anchored and smoothed.
+    #[serde(rename = "promql-extended-range-selectors")]
+    ExtendedRangeSelectors,
+    /// The modifiers fill, fill_left and fill_right.
+    #[serde(rename = "promql-binop-fill-modifiers")]
+    FillModifiers,
+    /// Metric names go at the end of a query.
+    #[serde(rename = "promql-delayed-name-removal")]
+    DelayedNameRemoval,
 }
 
 /// The schema of a file that has none of the sections of [`super::plain`].
@@ -503,6 +548,13 @@ schema_only! {
     CleanupWord = { "enum": ["delete", "archive"] };
     PartitionWord = { "enum": ["cleanup", "day"] };
     ValueTypeWord = { "enum": ["float32", "float64"] };
+    PrometheusFeatureWord = { "enum": [
+        "promql-experimental-functions",
+        "promql-duration-expr",
+        "promql-extended-range-selectors",
+        "promql-binop-fill-modifiers",
+        "promql-delayed-name-removal"
+    ] };
     CompressionWord = { "enum": ["auto", "on", "off"] };
     ClientCertsWord = { "enum": ["off", "optional", "required"] };
     AggregationWord = { "enum": ["sum", "avg", "", null] };

@@ -33,6 +33,6 @@ pub use load::load;
 pub use reload::restart_needed;
 pub use schema::schema_text;
 pub use settings::{
-    Auth, Backend, ClientCerts, Compression, Config, JetStream, MainSettings, NatsSettings, NatsTls, Role, Secret,
-    ServerLimits, Subscription, TlsFiles,
+    Auth, Backend, ClientCerts, Compression, Config, JetStream, MainSettings, NatsSettings, NatsTls,
+    PrometheusSettings, Role, Secret, ServerLimits, Subscription, TlsFiles,
 };

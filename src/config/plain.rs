@@ -1,4 +1,5 @@
-//! The sections `server`, `storage` and `tls`: another way to say some of what `main` and `metric-store` say.
+//! The sections `server`, `storage` and `tls`: another way to say some of what `main`, `metric-store` and
+//! `prometheus` say.
 //!
 //! Invariant: a setting that both ways give is an error, and a key that has no effect is named in the log with the
 //! reason. What is wrong with a setting is told at the key that gave it.
@@ -28,11 +29,11 @@ pub(super) struct ServerSection {
     /// Streams of gRPC at a time; without effect.
     #[schemars(range(min = 0, max = 4_294_967_295u64))]
     pub max_concurrent_streams: Option<u64>,
-    /// Seconds that a query in PromQL may take; without effect.
+    /// Seconds that a query in PromQL may take: prometheus.query-timeout in seconds; 0 is its default.
     #[schemars(range(min = 0, max = 86_400))]
     pub query_timeout_seconds: Option<u64>,
-    /// Samples that a query in PromQL may read; without effect.
-    #[schemars(range(min = 0, max = 9_223_372_036_854_775_807u64))]
+    /// Samples that a query in PromQL may hold: the same as prometheus.query-max-samples; 0 is its default.
+    #[schemars(range(min = 0, max = 1_000_000_000_000u64))]
     pub max_samples_per_query: Option<u64>,
 }
 
@@ -90,7 +91,7 @@ impl Moved {
     /// Moves the settings of the three sections to where they belong.
     pub(super) fn out_of(file: &mut ConfigFile) -> Self {
         let mut moved = Moved::default();
-        let ConfigFile { main, metric_store, server, storage, tls, .. } = file;
+        let ConfigFile { main, metric_store, prometheus, server, storage, tls, .. } = file;
         moved.set("/server/http_addr", server.http_addr.take(), "/main/addr", &mut main.addr);
         let directory = storage.data_dir.take().filter(|folder| !folder.is_empty());
         let directory = directory.map(|folder| format!("{}/{CHECKPOINTS}", folder.trim_end_matches('/')));
@@ -109,13 +110,15 @@ impl Moved {
             // Who gives one file here is told here which other one is missing.
             moved.places.extend(moved.absent.iter().filter(|(_, from)| from.starts_with(TLS)));
         }
-        let ServerSection { grpc_addr, max_concurrent_streams, query_timeout_seconds, max_samples_per_query, .. } =
-            server;
+        let timeout = server.query_timeout_seconds.filter(|&seconds| seconds > 0).map(|seconds| format!("{seconds}s"));
+        let to = &mut prometheus.query_timeout;
+        moved.set("/server/query_timeout_seconds", timeout, "/prometheus/query-timeout", to);
+        let samples = server.max_samples_per_query.filter(|&samples| samples > 0);
+        let to = &mut prometheus.query_max_samples;
+        moved.set("/server/max_samples_per_query", samples, "/prometheus/query-max-samples", to);
+        let ServerSection { grpc_addr, max_concurrent_streams, .. } = server;
         moved.ignore("/server/grpc_addr", grpc_addr.as_deref().is_some_and(|addr| !addr.is_empty()), NO_GRPC);
         moved.ignore("/server/max_concurrent_streams", max_concurrent_streams.is_some(), STREAMS);
-        // The limits of PromQL: once there are any, these two set them.
-        moved.ignore("/server/query_timeout_seconds", query_timeout_seconds.is_some(), NO_PROMQL);
-        moved.ignore("/server/max_samples_per_query", max_samples_per_query.is_some(), NO_PROMQL);
         moved.ignore("/storage/wal_segment_size_mb", storage.wal_segment_size_mb.is_some(), SEGMENTS);
         moved.ignore("/storage/block_duration_hours", storage.block_duration_hours.is_some(), BLOCKS);
         moved.ignore("/storage/max_head_samples", storage.max_head_samples.is_some(), HEAD);
@@ -156,7 +159,6 @@ const TLS: &str = "/tls/";
 
 const NO_GRPC: &str = "has no effect: there is no gRPC service, nothing listens there";
 const STREAMS: &str = "has no effect: there is no gRPC service; a connection of HTTP/2 has 64 streams";
-const NO_PROMQL: &str = "has no effect: there are no queries in PromQL; main.limits bounds those of the API";
 const SEGMENTS: &str = "has no effect: a segment of the log ends at a checkpoint, or at 64 MiB";
 const BLOCKS: &str = "has no effect: a block holds 512 values of a series, whatever time they take";
 const HEAD: &str = "has no effect: metric-store.memory-cap bounds the memory of all data";

@@ -18,6 +18,8 @@ pub struct Config {
     pub main: MainSettings,
     /// The NATS client's settings; `None` without an address.
     pub nats: Option<NatsSettings>,
+    /// How PromQL is answered.
+    pub prometheus: PrometheusSettings,
     /// What is odd but no error, one line each, for the log.
     pub warnings: Vec<String>,
     pub(super) engine: engine::Options,
@@ -92,6 +94,29 @@ pub struct ServerLimits {
     pub turn_timeout: Duration,
     /// How long the end may take, from the signal to the exit.
     pub shutdown_timeout: Duration,
+}
+
+/// The section `prometheus`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrometheusSettings {
+    /// How long a sample stays current.
+    pub lookback: Duration,
+    /// How long a query may take.
+    pub query_timeout: Duration,
+    /// Samples that a query may hold at once.
+    pub query_samples_max: u64,
+    /// Queries that are computed at a time.
+    pub queries_max: usize,
+    /// Experimental functions and aggregations.
+    pub experimental_functions: bool,
+    /// Arithmetic in durations.
+    pub duration_expressions: bool,
+    /// The modifiers `anchored` and `smoothed`.
+    pub extended_range_selectors: bool,
+    /// The modifiers `fill`, `fill_left` and `fill_right`.
+    pub fill_modifiers: bool,
+    /// Metric names go at the end of a query.
+    pub delayed_name_removal: bool,
 }
 
 /// The files of a certificate, both PEM.

@@ -480,7 +480,9 @@ fn the_documentation_names_every_key_and_variable() {
             let key = key.replace("[]", "/*").replace('.', "/");
             documented.insert(match section {
                 "metrics" => format!("/metrics/*/{key}"),
-                "main" | "metric-store" | "nats" | "server" | "storage" | "tls" => format!("/{section}/{key}"),
+                "main" | "metric-store" | "nats" | "prometheus" | "server" | "storage" | "tls" => {
+                    format!("/{section}/{key}")
+                }
                 _ => format!("/{key}"),
             });
         }

@@ -3,13 +3,24 @@
 //! No behaviour beyond their own invariants, no I/O, no locks; every other layer speaks in these.
 
 mod component;
+pub mod histogram;
 mod image;
+mod labels;
+mod matcher;
 mod metric;
+mod pattern;
 mod selector;
+mod xxhash;
 
 pub use component::{COMPONENT_DEPTH_MAX, Component, KnownKinds, Scope};
 pub use image::{ComponentImage, HostImage, LaneImage, NO_PARENT, SeriesImage, TicksImage};
+pub use labels::{
+    BUCKET_LABEL, Label, Labels, LabelsBuilder, METRIC_NAME, METRIC_TYPE, METRIC_UNIT, is_metadata, is_plain_name,
+    write_quoted,
+};
+pub use matcher::{MatchOp, Matcher};
 pub use metric::{Aggregation, Metric, MetricId, MetricTable, UnknownAggregation};
+pub use pattern::{PATTERN_BYTES_MAX, Pattern, PatternError, compile_anchored};
 pub use selector::{Element, Selector};
 
 /// One value of one series, on its way into a host.

@@ -21,9 +21,12 @@ pub(super) fn openapi() -> utoipa::openapi::OpenApi {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Treering REST API", description = "A metric store for clusters.", license(name = "MIT")),
-    paths(write, query_get, query_post, free, debug, healthcheck_get, healthcheck_post, healthy, ready, metrics),
+    paths(write, query_get, query_post, free, debug, healthcheck_get, healthcheck_post, healthy, ready, metrics,
+        promql_query, promql_query_range, promql_series, promql_labels, promql_label_values, promql_metadata,
+        promql_format_query, promql_parse_query, promql_tsdb),
     modifiers(&Token),
-    tags((name = "api", description = "cc-metric-store's API"), (name = "status", description = "The server itself"))
+    tags((name = "api", description = "cc-metric-store's API"), (name = "status", description = "The server itself"),
+        (name = "prometheus", description = "Prometheus's API"))
 )]
 struct Api;
 
@@ -253,6 +256,117 @@ fn healthcheck_get() {}
         (status = 400, description = "Something in the request is wrong.", body = ErrorBody),
         Unserved, BadBody))]
 fn healthcheck_post() {}
+
+/// An answer of Prometheus's API.
+#[derive(ToSchema)]
+struct PrometheusAnswer {
+    /// `success`.
+    status: String,
+    /// The answer.
+    data: serde_json::Value,
+    /// What may be wrong with it.
+    warnings: Option<Vec<String>>,
+    /// What may not be meant so.
+    infos: Option<Vec<String>>,
+}
+
+/// An error of Prometheus's API.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+struct PrometheusErrorBody {
+    /// `error`.
+    status: String,
+    #[schema(example = "bad_data")]
+    error_type: String,
+    /// What is wrong.
+    error: String,
+}
+
+/// Why a query has no answer.
+#[derive(IntoResponses)]
+enum PrometheusError {
+    /// Something in the request is wrong.
+    #[response(status = 400)]
+    BadData(PrometheusErrorBody),
+    /// The query cannot be evaluated, or would take too many samples.
+    #[response(status = 422)]
+    Execution(PrometheusErrorBody),
+}
+
+/// Evaluate a PromQL expression at one time. POST with a form does the same.
+#[utoipa::path(get, path = "/api/v1/query", tag = "prometheus", security(("token" = [])),
+    params(("query" = String, Query, description = "The expression."),
+        ("time" = Option<String>, Query, description = "Seconds since 1970 or RFC 3339; now without it."),
+        ("timeout" = Option<String>, Query, description = "How long it may take: seconds or a duration like 30s."),
+        ("limit" = Option<u64>, Query, description = "Results at most; 0 for no limit."),
+        ("stats" = Option<String>, Query, description = "Whether the answer has statistics: true or all.")),
+    responses((status = 200, description = "OK", body = PrometheusAnswer), PrometheusError, Unserved))]
+fn promql_query() {}
+
+/// Evaluate a PromQL expression from a start to an end. POST with a form does the same.
+#[utoipa::path(get, path = "/api/v1/query_range", tag = "prometheus", security(("token" = [])),
+    params(("query" = String, Query, description = "The expression."),
+        ("start" = String, Query, description = "Seconds since 1970 or RFC 3339."),
+        ("end" = String, Query, description = "Seconds since 1970 or RFC 3339."),
+        ("step" = String, Query, description = "Seconds or a duration like 1m."),
+        ("timeout" = Option<String>, Query, description = "How long it may take: seconds or a duration like 30s."),
+        ("limit" = Option<u64>, Query, description = "Results at most; 0 for no limit."),
+        ("stats" = Option<String>, Query, description = "Whether the answer has statistics: true or all.")),
+    responses((status = 200, description = "OK", body = PrometheusAnswer), PrometheusError, Unserved))]
+fn promql_query_range() {}
+
+/// The labels of series. POST with a form does the same.
+#[utoipa::path(get, path = "/api/v1/series", tag = "prometheus", security(("token" = [])),
+    params(("match[]" = Vec<String>, Query, description = "Selectors; a series has to fit one of them."),
+        ("start" = Option<String>, Query, description = "Seconds since 1970 or RFC 3339."),
+        ("end" = Option<String>, Query, description = "Seconds since 1970 or RFC 3339."),
+        ("limit" = Option<u64>, Query, description = "Results at most; 0 for no limit.")),
+    responses((status = 200, description = "OK", body = PrometheusAnswer), PrometheusError, Unserved))]
+fn promql_series() {}
+
+/// The names of labels. POST with a form does the same.
+#[utoipa::path(get, path = "/api/v1/labels", tag = "prometheus", security(("token" = [])),
+    params(("match[]" = Option<Vec<String>>, Query, description = "Selectors; a series has to fit one of them."),
+        ("start" = Option<String>, Query, description = "Seconds since 1970 or RFC 3339."),
+        ("end" = Option<String>, Query, description = "Seconds since 1970 or RFC 3339."),
+        ("limit" = Option<u64>, Query, description = "Results at most; 0 for no limit.")),
+    responses((status = 200, description = "OK", body = PrometheusAnswer), PrometheusError, Unserved))]
+fn promql_labels() {}
+
+/// The values of a label.
+#[utoipa::path(get, path = "/api/v1/label/{name}/values", tag = "prometheus", security(("token" = [])),
+    params(("name" = String, Path, description = "The label."),
+        ("match[]" = Option<Vec<String>>, Query, description = "Selectors; a series has to fit one of them."),
+        ("start" = Option<String>, Query, description = "Seconds since 1970 or RFC 3339."),
+        ("end" = Option<String>, Query, description = "Seconds since 1970 or RFC 3339."),
+        ("limit" = Option<u64>, Query, description = "Results at most; 0 for no limit.")),
+    responses((status = 200, description = "OK", body = PrometheusAnswer), PrometheusError, Unserved))]
+fn promql_label_values() {}
+
+/// What is known of the configured metrics.
+#[utoipa::path(get, path = "/api/v1/metadata", tag = "prometheus", security(("token" = [])),
+    params(("metric" = Option<String>, Query, description = "This metric only."),
+        ("limit" = Option<i64>, Query, description = "Metrics at most.")),
+    responses((status = 200, description = "OK", body = PrometheusAnswer), PrometheusError, Unserved))]
+fn promql_metadata() {}
+
+/// A PromQL expression, tidied. POST with a form does the same.
+#[utoipa::path(get, path = "/api/v1/format_query", tag = "prometheus", security(("token" = [])),
+    params(("query" = String, Query, description = "The expression.")),
+    responses((status = 200, description = "OK", body = PrometheusAnswer), PrometheusError, Unserved))]
+fn promql_format_query() {}
+
+/// A PromQL expression as a tree. POST with a form does the same.
+#[utoipa::path(get, path = "/api/v1/parse_query", tag = "prometheus", security(("token" = [])),
+    params(("query" = String, Query, description = "The expression.")),
+    responses((status = 200, description = "OK", body = PrometheusAnswer), PrometheusError, Unserved))]
+fn promql_parse_query() {}
+
+/// How many series there are, and of what.
+#[utoipa::path(get, path = "/api/v1/status/tsdb", tag = "prometheus", security(("token" = [])),
+    params(("limit" = Option<u64>, Query, description = "Entries of each list, 10 without it.")),
+    responses((status = 200, description = "OK", body = PrometheusAnswer), PrometheusError, Unserved))]
+fn promql_tsdb() {}
 
 /// Whether the process lives.
 #[utoipa::path(get, path = "/-/healthy", tag = "status", responses((status = 200, description = "Yes.")))]

@@ -25,7 +25,7 @@ mod tests;
 pub use api::openapi_json;
 pub use auth::{AuthOptions, PublicKey, PublicKeyError, Roles};
 pub use backend::{BackendError, BackendNodes, BackendOptions};
-pub use options::{Compression, Limits, Options};
+pub use options::{Compression, Limits, Options, PrometheusOptions, STACK_BYTES};
 pub use run::run;
 pub use tls::{ClientCertificates, Tls, TlsError, TlsOptions};
 #[cfg(any(test, feature = "testing"))]

@@ -6,6 +6,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::{AuthOptions, Tls};
+use crate::promql::parse::ParseOptions;
+
+/// The stack that the runtime's threads need: queries nest up to 256 levels, and a build without optimisation takes
+/// more than 4 MiB for that. Only what is used takes memory.
+pub const STACK_BYTES: usize = 16 << 20;
 
 /// How the server serves.
 #[derive(Debug, Clone)]
@@ -24,6 +29,41 @@ pub struct Options {
     pub ready: watch::Receiver<bool>,
     /// Bounds against floods and slow or dead peers.
     pub limits: Limits,
+    /// How PromQL is answered.
+    pub prometheus: PrometheusOptions,
+}
+
+/// How PromQL is answered.
+#[derive(Debug, Clone)]
+pub struct PrometheusOptions {
+    /// How long a sample stays current.
+    pub lookback: Duration,
+    /// How long a query may take.
+    pub query_timeout: Duration,
+    /// Samples that a query may hold at once.
+    pub query_samples_max: u64,
+    /// Queries at a time that are being computed.
+    pub queries_max: usize,
+    /// Threads for one query.
+    pub query_threads: usize,
+    /// What queries may contain.
+    pub parse: ParseOptions,
+    /// Whether metric names go at the end of a query instead of in each function.
+    pub delayed_name_removal: bool,
+}
+
+impl Default for PrometheusOptions {
+    fn default() -> Self {
+        PrometheusOptions {
+            lookback: Duration::from_secs(300),
+            query_timeout: Duration::from_secs(120),
+            query_samples_max: 50_000_000,
+            queries_max: 20,
+            query_threads: 1,
+            parse: ParseOptions::plain(),
+            delayed_name_removal: false,
+        }
+    }
 }
 
 impl Options {
@@ -37,6 +77,7 @@ impl Options {
             dev: false,
             ready,
             limits: Limits::default(),
+            prometheus: PrometheusOptions::default(),
         }
     }
 }

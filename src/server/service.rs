@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::engine::{Engine, IngestError, IngestReport};
 use crate::model::MetricTable;
 use crate::query;
-use crate::store::LevelSummary;
+use crate::store::{LevelSummary, Store};
 
 /// The store behind the server.
 pub(super) trait Service: Send + Sync + 'static {
@@ -35,6 +35,9 @@ pub(super) trait Service: Send + Sync + 'static {
 
     /// A host, or what lies below a path of names in it: cluster, host, …; `None` when the path leads nowhere.
     fn summary(&self, path: &[String]) -> Option<LevelSummary>;
+
+    /// What is in memory, for those who read it as PromQL does.
+    fn store(&self) -> &Store;
 
     /// The configured metrics.
     fn metrics(&self) -> Arc<MetricTable>;
@@ -78,6 +81,10 @@ impl Service for Engine {
 
     fn summary(&self, path: &[String]) -> Option<LevelSummary> {
         self.store().summary(path)
+    }
+
+    fn store(&self) -> &Store {
+        Engine::store(self)
     }
 
     fn metrics(&self) -> Arc<MetricTable> {

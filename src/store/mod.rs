@@ -20,6 +20,8 @@ mod rollup;
 mod rollup_keep;
 mod rollup_read;
 mod rollup_seal;
+mod samples;
+mod seconds;
 mod series;
 #[cfg(test)]
 mod short_ways;
@@ -37,5 +39,6 @@ pub use host_data::{Applied, SeriesPath};
 pub use keys::KeyCache;
 pub use limits::{LimitReached, Limits};
 pub use read::{Answer, ReadError};
+pub use samples::{ComponentPath, Found, SampleReader, SampleSeries};
 pub use summary::{LevelSummary, RunSummary};
 pub use tree::Store;

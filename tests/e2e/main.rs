@@ -23,6 +23,7 @@ mod http;
 mod jetstream;
 mod job;
 mod nats;
+mod prometheus;
 mod provider;
 mod reading;
 mod restart;

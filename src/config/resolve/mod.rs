@@ -3,6 +3,7 @@
 mod main_section;
 mod metric_store;
 mod nats;
+mod prometheus;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub(super) fn resolve(mut file: ConfigFile, effective: Value) -> (Config, Vec<Vi
     let metrics = metrics(file.metrics, engine.limits.name_bytes_max, &mut notes);
     let nats = nats::resolve(&file.nats, file.metric_store.nats_subscriptions, &mut notes);
     let main = main_section::resolve(file.main, &mut notes);
+    let prometheus = prometheus::resolve(&file.prometheus, &mut notes);
     for (pointer, why) in &moved.without_effect {
         notes.warn(pointer, why);
     }
@@ -40,7 +42,7 @@ pub(super) fn resolve(mut file: ConfigFile, effective: Value) -> (Config, Vec<Vi
         text: moved.in_the_files_words(&text),
     }));
     let warnings = notes.warnings.iter().map(|warning| moved.in_the_files_words(warning)).collect();
-    let config = Config { main, nats, warnings, engine, metrics, effective: Effective(effective) };
+    let config = Config { main, nats, prometheus, warnings, engine, metrics, effective: Effective(effective) };
     (config, violations)
 }
 

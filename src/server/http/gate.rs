@@ -28,6 +28,8 @@ pub(super) enum Route {
     Free,
     Debug,
     Healthcheck,
+    /// An endpoint of Prometheus's API, by its path.
+    Prometheus(&'static str),
     Healthy,
     Ready,
     Metrics,
@@ -45,6 +47,7 @@ impl Route {
             Route::Free => "/api/free",
             Route::Debug => "/api/debug",
             Route::Healthcheck => "/api/healthcheck",
+            Route::Prometheus(path) => path,
             Route::Healthy => "/-/healthy",
             Route::Ready => "/-/ready",
             Route::Metrics => "/metrics",
@@ -56,7 +59,7 @@ impl Route {
     fn permission(self) -> Permission {
         match self {
             Route::Write => Permission::Write,
-            Route::Query | Route::Healthcheck => Permission::Read,
+            Route::Query | Route::Healthcheck | Route::Prometheus(_) => Permission::Read,
             Route::Free => Permission::Free,
             Route::Debug => Permission::Debug,
             _ => Permission::Any,
@@ -65,7 +68,8 @@ impl Route {
 
     /// Whether the answer needs what recovery brings back.
     fn needs_data(self) -> bool {
-        matches!(self, Route::Write | Route::Query | Route::Free | Route::Debug | Route::Healthcheck)
+        let is_api = matches!(self, Route::Write | Route::Query | Route::Free | Route::Debug | Route::Healthcheck);
+        is_api || matches!(self, Route::Prometheus(_))
     }
 }
 

@@ -10,6 +10,7 @@ mod healthcheck;
 mod inflate;
 mod intake;
 mod lines;
+mod prometheus;
 mod query;
 mod refusal;
 mod status;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Query;
 use axum::http::Uri;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, any, get, post};
 use utoipa_swagger_ui::SwaggerUi;
 
@@ -56,7 +57,7 @@ pub(super) fn router(
     telemetry: SharedTelemetry,
     clock: SharedClock,
 ) -> Router {
-    let turns = Turns::new(&options.limits);
+    let turns = Turns::new(&options.limits, options.prometheus.queries_max);
     let authenticator = options.auth.clone().map(|auth| Authenticator::new(auth, Arc::clone(&clock)));
     let dev = options.dev;
     let app = Arc::new(App {
@@ -84,6 +85,11 @@ pub(super) fn router(
             .route(path, methods.clone())
             .route(&format!("{path}/"), methods.clone())
             .route(&format!("{path}/{{*below}}"), methods);
+    }
+    for (path, methods) in prometheus::endpoints() {
+        let methods = methods.fallback(status::method_not_allowed);
+        let methods = methods.layer(from_fn_with_state(Gate::new(&app, Route::Prometheus(path)), gate::pass));
+        router = router.route(path, methods.layer(from_fn(prometheus::allow_origins)));
     }
     let statuses: [(Route, &str, MethodRouter<Arc<App>>); 3] = [
         (Route::Healthy, "/-/healthy", get(status::healthy)),

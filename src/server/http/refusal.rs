@@ -15,9 +15,18 @@ const RETRY_AFTER_SECS: u32 = 5;
 pub(in crate::server) struct Refusal {
     status: StatusCode,
     text: String,
-    is_json: bool,
+    form: Form,
     retry: bool,
     reason: Option<&'static str>,
+}
+
+/// How a refusal is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    Json,
+    /// As Prometheus writes errors of this type.
+    Prometheus(&'static str),
 }
 
 /// An extension of an answer that is a refusal: what the gate counts and logs.
@@ -32,12 +41,17 @@ pub(super) struct Refused {
 impl Refusal {
     /// `{"status":"Bad Request","error":"…"}`.
     pub(in crate::server) fn json(status: StatusCode, text: impl Into<String>) -> Self {
-        Refusal { status, text: text.into(), is_json: true, retry: false, reason: None }
+        Refusal { status, text: text.into(), form: Form::Json, retry: false, reason: None }
     }
 
     /// The text and a newline.
     pub(in crate::server) fn text(status: StatusCode, text: impl Into<String>) -> Self {
-        Refusal { status, text: text.into(), is_json: false, retry: false, reason: None }
+        Refusal { status, text: text.into(), form: Form::Text, retry: false, reason: None }
+    }
+
+    /// `{"status":"error","errorType":"bad_data","error":"…"}`.
+    pub(super) fn prometheus(status: StatusCode, error_type: &'static str, text: impl Into<String>) -> Self {
+        Refusal { status, text: text.into(), form: Form::Prometheus(error_type), retry: false, reason: None }
     }
 
     /// What the server has no room for now: `reason` names the limit.
@@ -94,16 +108,21 @@ impl From<IngestError> for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let refused = Refused { reason: self.reason, text: self.text.clone() };
-        let (content_type, body) = if self.is_json {
-            let status = self.status.canonical_reason().unwrap_or_default();
-            ("application/json", json!({ "status": status, "error": self.text }).to_string())
-        } else {
-            ("text/plain; charset=utf-8", self.text)
+        let (content_type, body) = match self.form {
+            Form::Json => {
+                let status = self.status.canonical_reason().unwrap_or_default();
+                ("application/json", json!({ "status": status, "error": self.text }).to_string())
+            }
+            Form::Prometheus(error_type) => {
+                let body = json!({ "status": "error", "errorType": error_type, "error": self.text });
+                ("application/json", body.to_string())
+            }
+            Form::Text => ("text/plain; charset=utf-8", self.text),
         };
         let mut response = (self.status, [(header::CONTENT_TYPE, content_type)], body + "\n").into_response();
         response.extensions_mut().insert(refused);
         let headers = response.headers_mut();
-        if !self.is_json {
+        if self.form == Form::Text {
             headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         }
         if self.status == StatusCode::UNAUTHORIZED {

@@ -73,6 +73,7 @@ pub(super) struct Turns {
     pub(super) json_bodies: Pool,
     pub(super) parsed: Pool,
     pub(super) queries: Limit,
+    pub(super) promql: Limit,
     pub(super) answers: Limit,
     pub(super) answer_bytes: Pool,
     pub(super) dumps: Limit,
@@ -80,7 +81,7 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, promql_max: usize) -> Self {
         Turns {
             uploads: Limit::new(limits.uploads_max, "uploads", "bodies of writes"),
             large_pieces: Limit::new(limits.large_pieces_max, "large_pieces", "large pieces"),
@@ -89,6 +90,7 @@ impl Turns {
             json_bodies: Pool::new(limits.json_bytes_in_flight_max, "json_bodies", "KiB of JSON bodies"),
             parsed: Pool::new(limits.json_bytes_in_flight_max, "parsed_requests", "KiB of parsed requests"),
             queries: Limit::new(limits.queries_max, "queries", "queries being computed"),
+            promql: Limit::new(promql_max, "promql", "PromQL queries being computed"),
             answers: Limit::new(limits.answers_max, "answers", "answers being sent"),
             answer_bytes: Pool::new(limits.answer_bytes_in_flight_max, "answer_bytes", "KiB of answers being sent"),
             dumps: Limit::new(1, "dumps", "dumps of the tree"),
@@ -125,6 +127,7 @@ impl App {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum AnswerLimit {
     Queries,
+    Promql,
     Dumps,
 }
 
@@ -132,6 +135,7 @@ impl AnswerLimit {
     fn of(self, turns: &Turns) -> &Limit {
         match self {
             AnswerLimit::Queries => &turns.queries,
+            AnswerLimit::Promql => &turns.promql,
             AnswerLimit::Dumps => &turns.dumps,
         }
     }

@@ -7,8 +7,8 @@ mod writes;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use parking_lot::Mutex;
 use reqwest::{Client, RequestBuilder, Response};
@@ -21,7 +21,7 @@ use super::{Options, run};
 use crate::engine::{IngestError, IngestReport};
 use crate::model::{Aggregation, Metric, MetricTable};
 use crate::query;
-use crate::store::{LevelSummary, RunSummary};
+use crate::store::{self, LevelSummary, RunSummary, Store};
 use crate::telemetry::Telemetry;
 use crate::time::Clock;
 
@@ -99,6 +99,11 @@ impl Service for Fake {
         let run = RunSummary { frequency_secs: 60, start_secs: NOW - 600, len: 10, sealed: true };
         let level = LevelSummary { metrics: vec![("load".into(), vec![run])], children: vec![] };
         (!path.iter().any(|name| name == "ghost")).then_some(level)
+    }
+
+    fn store(&self) -> &Store {
+        static EMPTY: LazyLock<Store> = LazyLock::new(|| Store::new(MetricTable::default(), store::Limits::default()));
+        &EMPTY
     }
 
     fn metrics(&self) -> Arc<MetricTable> {

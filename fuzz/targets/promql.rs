@@ -1,0 +1,5 @@
+//! A PromQL query, or what selects series.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| treering::promql::parse::fuzz_query(data));

@@ -1,0 +1,32 @@
+//! Errors with the types and statuses of Prometheus.
+
+use axum::http::StatusCode;
+
+use super::super::Refusal;
+use crate::promql::QueryError;
+
+/// A request that makes no sense.
+pub(super) fn bad_data(text: impl std::fmt::Display) -> Refusal {
+    Refusal::prometheus(StatusCode::BAD_REQUEST, "bad_data", text.to_string())
+}
+
+/// A parameter that makes no sense.
+pub(super) fn bad_parameter(name: &str, text: impl std::fmt::Display) -> Refusal {
+    bad_data(format_args!("invalid parameter {name:?}: {text}"))
+}
+
+/// A query without an answer.
+pub(super) fn of_query(error: &QueryError) -> Refusal {
+    let (status, error_type) = match error {
+        QueryError::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "timeout"),
+        QueryError::Canceled => (StatusCode::SERVICE_UNAVAILABLE, "canceled"),
+        QueryError::Source(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        _ => (StatusCode::UNPROCESSABLE_ENTITY, "execution"),
+    };
+    let refusal = Refusal::prometheus(status, error_type, error.to_string());
+    match error {
+        QueryError::TooManySamples => refusal.because("query_samples"),
+        QueryError::TimedOut => refusal.because("query_timeout"),
+        _ => refusal,
+    }
+}

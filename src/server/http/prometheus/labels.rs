@@ -1,0 +1,25 @@
+//! `GET|POST /api/v1/labels`: the names of labels.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+
+use super::super::turns::AnswerLimit;
+use super::super::{App, Refusal};
+use super::catalogue::Question;
+use super::envelope;
+use super::label_values::write_names;
+use crate::promql::grid::GridSource;
+
+pub(super) async fn labels(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
+    let policy = app.policy(&request);
+    let form = app.form(request).await?;
+    let question = Question::read(&app, &form)?;
+    let turn = app.answer_turn(AnswerLimit::Promql).await?;
+    envelope::answer(policy, turn, move |out| {
+        let names = GridSource::new(app.service.store(), 0).label_names(question.wanted());
+        write_names(out, names, question.limit)
+    })
+    .await
+}

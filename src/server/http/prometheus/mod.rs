@@ -1,0 +1,53 @@
+//! The HTTP API of Prometheus over what is in the tree: a file an endpoint.
+//!
+//! Paths, parameters, answers and errors are those of Prometheus 3; what has no counterpart here is empty, in the right
+//! shape. Reading needs the role for reading.
+
+mod catalogue;
+mod cors;
+mod empty;
+mod envelope;
+mod failure;
+mod form;
+mod label_values;
+mod labels;
+mod metadata;
+mod parse_query;
+mod query;
+mod query_range;
+mod result;
+mod run;
+mod series;
+mod status;
+mod time;
+
+use std::sync::Arc;
+
+use axum::routing::{MethodRouter, get};
+
+use super::App;
+
+pub(super) use self::cors::allow_origins;
+
+/// The endpoints with their paths.
+pub(super) fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
+    vec![
+        ("/api/v1/query", get(query::query).post(query::query)),
+        ("/api/v1/query_range", get(query_range::query_range).post(query_range::query_range)),
+        ("/api/v1/query_exemplars", get(empty::query_exemplars).post(empty::query_exemplars)),
+        ("/api/v1/format_query", get(parse_query::format_query).post(parse_query::format_query)),
+        ("/api/v1/parse_query", get(parse_query::parse_query).post(parse_query::parse_query)),
+        ("/api/v1/series", get(series::series).post(series::series)),
+        ("/api/v1/labels", get(labels::labels).post(labels::labels)),
+        ("/api/v1/label/{name}/values", get(label_values::label_values)),
+        ("/api/v1/metadata", get(metadata::metadata)),
+        ("/api/v1/rules", get(empty::rules)),
+        ("/api/v1/alerts", get(empty::alerts)),
+        ("/api/v1/targets", get(empty::targets)),
+        ("/api/v1/status/buildinfo", get(status::buildinfo)),
+        ("/api/v1/status/config", get(status::config)),
+        ("/api/v1/status/flags", get(status::flags)),
+        ("/api/v1/status/runtimeinfo", get(status::runtimeinfo)),
+        ("/api/v1/status/tsdb", get(status::tsdb)),
+    ]
+}

@@ -1,0 +1,48 @@
+//! `GET|POST /api/v1/series`: the labels of series.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+
+use super::super::turns::AnswerLimit;
+use super::super::{App, Refusal};
+use super::catalogue::Question;
+use super::envelope::{self, Notes};
+use super::failure::{bad_data, bad_parameter};
+use super::result::push_labels;
+use crate::promql::grid::GridSource;
+
+pub(super) async fn series(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
+    let policy = app.policy(&request);
+    let form = app.form(request).await?;
+    let question = Question::read_with(&app, &form, |text| bad_parameter("match[]", text))?;
+    if !question.has_selector() {
+        return Err(bad_data("no match[] parameter provided"));
+    }
+    let turn = app.answer_turn(AnswerLimit::Promql).await?;
+    envelope::answer(policy, turn, move |out| {
+        let limit = question.limit.unwrap_or(usize::MAX);
+        let mut series = GridSource::new(app.service.store(), 0).series(question.wanted(), limit.saturating_add(1));
+        let mut notes = Notes::default();
+        if series.len() > limit {
+            series.truncate(limit);
+            notes.truncated();
+        }
+        let mut buffer = b"[".to_vec();
+        for (at, labels) in series.iter().enumerate() {
+            if at > 0 {
+                buffer.push(b',');
+            }
+            push_labels(&mut buffer, labels)?;
+            if buffer.len() > 64 << 10 {
+                out.write_all(&buffer)?;
+                buffer.clear();
+            }
+        }
+        buffer.push(b']');
+        out.write_all(&buffer)?;
+        Ok(notes)
+    })
+    .await
+}
