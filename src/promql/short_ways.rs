@@ -71,9 +71,11 @@ fn bits(column: &Column) -> Vec<Option<u64>> {
 
 #[test]
 fn sliding_windows_are_windows() {
-    let functions: [(FunctionId, Function); 11] = [
+    let functions: [(FunctionId, Function); 13] = [
         (FunctionId::SumOverTime, over_time::sum),
         (FunctionId::AvgOverTime, over_time::avg),
+        (FunctionId::StdvarOverTime, over_time::stdvar),
+        (FunctionId::StddevOverTime, over_time::stddev),
         (FunctionId::MinOverTime, over_time::min),
         (FunctionId::MaxOverTime, over_time::max),
         (FunctionId::CountOverTime, over_time::count),
@@ -309,7 +311,12 @@ fn long_windows_are_stopped() {
     let values = vec![1.0; times.len()];
     let memory = Memory(vec![Stored { labels: Labels::from_pairs([("__name__", "a")]), times, values }]);
     // To the end these would take minutes.
-    for query in ["sum_over_time(a[190s])", "min_over_time(a[190s])", "stddev_over_time(a[190s])"] {
+    for query in [
+        "sum_over_time(a[190s])",
+        "min_over_time(a[190s])",
+        "quantile_over_time(0.5, a[190s])",
+        "stddev_over_time(a[190s])",
+    ] {
         let expr = parse_expr(query, &ParseOptions::everything()).unwrap();
         let times = Times { start_ms: 0, end_ms: 200_000, step_ms: 1 };
         let interrupt = AfterSome(Default::default());
