@@ -110,6 +110,8 @@ impl Operator for Table {
     }
 }
 
+/// The stack of a thread: columns of nested operators ask each other, hundreds deep. Only what is used takes memory.
+const STACK_BYTES: usize = 8 << 20;
 /// Columns that threads make before one visits them.
 const AHEAD: usize = 64;
 /// Points that these columns have in all, at most, unless one has more.
@@ -200,7 +202,8 @@ impl<'a> Evaluator<'a> {
         };
         std::thread::scope(|scope| {
             // A machine that has no thread left still has this one.
-            let others = (1..threads).filter_map(|_| std::thread::Builder::new().spawn_scoped(scope, run).ok());
+            let spawn = |_| std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, run).ok();
+            let others = (1..threads).filter_map(spawn);
             let others: Vec<_> = others.collect();
             let own = run();
             others.into_iter().fold(own, |outcome, thread| match thread.join() {

@@ -6,7 +6,6 @@ use crate::model::histogram::general_text;
 
 use super::column::Point;
 use super::error::QueryError;
-use super::number::KahanSum;
 use super::quantile::quantile as quantile_of;
 use super::window::{Context, Window};
 use super::{histograms_over_time, slide};
@@ -180,18 +179,10 @@ pub fn stdvar(window: &Window<'_>, context: &mut Context<'_>) -> Answer {
     Ok(variance(window, context).map(Point::Float))
 }
 
-/// Welford's running variance with compensated sums.
 fn variance(window: &Window<'_>, context: &Context<'_>) -> Option<f64> {
     if window.floats.is_empty() {
         return None;
     }
     ignore_histograms(window, context);
-    let (mut mean, mut squares, mut count) = (KahanSum::default(), KahanSum::default(), 0.0);
-    for value in window.floats.values {
-        count += 1.0;
-        let delta = value - mean.total();
-        mean.add(delta / count);
-        squares.add(delta * (value - mean.total()));
-    }
-    Some(squares.total() / count)
+    Some(slide::variance(window.floats.values))
 }

@@ -71,9 +71,11 @@ fn bits(column: &Column) -> Vec<Option<u64>> {
 
 #[test]
 fn sliding_windows_are_windows() {
-    let functions: [(FunctionId, Function); 11] = [
+    let functions: [(FunctionId, Function); 13] = [
         (FunctionId::SumOverTime, over_time::sum),
         (FunctionId::AvgOverTime, over_time::avg),
+        (FunctionId::StdvarOverTime, over_time::stdvar),
+        (FunctionId::StddevOverTime, over_time::stddev),
         (FunctionId::MinOverTime, over_time::min),
         (FunctionId::MaxOverTime, over_time::max),
         (FunctionId::CountOverTime, over_time::count),
@@ -282,6 +284,34 @@ fn pairs_are_the_same_step_by_step() {
     }
 }
 
+/// As deep as the parser lets a query be: the asking thread needs a stack as the server's have it, those for columns
+/// have their own.
+#[test]
+fn deep_queries_fit_the_stacks_of_threads() {
+    let thread = std::thread::Builder::new().stack_size(16 << 20);
+    thread.spawn(run_deep_queries).unwrap().join().unwrap();
+}
+
+fn run_deep_queries() {
+    let times: Vec<i64> = (0..2000).map(|at| at * 10).collect();
+    let stored = |core: usize| Stored {
+        labels: Labels::from_pairs([("__name__", "a".to_owned()), ("core", core.to_string())]),
+        values: vec![1.0; times.len()],
+        times: times.clone(),
+    };
+    let memory = Memory((0..40).map(stored).collect());
+    for (open, close) in [("abs(", ")"), ("1 + (", ")"), ("max_over_time(", "[20ms:10ms])")] {
+        let deepest = (1..=256).rev().find_map(|depth| {
+            let query = format!("sum by (core) ({}a{})", open.repeat(depth), close.repeat(depth));
+            parse_expr(&query, &ParseOptions::everything()).ok()
+        });
+        let times = Times { start_ms: 0, end_ms: 20_000, step_ms: 10 };
+        let options = Options { threads: 2, ..Options::default() };
+        let outcome = evaluate(&memory, &deepest.unwrap(), times, &options, &Unlimited);
+        assert!(matches!(outcome.value, Ok(Value::Range { series, .. }) if series.len() == 40), "{open}");
+    }
+}
+
 #[test]
 fn limits_are_kept() {
     let memory = memory(&mut Chance(0x1234_5678_9ABC));
@@ -309,7 +339,12 @@ fn long_windows_are_stopped() {
     let values = vec![1.0; times.len()];
     let memory = Memory(vec![Stored { labels: Labels::from_pairs([("__name__", "a")]), times, values }]);
     // To the end these would take minutes.
-    for query in ["sum_over_time(a[190s])", "min_over_time(a[190s])", "stddev_over_time(a[190s])"] {
+    for query in [
+        "sum_over_time(a[190s])",
+        "min_over_time(a[190s])",
+        "quantile_over_time(0.5, a[190s])",
+        "stddev_over_time(a[190s])",
+    ] {
         let expr = parse_expr(query, &ParseOptions::everything()).unwrap();
         let times = Times { start_ms: 0, end_ms: 200_000, step_ms: 1 };
         let interrupt = AfterSome(Default::default());

@@ -60,6 +60,12 @@ pub fn floats(
     Some(match id {
         FunctionId::SumOverTime => slide.in_lanes(out, sum_lanes, sum),
         FunctionId::AvgOverTime => slide.in_lanes(out, mean_lanes, mean),
+        FunctionId::StdvarOverTime => slide.in_lanes(out, variance_lanes, variance),
+        FunctionId::StddevOverTime => slide.in_lanes(
+            out,
+            |values, length| variance_lanes(values, length).map(f64::sqrt),
+            |values| variance(values).sqrt(),
+        ),
         FunctionId::MaxOverTime => slide.one_by_one(out, first_that(|value, best| value > best)),
         FunctionId::MinOverTime => slide.one_by_one(out, first_that(|value, best| value < best)),
         FunctionId::CountOverTime => slide.one_by_one(out, |values| values.len() as f64),
@@ -206,6 +212,41 @@ pub fn mean(values: &[f64]) -> f64 {
     let mut mean = Mean::new(values[0]);
     values[1..].iter().for_each(|value| mean.add(*value));
     mean.get()
+}
+
+/// The variance of values, of which there is at least one: Welford's, with compensated sums.
+pub fn variance(values: &[f64]) -> f64 {
+    let (mut mean, mut squares, mut count) = (KahanSum::default(), KahanSum::default(), 0.0);
+    for value in values {
+        count += 1.0;
+        let delta = value - mean.total();
+        mean.add(delta / count);
+        squares.add(delta * (value - mean.total()));
+    }
+    squares.total() / count
+}
+
+/// The variances of windows of `length` values, each one value further than the one before.
+fn variance_lanes(values: &[f64], length: usize) -> [f64; LANES] {
+    let (mut means, mut mean_lost) = ([0.0; LANES], [0.0; LANES]);
+    let (mut squares, mut squares_lost) = ([0.0; LANES], [0.0; LANES]);
+    let mut count = 0.0;
+    for window in values.windows(LANES).take(length) {
+        let Some((chunk, _)) = window.split_first_chunk::<LANES>() else { break };
+        count += 1.0;
+        for lane in 0..LANES {
+            let delta = chunk[lane] - (means[lane] + mean_lost[lane]);
+            (means[lane], mean_lost[lane]) = kahan_add_finite(delta / count, means[lane], mean_lost[lane]);
+            let square = delta * (chunk[lane] - (means[lane] + mean_lost[lane]));
+            (squares[lane], squares_lost[lane]) = kahan_add_finite(square, squares[lane], squares_lost[lane]);
+        }
+    }
+    let sums: [(f64, f64); LANES] = std::array::from_fn(|lane| (squares[lane], squares_lost[lane]));
+    if is_finite(&sums) {
+        sums.map(|(sum, lost)| (sum + lost) / count)
+    } else {
+        std::array::from_fn(|lane| variance(&values[lane..lane + length]))
+    }
 }
 
 /// Sums and compensations of windows of `length` values, each one value further than the one before; the first

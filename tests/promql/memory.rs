@@ -164,11 +164,10 @@ impl Series for OneSeries<'_> {
     }
 
     fn cursor(&self, start_ms: i64, end_ms: i64) -> Box<dyn Cursor + '_> {
-        let range = if start_ms <= end_ms { start_ms..=end_ms } else { 0..=-1 };
-        if range.is_empty() {
+        if start_ms > end_ms {
             return Box::new(Walk(None));
         }
-        Box::new(Walk(Some(self.samples.range(range))))
+        Box::new(Walk(Some(self.samples.range(start_ms..=end_ms))))
     }
 }
 

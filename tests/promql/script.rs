@@ -12,7 +12,7 @@ use crate::sequence::{Item, parse_series};
 pub enum Command {
     Clear,
     Load(Load),
-    Eval(Eval),
+    Eval(Box<Eval>),
 }
 
 /// Series to be added.
@@ -131,7 +131,7 @@ pub fn parse(text: &str) -> Result<Vec<Command>, String> {
             at = body_end;
         } else if word.starts_with("eval") {
             let (eval, used) = parse_eval(line, number, &lines[at..body_end]).map_err(located)?;
-            commands.push(Command::Eval(eval));
+            commands.push(Command::Eval(Box::new(eval)));
             at += used;
         } else {
             return Err(located(format!("invalid command {line:?}")));
