@@ -129,7 +129,7 @@ tls:
     let mut store = store.with_https(servers.client(Some(&known)));
     store.resume();
     let log = store.log();
-    for key in ["grpc_addr", "max_concurrent_streams", "query_timeout_seconds", "max_samples_per_query"] {
+    for key in ["grpc_addr", "max_concurrent_streams"] {
         assert_eq!(log.matches(&format!("/server/{key}: has no effect: ")).count(), 1, "{key} in {log}");
     }
     for key in ["wal_segment_size_mb", "block_duration_hours", "max_head_samples", "compaction_interval_seconds"] {

@@ -6,7 +6,7 @@ use super::*;
 fn plain() -> Value {
     json!({
         "server": { "grpc_addr": "0.0.0.0:9090", "http_addr": "127.0.0.1:9091", "max_concurrent_streams": 1000,
-                    "query_timeout_seconds": 30, "max_samples_per_query": 50_000_000 },
+                    "query_timeout_seconds": 30, "max_samples_per_query": 40_000_000 },
         "storage": { "data_dir": "/var/lib/treering/", "retention_days": 15, "wal_segment_size_mb": 128,
                      "block_duration_hours": 2, "max_head_samples": 10_000_000, "compaction_interval_seconds": 300 },
         "tls": { "cert_file": "c.pem", "key_file": "k.pem", "ca_file": "ca.pem", "require_client_cert": true }
@@ -23,13 +23,13 @@ fn a_config_in_the_words_of_other_stores_loads_unchanged() {
     let options = whole.engine_options();
     assert_eq!(options.checkpoints, Path::new("/var/lib/treering/checkpoints"));
     assert_eq!(options.retention, Duration::from_secs(15 * 86_400));
+    assert_eq!(whole.prometheus.query_timeout, Duration::from_secs(30));
+    assert_eq!(whole.prometheus.query_samples_max, 40_000_000);
     assert_eq!(whole.metrics(), []);
     // One line for each key without effect, and one for the metrics that are not there.
     let begins = [
         "/server/grpc_addr: has no effect: there is no gRPC service",
         "/server/max_concurrent_streams: has no effect: ",
-        "/server/query_timeout_seconds: has no effect: ",
-        "/server/max_samples_per_query: has no effect: ",
         "/storage/wal_segment_size_mb: has no effect: ",
         "/storage/block_duration_hours: has no effect: ",
         "/storage/max_head_samples: has no effect: ",
