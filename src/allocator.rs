@@ -1,8 +1,8 @@
 //! The system's allocator: what it is told at the start, and when memory is given back.
 //!
-//! Owns every call that is specific to glibc's `malloc`; with another C library all of this does nothing. glibc keeps an
-//! arena a thread, and memory that one thread frees is of no use to the others: with blocks that live for days and
-//! buffers that live for a request, a third of a small store was such room. And it gives back what lies at the end of
+//! Owns every call that is specific to glibc's `malloc`; with another C library all of this does nothing. glibc keeps
+//! an arena a thread, and memory that one thread frees is of no use to the others: with blocks that live for days and
+//! buffers that live for a request, a tenth of a small store was such room. And it gives back what lies at the end of
 //! an arena alone, until it is asked. Nothing here is needed to be right.
 
 use std::time::{Duration, Instant};

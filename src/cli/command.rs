@@ -216,7 +216,7 @@ pub enum ImportFormat {
 Examples:
   treering bench                                           everything but `scale`, three rounds: 5 minutes
   treering bench --against /usr/bin/cc-metric-store        both stores in turn
-  treering bench ingest queries --rounds 5 --json out.json
+  treering bench ingest queries --rounds 5 --json-file out.json
   treering bench scale                                     100, 1,000 and 10,000 hosts: needs 10 GB of memory
   treering bench --quick                                   seconds, to see that it works
 
@@ -249,7 +249,7 @@ pub struct BenchArguments {
     pub quick: bool,
     /// Write all values as JSON, too
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub json: Option<PathBuf>,
+    pub json_file: Option<PathBuf>,
     /// Lines of a real job, plain, .gz or .zst [default: tests/data/job-first-hours.lp.zst, if it is there]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub job_file: Option<PathBuf>,

@@ -90,6 +90,24 @@ mod tests {
         words[1..].join(" ")
     }
 
+    /// `bench` once had a flag `--json` with a value beside the one of `inspect` that has none: then `inspect -json`
+    /// took the word behind it for the value.
+    #[test]
+    fn a_flag_means_the_same_everywhere() {
+        fn check(command: &Command, seen: &mut BTreeMap<String, bool>) {
+            for argument in command.get_arguments() {
+                let Some(name) = argument.get_long() else { continue };
+                let takes_value = argument.get_action().takes_values();
+                let before = seen.insert(name.to_owned(), takes_value);
+                assert!(before.is_none_or(|before| before == takes_value), "--{name} of {}", command.get_name());
+            }
+            command.get_subcommands().for_each(|inner| check(inner, seen));
+        }
+        let mut command = Arguments::command();
+        command.build();
+        check(&command, &mut BTreeMap::new());
+    }
+
     #[test]
     fn only_known_flags_change() {
         assert_eq!(translated("-config a -dev -x -1 -"), "--config a --dev -x -1 -");

@@ -210,9 +210,10 @@ impl Series {
         }
     }
 
-    /// Adds a window that is sealed, as a block in a batch: what it replaces is dropped. Every fourth window, the one that
-    /// completes a group among them, becomes one block with what the group has already: short blocks cost more a value,
-    /// and each one its header and handle. `true` when there is one, which is to be [inserted](Self::insert_block) next.
+    /// Adds a window that is sealed, as a block in a batch: what it replaces is dropped. Every fourth window, the one
+    /// that completes a group among them, becomes one block with what the group has already: short blocks cost more a
+    /// value, and each one its header and handle. `true` when there is one, which is to be
+    /// [inserted](Self::insert_block) next.
     pub(super) fn append_to(
         &mut self,
         batch: &mut Batch,

@@ -50,7 +50,7 @@ fn every_part_measures_both_stores() {
     let (own, json) = (binary(), results.path().join("out.json"));
     let parts = ["ingest", "nats", "memory", "queries", "recovery", "job", "scale"];
     let mut arguments = parts.to_vec();
-    arguments.extend(["--quick", "--against", own.to_str().unwrap(), "--json", json.to_str().unwrap()]);
+    arguments.extend(["--quick", "--against", own.to_str().unwrap(), "--json-file", json.to_str().unwrap()]);
     let Output { status, stdout, stderr } = bench(folder.path(), &arguments).output().unwrap();
     let (table, progress) = (text(&stdout), text(&stderr));
     assert!(status.success(), "{status}\n{table}\n{progress}");

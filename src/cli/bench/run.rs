@@ -118,7 +118,7 @@ fn run(arguments: &BenchArguments) -> Result<bool, BenchError> {
         return Err(BenchError::Interrupted);
     }
     print(&report.markdown());
-    if let Some(path) = &arguments.json {
+    if let Some(path) = &arguments.json_file {
         std::fs::write(path, report.json()).map_err(BenchError::file(path))?;
     }
     for failure in &report.failures {
