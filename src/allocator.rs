@@ -29,13 +29,14 @@ pub struct Held {
     pub peak_bytes: u64,
 }
 
-/// Bounds the number of arenas, before the first thread begins: one for up to seven cores, at most eight. What the
-/// environment says (`MALLOC_ARENA_MAX`) goes first.
+/// Bounds the number of arenas, before the first thread begins: one a core, two to eight. With a single one, threads
+/// that recover wait for each other: on two cores a log took 2.3 s instead of 1.4 s to replay. What the environment
+/// says (`MALLOC_ARENA_MAX`) goes first.
 pub fn set_up() {
     let is_told = std::env::var_os("MALLOC_ARENA_MAX").is_some() || std::env::var_os("GLIBC_TUNABLES").is_some();
     if !is_told {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        system::bound_arenas((cores / 4).clamp(1, 8) as i32);
+        system::bound_arenas(cores.clamp(2, 8) as i32);
     }
 }
 
