@@ -294,6 +294,9 @@ impl Engine {
     /// Drops of a host's log and older snapshots what a durable snapshot has made superfluous. When more came to the
     /// log meanwhile, its tail lies beside it then.
     fn drop_covered(&self, host: &Arc<Host>, written: &Written) -> io::Result<Option<Tail>> {
+        if let ShardLog::Files(log) = &*self.shards.read()[shard_of(host.cluster(), host.name())].lock() {
+            check_flushes(log, written.flushes_failed)?;
+        }
         // The log last: as long as an older snapshot lies there, which a start reads later if the clock was set back,
         // the log holds all that the new one holds beyond it.
         for path in &written.superfluous {

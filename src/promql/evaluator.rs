@@ -48,8 +48,8 @@ impl<'a> Evaluator<'a> {
         if steps.count == 0 {
             return Ok(Box::new(Table::default()));
         }
-        // A column takes memory for its steps, whatever stands there.
-        if steps.count as u64 > self.options.samples_max {
+        // A column takes memory for its steps, whatever stands there, and numbers them in 32 bits.
+        if steps.count as u64 > self.options.samples_max.min(u32::MAX.into()) {
             return Err(QueryError::TooManySamples);
         }
         match &node.kind {

@@ -43,18 +43,19 @@ pub struct Stats {
 }
 
 /// Samples held by one evaluation.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Budget {
     max: u64,
     current: AtomicU64,
     peak: AtomicU64,
     total: AtomicU64,
+    inner_steps: AtomicU64,
 }
 
 impl Budget {
     /// A budget of so many samples.
     pub fn new(max: u64) -> Budget {
-        Budget { max, current: AtomicU64::new(0), peak: AtomicU64::new(0), total: AtomicU64::new(0) }
+        Budget { max, ..Budget::default() }
     }
 
     /// Holds more samples.
@@ -69,6 +70,13 @@ impl Budget {
         let now = self.current.load(Ordering::Relaxed) + samples;
         self.peak.fetch_max(now, Ordering::Relaxed);
         if now > self.max { Err(QueryError::TooManySamples) } else { Ok(()) }
+    }
+
+    /// Takes room for the columns of a subquery, a value a step: all subqueries of a query have theirs at once while the
+    /// innermost one is evaluated, before any sample is held.
+    pub fn reserve_steps(&self, steps: u64) -> Result<(), QueryError> {
+        let all = self.inner_steps.fetch_add(steps, Ordering::Relaxed).saturating_add(steps);
+        if all > self.max { Err(QueryError::TooManySamples) } else { Ok(()) }
     }
 
     /// Counts samples that were looked at.

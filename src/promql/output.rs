@@ -39,6 +39,11 @@ impl Output {
         }
     }
 
+    /// Number of series so far.
+    pub fn len(&self) -> usize {
+        self.table.heads.len()
+    }
+
     fn add_series(&mut self, head: &Head) -> usize {
         let at = self.table.heads.len();
         self.places.insert(head.labels.clone(), at);

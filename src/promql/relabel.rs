@@ -20,13 +20,17 @@ pub fn replace<'a>(ev: &Evaluator<'a>, args: &'a [Node], steps: Steps) -> Result
     })?;
     check_name(target, "destination", "label_replace")?;
     let inner = ev.prepare(vector, steps)?;
+    let references = replacement.text().matches('$').count();
+    let mut room = Room::default();
     let change = |head: &Head| {
-        let Some(found) = regex.captures(head.labels.value(source)) else { return head.clone() };
+        let text = head.labels.value(source);
+        let Some(found) = regex.captures(text) else { return Ok(head.clone()) };
+        room.take(replacement.text().len() + references * text.len(), "label_replace")?;
         let mut value = String::new();
         found.expand(replacement.text(), &mut value);
-        with_label(head, target, value)
+        Ok(with_label(head, target, value))
     };
-    let heads = inner.heads().iter().map(change).collect();
+    let heads = inner.heads().iter().map(change).collect::<Result<Vec<Head>, QueryError>>()?;
     Relabel::op(ev, inner, heads, steps)
 }
 
@@ -40,12 +44,45 @@ pub fn join<'a>(ev: &Evaluator<'a>, args: &'a [Node], steps: Steps) -> Result<Op
     }
     check_name(target.text(), "destination", "label_join")?;
     let inner = ev.prepare(vector, steps)?;
+    let mut room = Room::default();
     let change = |head: &Head| {
         let values: Vec<&str> = sources.iter().map(|source| head.labels.value(source.text())).collect();
-        with_label(head, target.text(), values.join(separator.text()))
+        let bytes = values.iter().map(|value| value.len() + separator.text().len()).sum();
+        room.take(bytes, "label_join")?;
+        Ok(with_label(head, target.text(), values.join(separator.text())))
     };
-    let heads = inner.heads().iter().map(change).collect();
+    let heads = inner.heads().iter().map(change).collect::<Result<Vec<Head>, QueryError>>()?;
     Relabel::op(ev, inner, heads, steps)
+}
+
+/// Bytes of one label that a function makes.
+const LABEL_BYTES_MAX: usize = 64 << 10;
+/// Bytes of all labels that one call makes.
+const LABELS_BYTES_MAX: usize = 256 << 20;
+
+/// How much of what may be made is made: a replacement that names its group a thousand times makes a label a thousand
+/// times as long, and three such calls around each other a thousand million times.
+#[derive(Default)]
+struct Room {
+    bytes: usize,
+}
+
+impl Room {
+    /// Takes room for a label of at most so many bytes.
+    fn take(&mut self, bytes: usize, function: &str) -> Result<(), QueryError> {
+        self.bytes += bytes;
+        if bytes > LABEL_BYTES_MAX {
+            return Err(QueryError::Execution(format!(
+                "{function}() makes a label of up to {bytes} bytes, at most {LABEL_BYTES_MAX} are allowed"
+            )));
+        }
+        if self.bytes > LABELS_BYTES_MAX {
+            return Err(QueryError::Execution(format!(
+                "{function}() makes labels of more than {LABELS_BYTES_MAX} bytes in all"
+            )));
+        }
+        Ok(())
+    }
 }
 
 /// Names may be any text but an empty one.

@@ -47,6 +47,8 @@ type Selected<'a> = (Vec<Box<dyn Series + 'a>>, Vec<Labels>);
 /// The series of a selector, for data from one time to another, both inclusive.
 pub fn series<'a>(ev: &Evaluator<'a>, select: &Select, hints: Hints) -> Result<Selected<'a>, QueryError> {
     let selection = ev.source.select(&select.matchers, &hints)?;
+    // A source that was stopped has handed out a part.
+    ev.poll()?;
     for warning in selection.warnings {
         ev.note(super::annotations::Note::from_source(warning));
     }

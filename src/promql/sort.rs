@@ -10,7 +10,7 @@ use super::evaluator::Evaluator;
 use super::function::Call;
 use super::map::{Name, map};
 use super::operator::{Head, Op, Table};
-use super::order::{ascending, descending, natural_less};
+use super::order::{ascending, descending, natural};
 use super::plan::Node;
 
 /// The operator of `sort`, `sort_desc`, `sort_by_label` or `sort_by_label_desc`.
@@ -40,8 +40,9 @@ pub fn prepare<'a>(ev: &Evaluator<'a>, call: &Call<'a>, steps: Steps) -> Result<
 fn by_labels(a: &Head, b: &Head, names: &[Node]) -> Ordering {
     for name in names {
         let (own, other) = (a.labels.value(name.text()), b.labels.value(name.text()));
-        if own != other {
-            return if natural_less(own, other) { Ordering::Less } else { Ordering::Greater };
+        let order = natural(own, other);
+        if order.is_ne() {
+            return order;
         }
     }
     a.labels.cmp(&b.labels)

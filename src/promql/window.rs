@@ -122,6 +122,7 @@ impl<'a> Windows<'a> {
         let subquery = match &call.args[range_at].kind {
             Kind::Subquery(subquery) => {
                 let inner = subquery::steps(subquery, steps);
+                ev.budget.reserve_steps(inner.count as u64)?;
                 let op = ev.prepare(&subquery.inner, inner)?;
                 Some((subquery, op, inner))
             }

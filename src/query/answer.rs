@@ -83,7 +83,7 @@ const READ_PER_PRINTED: u64 = 16;
 
 /// Up to here an answer may be ready before another thread would have begun with it.
 const QUICK_ENTRIES_MAX: usize = 128;
-const QUICK_SLOTS_MAX: u64 = 4096;
+const QUICK_SLOTS_MAX: u64 = 1024;
 const QUICK_BYTES_USUAL: usize = 24 << 10;
 
 fn answer_with<S: Source>(source: &S, request: &Request<'_>, cut: Cut, out: &mut dyn Sink) -> io::Result<()> {

@@ -98,8 +98,9 @@ impl Rollup {
                 && window_start(other.start_secs(), frequency, GROUP) == group_secs
         };
         let end_secs = group_secs + GROUP as i64 * i64::from(frequency);
-        let completes = run.end_secs() >= end_secs;
-        let is_crowded = self.runs.iter().filter(|other| is_of_group(other)).count() >= GROUP / WINDOW;
+        let others = self.runs.iter().filter(|other| is_of_group(other)).count();
+        let completes = others > 0 && run.end_secs() >= end_secs;
+        let is_crowded = others >= GROUP / WINDOW;
         let overlaps = self.runs.iter().any(|other| {
             is_of_group(other) && other.start_secs() < run.end_secs() && run.start_secs() < other.end_secs()
         });
@@ -277,8 +278,9 @@ impl HostData {
     pub(super) fn forget_rollups(&mut self, id: SeriesId, begin_secs: i64, end_secs: i64) {
         let series = self.series.get(id);
         let (metric, component) = (series.metric, series.component);
-        // A component that others lie below answers in their place.
-        let begin_secs = if self.components.children(component).is_empty() { begin_secs } else { i64::MIN / 4 };
+        // A component that others lie below answers in their place, at all times.
+        let is_parent = !self.components.children(component).is_empty();
+        let (begin_secs, end_secs) = if is_parent { (i64::MIN / 4, i64::MAX / 4) } else { (begin_secs, end_secs) };
         self.rollups.forget(metric, begin_secs, end_secs, &mut self.bytes);
     }
 }

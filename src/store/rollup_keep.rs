@@ -18,6 +18,9 @@ use super::view::{SeriesView, signed_output_at};
 /// Fewer outputs are not worth the host's lock.
 const KEPT_MIN: usize = 32;
 
+/// More groups of outputs, the newest of an answer, are not kept: they go in under the host's lock.
+const GROUPS_MAX: usize = 64;
+
 /// Slots that an output looks back on, and grids may reach across.
 const MARGIN: i64 = AWAITED as i64 + 3;
 
@@ -70,7 +73,7 @@ impl Taken {
         }
         let frequency = i64::from(frequency_secs);
         let mut runs = Vec::new();
-        let mut at = outputs.start;
+        let mut at = outputs.start.max(outputs.end.saturating_sub(GROUPS_MAX * GROUP));
         while at < outputs.end {
             let centre = start_secs + (at - outputs.start) as i64 * frequency;
             let group_end = window_start(centre, frequency_secs, GROUP) + GROUP as i64 * frequency;

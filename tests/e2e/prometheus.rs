@@ -181,6 +181,9 @@ fn errors_have_the_types_and_statuses_of_prometheus() {
     assert_eq!(bad("series", &[]), "no match[] parameter provided");
     assert!(bad("series", &[("match[]", "{job=~\".*\"}")]).ends_with("must contain at least one non-empty matcher"));
     assert!(bad("labels", &[("match[]", "sum(x)")]).contains("parse error"));
+    // Each selector was once allowed as many patterns as a whole query: a thousand of them, 64,000 automata.
+    let patterns = [("match[]", "m{type=~\"h.*d\",type_id=~\"1.+\"}"); 33];
+    assert!(bad("labels", &patterns).contains("too many regular expressions"));
     let asked = [("query", "count_over_time(mem_used[1h])"), ("time", &seconds(1200))];
     let (kind, text) = error(get(&store, "query", &asked), 422);
     assert_eq!(kind, "execution");

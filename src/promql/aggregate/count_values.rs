@@ -43,6 +43,8 @@ pub fn run<'a>(ev: &Evaluator<'a>, aggregate: &'a Aggregate, steps: Steps) -> Re
                 0
             }) += 1;
         }
+        // A series takes as much memory as some 32 samples, and each value may make one.
+        ev.budget.pass(32 * (output.len() + order.len()) as u64)?;
         for labels in order.drain(..) {
             let count = counts.remove(&labels).unwrap_or(0);
             output.push(step, &Head { labels, drop_name: false }, Point::Float(count as f64))?;

@@ -127,7 +127,7 @@ impl GridSource<'_> {
         let sets = if wanted.matcher_sets.is_empty() { &everything } else { wanted.matcher_sets };
         for matchers in sets {
             let search = Search::new(matchers);
-            search.visit(self.store, &search.metrics(&table), range, |on_host| {
+            search.visit((self.store, self.interrupt), &search.metrics(&table), range, |on_host| {
                 on_host.found.iter().for_each(|found| visit(&table, &on_host, found));
             });
         }

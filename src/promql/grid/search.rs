@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::model::{ComponentId, Matcher, MetricId, MetricTable};
 use crate::store::{Found, Host, Store};
 
+use super::super::limits::Interrupt;
 use super::component::{CLUSTER, ComponentLabels, HOSTNAME, NAMES};
 
 /// Matchers, each where it can be decided first.
@@ -64,10 +65,11 @@ impl<'m> Search<'m> {
         }
     }
 
-    /// Visits the hosts that fit, sorted, with their series of these metrics that hold samples near `[from, to]`.
+    /// Visits the hosts that fit, sorted, with their series of these metrics that hold samples near `[from, to]`, until
+    /// it is interrupted.
     pub(super) fn visit(
         &self,
-        store: &Store,
+        (store, interrupt): (&Store, &dyn Interrupt),
         metrics: &[MetricId],
         (from_secs, to_secs): (i64, i64),
         mut visit: impl FnMut(OnHost),
@@ -76,6 +78,9 @@ impl<'m> Search<'m> {
             return;
         }
         for host in self.hosts(store) {
+            if interrupt.poll().is_some() {
+                return;
+            }
             let mut components: Vec<Option<Option<ComponentLabels>>> = Vec::new();
             let found = host.find_series(metrics, from_secs, to_secs, |ComponentId(id), path| {
                 let id = id as usize;

@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use crate::model::{Labels, Matcher, MetricId};
 use crate::store::{SampleReader, SampleSeries, Store};
 
+use super::super::limits::Interrupt;
 use super::super::source::{Cursor, Hints, Samples, Selection, Series, Source, SourceError};
 use super::component::Names;
 use super::search::Search;
@@ -15,13 +16,15 @@ use super::search::Search;
 pub struct GridSource<'s> {
     pub(super) store: &'s Store,
     lookback_ms: i64,
+    pub(super) interrupt: &'s dyn Interrupt,
 }
 
 impl<'s> GridSource<'s> {
     /// The series of a store, for queries with this lookback. A series whose samples come more rarely looks back for
-    /// two of its periods.
-    pub fn new(store: &'s Store, lookback_ms: i64) -> Self {
-        GridSource { store, lookback_ms }
+    /// two of its periods. The interrupt is polled per host: what is found until it stops is a part, which the caller is
+    /// to throw away.
+    pub fn new(store: &'s Store, lookback_ms: i64, interrupt: &'s dyn Interrupt) -> Self {
+        GridSource { store, lookback_ms, interrupt }
     }
 }
 
@@ -41,7 +44,7 @@ impl Source for GridSource<'_> {
         let range = (seconds_from(hints.start_ms.saturating_sub(longest_ms)), seconds_to(hints.end_ms));
         let names = Names::default();
         let mut series: Vec<Box<dyn Series + '_>> = Vec::new();
-        search.visit(self.store, &metrics, range, |on_host| {
+        search.visit((self.store, self.interrupt), &metrics, range, |on_host| {
             for (found, samples) in on_host.host.take_samples(&on_host.found, range.0, range.1) {
                 let (Some(component), Some((metric, lookback_ms))) =
                     (on_host.component(&found), known.get(&found.metric))

@@ -52,7 +52,11 @@ impl App {
 
     /// Reads a JSON body.
     pub(super) async fn json_body(&self, body: Body) -> Result<JsonBody, Refusal> {
-        let bytes_max = self.options.limits.json_bytes_max;
+        self.small_body(body, self.options.limits.json_bytes_max).await
+    }
+
+    /// Reads a body of at most so many bytes.
+    pub(super) async fn small_body(&self, body: Body, bytes_max: usize) -> Result<JsonBody, Refusal> {
         let mut body = self.incoming(body);
         if body.announced() > bytes_max as u64 {
             return Err(too_large(bytes_max));

@@ -117,8 +117,9 @@ impl App {
 
     /// Waits for a turn to compute an answer and to send it.
     pub(super) async fn answer_turn(self: &Arc<Self>, limit: AnswerLimit) -> Result<AnswerTurn, Refusal> {
-        let answer = self.turn(&self.turns.answers, 1).await?;
+        // In this order: those who wait for slow PromQL hold nothing that the queries of others need.
         let computing = self.turn(limit.of(&self.turns), 1).await?;
+        let answer = self.turn(&self.turns.answers, 1).await?;
         Ok(AnswerTurn { app: Arc::clone(self), limit, computing: Some(computing), _answer: answer })
     }
 }

@@ -30,12 +30,14 @@ impl Question {
         let start_ms = form.time_or("start", i64::MIN / 2)?.ms;
         let end_ms = form.time_or("end", i64::MAX / 2)?.ms;
         let mut matcher_sets = Vec::new();
+        // What patterns may cost is bounded for all selectors together.
+        let mut parse = app.options.prometheus.parse;
         for selector in form.values("match[]") {
             if matcher_sets.len() == SELECTORS_MAX {
                 return Err(bad_data(format_args!("more than {SELECTORS_MAX} match[] parameters")));
             }
-            let matchers =
-                parse_selector(selector, &app.options.prometheus.parse).map_err(|error| wrong(error.to_string()))?;
+            let matchers = parse_selector(selector, &parse).map_err(|error| wrong(error.to_string()))?;
+            parse.patterns_max -= matchers.iter().filter(|matcher| matcher.is_compiled()).count();
             if matchers.iter().all(|matcher| matcher.matches("")) {
                 return Err(wrong("match[] must contain at least one non-empty matcher".to_owned()));
             }

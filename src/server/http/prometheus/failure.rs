@@ -7,8 +7,16 @@ use crate::promql::QueryError;
 
 /// A request that makes no sense.
 pub(super) fn bad_data(text: impl std::fmt::Display) -> Refusal {
-    Refusal::prometheus(StatusCode::BAD_REQUEST, "bad_data", text.to_string())
+    let mut text = text.to_string();
+    if text.len() > TEXT_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+        text.push('…');
+    }
+    Refusal::prometheus(StatusCode::BAD_REQUEST, "bad_data", text)
 }
+
+/// Bytes of an error's text: it goes into the log, too, and repeats what was sent.
+const TEXT_BYTES_MAX: usize = 1024;
 
 /// A parameter that makes no sense.
 pub(super) fn bad_parameter(name: &str, text: impl std::fmt::Display) -> Refusal {

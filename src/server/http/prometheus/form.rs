@@ -9,6 +9,9 @@ use super::failure::bad_data;
 /// Parameters of one request; more than anybody needs.
 const PARAMETERS_MAX: usize = 10_000;
 
+/// Bytes of a form: sixteen times the longest query, for many selectors.
+const FORM_BYTES_MAX: usize = 4 << 20;
+
 /// Parameters in the order in which they count.
 #[derive(Debug, Default)]
 pub(super) struct Form(Vec<(String, String)>);
@@ -24,7 +27,8 @@ impl App {
             media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
         });
         if request.method() == Method::POST && is_form {
-            let body = self.json_body(request.into_body()).await?;
+            let bytes_max = FORM_BYTES_MAX.min(self.options.limits.json_bytes_max);
+            let body = self.small_body(request.into_body(), bytes_max).await?;
             form.add(&body.bytes)?;
         }
         form.add(query.as_bytes())?;

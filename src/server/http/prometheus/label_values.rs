@@ -11,6 +11,7 @@ use super::super::turns::AnswerLimit;
 use super::super::{App, Refusal};
 use super::catalogue::Question;
 use super::envelope::{self, Notes};
+use super::run::watch;
 use crate::promql::grid::GridSource;
 
 pub(super) async fn label_values(
@@ -23,11 +24,15 @@ pub(super) async fn label_values(
     let form = app.form(request).await?;
     let question = Question::read(&app, &form)?;
     let turn = app.answer_turn(AnswerLimit::Promql).await?;
-    envelope::answer(policy, turn, move |out| {
-        let values = GridSource::new(app.service.store(), 0).label_values(&name, question.wanted());
+    let (waiting, watch) = watch(app.options.prometheus.query_timeout);
+    let answer = envelope::answer(policy, turn, move |out| {
+        let values = GridSource::new(app.service.store(), 0, &watch).label_values(&name, question.wanted());
+        watch.check()?;
         write_names(out, values, question.limit)
     })
-    .await
+    .await;
+    drop(waiting);
+    answer
 }
 
 /// Writes a list of names, at most `limit` of them.

@@ -10,6 +10,7 @@ use super::super::{App, Refusal};
 use super::catalogue::Question;
 use super::envelope;
 use super::label_values::write_names;
+use super::run::watch;
 use crate::promql::grid::GridSource;
 
 pub(super) async fn labels(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
@@ -17,9 +18,13 @@ pub(super) async fn labels(State(app): State<Arc<App>>, request: Request) -> Res
     let form = app.form(request).await?;
     let question = Question::read(&app, &form)?;
     let turn = app.answer_turn(AnswerLimit::Promql).await?;
-    envelope::answer(policy, turn, move |out| {
-        let names = GridSource::new(app.service.store(), 0).label_names(question.wanted());
+    let (waiting, watch) = watch(app.options.prometheus.query_timeout);
+    let answer = envelope::answer(policy, turn, move |out| {
+        let names = GridSource::new(app.service.store(), 0, &watch).label_names(question.wanted());
+        watch.check()?;
         write_names(out, names, question.limit)
     })
-    .await
+    .await;
+    drop(waiting);
+    answer
 }

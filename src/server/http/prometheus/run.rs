@@ -16,7 +16,7 @@ use super::form::Form;
 use super::result::{self, Statistics};
 use crate::promql::grid::GridSource;
 use crate::promql::parse::parse_expr;
-use crate::promql::{Interrupt, Options, Stop, Times, evaluate};
+use crate::promql::{Interrupt, Options, QueryError, Stop, Times, evaluate};
 
 /// What a query is asked, beside its times.
 struct Question {
@@ -53,8 +53,7 @@ pub(super) async fn run(app: Arc<App>, policy: Policy, form: &Form, times: Times
     let begun = Instant::now();
     let turn = app.answer_turn(AnswerLimit::Promql).await?;
     let queue_secs = begun.elapsed().as_secs_f64();
-    let waiting = Waiting::default();
-    let watch = Watch { until: Instant::now() + question.timeout, is_left: Arc::clone(&waiting.0) };
+    let (waiting, watch) = watch(question.timeout);
     let answer = envelope::answer(policy, turn, move |out| answer(&app, &question, queue_secs, &watch, out)).await;
     drop(waiting);
     answer
@@ -78,7 +77,7 @@ fn answer(
         threads: settings.query_threads,
         ..Options::default()
     };
-    let source = GridSource::new(app.service.store(), question.lookback_ms);
+    let source = GridSource::new(app.service.store(), question.lookback_ms, watch);
     let begun = Instant::now();
     let outcome = evaluate(&source, &expr, question.times, &options, watch);
     let evaluation_secs = begun.elapsed().as_secs_f64();
@@ -102,9 +101,16 @@ fn answer(
     Ok(notes)
 }
 
+/// What is held while somebody waits for an answer, and what tells those who compute it that they may stop.
+pub(super) fn watch(timeout: Duration) -> (Waiting, Watch) {
+    let waiting = Waiting::default();
+    let watch = Watch { until: Instant::now() + timeout, is_left: Arc::clone(&waiting.0) };
+    (waiting, watch)
+}
+
 /// Dropped when nobody waits for the answer any more.
 #[derive(Default)]
-struct Waiting(Arc<AtomicBool>);
+pub(super) struct Waiting(Arc<AtomicBool>);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
@@ -113,9 +119,20 @@ impl Drop for Waiting {
 }
 
 /// Stops a query whose time is over, or whose client has gone.
-struct Watch {
+pub(super) struct Watch {
     until: Instant,
     is_left: Arc<AtomicBool>,
+}
+
+impl Watch {
+    /// An error if what was found until now is a part only.
+    pub(super) fn check(&self) -> Result<(), Unanswered> {
+        match self.poll() {
+            None => Ok(()),
+            Some(Stop::TimedOut) => Err(of_query(&QueryError::TimedOut).into()),
+            Some(Stop::Canceled) => Err(of_query(&QueryError::Canceled).into()),
+        }
+    }
 }
 
 impl Interrupt for Watch {

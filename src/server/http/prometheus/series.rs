@@ -11,6 +11,7 @@ use super::catalogue::Question;
 use super::envelope::{self, Notes};
 use super::failure::{bad_data, bad_parameter};
 use super::result::push_labels;
+use super::run::watch;
 use crate::promql::grid::GridSource;
 
 pub(super) async fn series(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
@@ -21,9 +22,12 @@ pub(super) async fn series(State(app): State<Arc<App>>, request: Request) -> Res
         return Err(bad_data("no match[] parameter provided"));
     }
     let turn = app.answer_turn(AnswerLimit::Promql).await?;
-    envelope::answer(policy, turn, move |out| {
+    let (waiting, watch) = watch(app.options.prometheus.query_timeout);
+    let answer = envelope::answer(policy, turn, move |out| {
         let limit = question.limit.unwrap_or(usize::MAX);
-        let mut series = GridSource::new(app.service.store(), 0).series(question.wanted(), limit.saturating_add(1));
+        let source = GridSource::new(app.service.store(), 0, &watch);
+        let mut series = source.series(question.wanted(), limit.saturating_add(1));
+        watch.check()?;
         let mut notes = Notes::default();
         if series.len() > limit {
             series.truncate(limit);
@@ -44,5 +48,7 @@ pub(super) async fn series(State(app): State<Arc<App>>, request: Request) -> Res
         out.write_all(&buffer)?;
         Ok(notes)
     })
-    .await
+    .await;
+    drop(waiting);
+    answer
 }

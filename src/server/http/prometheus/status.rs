@@ -11,6 +11,7 @@ use super::super::turns::AnswerLimit;
 use super::super::{App, Refusal};
 use super::envelope::{self, Notes, small};
 use super::failure::bad_data;
+use super::run::watch;
 use crate::promql::grid::{Count, GridSource};
 use crate::time::GoDuration;
 
@@ -97,9 +98,11 @@ pub(super) async fn tsdb(State(app): State<Arc<App>>, request: Request) -> Resul
         },
     };
     let turn = app.answer_turn(AnswerLimit::Promql).await?;
-    envelope::answer(policy, turn, move |out| {
+    let (waiting, watch) = watch(app.options.prometheus.query_timeout);
+    let answer = envelope::answer(policy, turn, move |out| {
         let store = app.service.store();
-        let counted = GridSource::new(store, 0).cardinality(limit);
+        let counted = GridSource::new(store, 0, &watch).cardinality(limit);
+        watch.check()?;
         let blocks = store.objects().into_iter().find(|(kind, _)| *kind == "blocks").map_or(0, |(_, count)| count);
         let hosts = store.hosts();
         let oldest = hosts.iter().filter_map(|host| host.oldest_secs()).min().unwrap_or(0);
@@ -120,7 +123,9 @@ pub(super) async fn tsdb(State(app): State<Arc<App>>, request: Request) -> Resul
         serde_json::to_writer(out, &answer).map_err(std::io::Error::from)?;
         Ok(Notes::default())
     })
-    .await
+    .await;
+    drop(waiting);
+    answer
 }
 
 fn list(counts: &[Count]) -> Vec<Value> {
