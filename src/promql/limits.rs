@@ -72,8 +72,8 @@ impl Budget {
         if now > self.max { Err(QueryError::TooManySamples) } else { Ok(()) }
     }
 
-    /// Takes room for the columns of a subquery, a value a step: all subqueries of a query have theirs at once while the
-    /// innermost one is evaluated, before any sample is held.
+    /// Takes room for the columns of a subquery, a value a step: all subqueries of a query have theirs at once while
+    /// the innermost one is evaluated, before any sample is held.
     pub fn reserve_steps(&self, steps: u64) -> Result<(), QueryError> {
         let all = self.inner_steps.fetch_add(steps, Ordering::Relaxed).saturating_add(steps);
         if all > self.max { Err(QueryError::TooManySamples) } else { Ok(()) }

@@ -21,8 +21,8 @@ pub struct GridSource<'s> {
 
 impl<'s> GridSource<'s> {
     /// The series of a store, for queries with this lookback. A series whose samples come more rarely looks back for
-    /// two of its periods. The interrupt is polled per host: what is found until it stops is a part, which the caller is
-    /// to throw away.
+    /// two of its periods. The interrupt is polled per host: what is found until it stops is a part, which the caller
+    /// is to throw away.
     pub fn new(store: &'s Store, lookback_ms: i64, interrupt: &'s dyn Interrupt) -> Self {
         GridSource { store, lookback_ms, interrupt }
     }
