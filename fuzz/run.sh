@@ -16,7 +16,13 @@ if ! command -v c++ >/dev/null && ! command -v clang++ >/dev/null; then
 fi
 # The main build's folder: its dependencies serve here too.
 folder="${CARGO_TARGET_DIR:-../target}"
-if ! cargo fetch --locked --quiet; then
+if ! said="$(cargo fetch --locked --quiet 2>&1)"; then
+    echo "$said"
+    # A lock file that does not fit is a mistake, not a machine without a registry: it once passed for the latter.
+    if [[ "$said" == *"lock file"* ]]; then
+        echo "fuzz/Cargo.lock is out of date: cp Cargo.lock fuzz/ && (cd fuzz && cargo update -w)"
+        exit 1
+    fi
     echo "no crate registry to get libfuzzer-sys from"
     exit 3
 fi
