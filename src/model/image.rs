@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::Component;
+use super::{Component, StampedImage};
 
 /// `parent` of a component that hangs directly below its host.
 pub const NO_PARENT: u32 = u32::MAX;
@@ -28,6 +28,10 @@ pub struct HostImage {
     pub lanes: Vec<LaneImage>,
     /// The seconds of sealed rows.
     pub ticks: Vec<TicksImage>,
+    /// The stamped series.
+    pub stamped: Vec<StampedImage>,
+    /// Sealed times of stamped samples, verbatim; chunks refer to them by position.
+    pub times: Vec<Arc<[u8]>>,
 }
 
 /// A component of a host.

@@ -10,6 +10,7 @@ mod matcher;
 mod metric;
 mod pattern;
 mod selector;
+mod stamped;
 mod xxhash;
 
 pub use component::{COMPONENT_DEPTH_MAX, Component, KnownKinds, Scope};
@@ -22,6 +23,9 @@ pub use matcher::{MatchOp, Matcher};
 pub use metric::{Aggregation, Metric, MetricId, MetricTable, UnknownAggregation};
 pub use pattern::{PATTERN_BYTES_MAX, Pattern, PatternError, compile_anchored};
 pub use selector::{Element, Selector};
+pub use stamped::{
+    ChunkImage, Exemplar, Metadata, MetricKind, STALE, StampedId, StampedImage, StampedSample, StampedValue, is_stale,
+};
 
 /// One value of one series, on its way into a host.
 #[derive(Debug, Clone, Copy, PartialEq)]

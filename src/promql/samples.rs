@@ -3,18 +3,10 @@
 use std::sync::Arc;
 
 use crate::model::histogram::{CounterReset, FloatHistogram};
+use crate::model::is_stale;
 
 use super::column::{Column, Steps};
 use super::source::Samples;
-
-/// Bits of the NaN that ends a series.
-const STALE_BITS: u64 = 0x7FF0_0000_0000_0002;
-
-/// Whether the value says that the series ended.
-#[inline]
-pub fn is_stale(value: f64) -> bool {
-    value.to_bits() == STALE_BITS
-}
 
 /// Whether each time is `step_ms` after the one before, from the first one on.
 pub fn is_regular(times: &[i64], first_ms: i64, step_ms: i64) -> bool {

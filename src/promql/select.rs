@@ -2,7 +2,7 @@
 //!
 //! The latest sample counts unless it is older than the lookback or says that the series ended.
 
-use crate::model::Labels;
+use crate::model::{Labels, is_stale};
 
 use super::annotations::Position;
 use super::ast::RangeMode;
@@ -11,7 +11,7 @@ use super::error::QueryError;
 use super::evaluator::Evaluator;
 use super::operator::{Head, Lane, Op, Operator};
 use super::plan::Select;
-use super::samples::{drop_buckets, has_stale, is_regular, is_stale};
+use super::samples::{drop_buckets, has_stale, is_regular};
 use super::smooth;
 use super::source::{Hints, Samples, Series};
 

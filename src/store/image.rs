@@ -71,6 +71,8 @@ impl HostData {
             series: series_images,
             lanes: lanes.filter(|lane| !lane.columns.is_empty()).collect(),
             ticks: self.ticks.iter().map(ticks_image).collect(),
+            stamped: Vec::new(),
+            times: Vec::new(),
         }
     }
 

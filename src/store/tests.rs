@@ -507,6 +507,8 @@ fn open_rows_that_lie_in_a_block_too_are_answered_once() {
             columns: vec![(0, Vec::new())],
         }],
         ticks: Vec::new(),
+        stamped: Vec::new(),
+        times: Vec::new(),
     };
     host.restore(&image, &store.metrics(), store.limits());
     let answer = ask(&store, &[], "none", start, start + 10 * 60).unwrap();

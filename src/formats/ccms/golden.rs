@@ -67,6 +67,8 @@ fn golden_state() -> HostImage {
             columns: vec![(0, Vec::new()), (2, Vec::new())],
         }],
         ticks: vec![TicksImage { frequency_secs: 10, start_secs: 1_795_258_963, seconds: vec![0; 64] }],
+        stamped: Vec::new(),
+        times: Vec::new(),
     }
 }
 

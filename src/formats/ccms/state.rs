@@ -179,7 +179,17 @@ fn parse(body: &[u8]) -> Result<HostImage, CcmsError> {
         })
         .collect::<Result<_, CcmsError>>()?;
     cursor.finish()?;
-    Ok(HostImage { cluster, host, horizon_secs, components, series, lanes, ticks })
+    Ok(HostImage {
+        cluster,
+        host,
+        horizon_secs,
+        components,
+        series,
+        lanes,
+        ticks,
+        stamped: Vec::new(),
+        times: Vec::new(),
+    })
 }
 
 /// A position below `limit`, or the host.

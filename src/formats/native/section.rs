@@ -102,6 +102,8 @@ pub(super) fn decode(payload: &[u8]) -> Result<HostImage, NativeError> {
                 seconds: offsets(cursor)?,
             })
         })?,
+        stamped: Vec::new(),
+        times: Vec::new(),
     };
     cursor.finish()?;
     check(&image).map_err(|expected| cursor.malformed(expected))?;
@@ -248,6 +250,8 @@ pub(super) mod tests {
                 columns: vec![(0, vec![1.25, 1.0 / 3.0, EMPTY]), (1, vec![EMPTY, 4_294_967_296.0, EMPTY])],
             }],
             ticks: vec![TicksImage { frequency_secs: 60, start_secs: 1_699_000_000, seconds: vec![0, 0, -2] }],
+            stamped: Vec::new(),
+            times: Vec::new(),
         }
     }
 
@@ -371,6 +375,8 @@ pub(super) mod tests {
                         .into_iter()
                         .map(|(frequency_secs, start_secs, seconds)| TicksImage { frequency_secs, start_secs, seconds })
                         .collect(),
+                    stamped: Vec::new(),
+                    times: Vec::new(),
                 }
             })
     }

@@ -83,6 +83,8 @@ fn image() -> impl Strategy<Value = HostImage> {
                 .into_iter()
                 .map(|((frequency_secs, start_secs), seconds)| TicksImage { frequency_secs, start_secs, seconds })
                 .collect(),
+            stamped: Vec::new(),
+            times: Vec::new(),
         }
     })
 }
