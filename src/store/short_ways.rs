@@ -375,6 +375,38 @@ fn roll_ups_take_a_hundredth_of_the_memory() {
     }
 }
 
+/// Sums of more sets of threads than fit were asked for in turns: each threw out the one that was asked for next, so all
+/// were summed anew, sealed and thrown out again.
+#[test]
+fn roll_ups_that_are_read_in_turns_do_not_throw_each_other_out() {
+    let store = store();
+    for tick in 0..1500 {
+        for child in 0..64 {
+            let value = ((tick * 7919 + child as i64 * 104_729) % 10_007) as f64 / 3.0;
+            write(&store, "sum", child, NOW + tick * 60, value, NOW + tick * 60);
+        }
+    }
+    let end = NOW + 1500 * 60;
+    // Room for some of them.
+    store.host_or_create("alex", "a1").unwrap().data.write().rollups.memory_part = 10;
+    let asked = |left_out: usize| {
+        let threads = (0..64).filter(|&child| child != left_out).map(|child| component(child).to_string());
+        [Element::Group(threads.collect())]
+    };
+    let answered = |range: std::ops::Range<usize>| -> Vec<usize> {
+        range.filter(|&left_out| compare_below(&store, &asked(left_out), "sum", NOW, end).1).collect()
+    };
+    assert!(answered(0..40).is_empty());
+    let second = answered(0..40);
+    assert!(!second.is_empty() && second.len() < 40, "{second:?}");
+    assert_eq!(answered(0..40), second, "those that are there stay");
+    // When they are no longer asked for, others come in.
+    for _ in 0..20 {
+        answered(40..55);
+    }
+    assert!(!answered(40..55).is_empty());
+}
+
 /// An answer may have 16 million slots; whether roll-ups help is known before there is room for them.
 #[test]
 fn a_long_range_with_little_in_it_takes_little_room() {
