@@ -251,6 +251,30 @@ fn a_steady_host_is_answered_by_the_short_ways() {
     assert!(memory > 0);
 }
 
+/// A value ahead of its time had made a block of the old phase long; once the host had another phase, that block reached over
+/// the later ones, and open rows answered as if it were not there.
+#[test]
+fn a_long_block_of_an_earlier_phase_has_its_say() {
+    let mut store = roomy(store());
+    for tick in 0..150 {
+        if tick == 25 {
+            let image = store.host_or_create("alex", "a1").unwrap().image(&store.metrics());
+            let next = roomy(self::store());
+            next.host_or_create("alex", "a1").unwrap().restore(&image, &next.metrics(), next.limits());
+            store = next;
+        }
+        let secs = NOW + tick * 60 + if tick < 30 { 0 } else { 33 };
+        for child in 0..CHILDREN {
+            write(&store, "sum", child, secs, 0.1 * (tick * 10 + child as i64) as f64, secs);
+        }
+        if tick == 20 {
+            write(&store, "sum", 3, secs + 3600, 1.0 / 3.0, secs);
+        }
+        // On the old phase, so that the value ahead is the nearest to its output.
+        compare(&store, "sum", NOW + (tick - 30) * 60, secs + 1);
+    }
+}
+
 /// A component that first sends for a time that is rolled up already belongs to the sums of that time.
 #[test]
 fn a_component_that_begins_in_the_past_counts() {
