@@ -193,8 +193,8 @@ impl<'d> Rows<'d> {
 }
 
 /// How many leading columns of a lane that begins a window, or comes from a snapshot, are settled: their series were
-/// sealed on the lane's grid in the window before, and hold nothing behind it. A sample ahead of its time may have made one
-/// of their earlier blocks so long that it reaches over the later ones.
+/// sealed on the lane's grid in the window before, and hold nothing behind it. A sample ahead of its time may have made
+/// one of their earlier blocks so long that it reaches over the later ones.
 pub(super) fn settled_columns(data: &HostData, lane: &Lane) -> usize {
     let window = WINDOW as i64 * i64::from(lane.frequency_secs);
     let is_settled = |&&id: &&u32| {

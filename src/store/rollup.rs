@@ -27,8 +27,8 @@ const MEMORY_PART: usize = 100;
 /// Roll-ups of one host. Each is gone on with when a window is sealed, under the host's lock.
 const ROLLUPS_MAX: usize = 64;
 
-/// Among the last so many reads of a host's sums, nobody makes room for one that was not there. Else sums that are read in
-/// turns, and are more than fit, throw each other out, each before it is read again.
+/// Among the last so many reads of a host's sums, nobody makes room for one that was not there. Else sums that are read
+/// in turns, and are more than fit, throw each other out, each before it is read again.
 const RECENT_READS: u64 = 4 * ROLLUPS_MAX as u64;
 
 /// A second that no series begins at.

@@ -37,8 +37,9 @@ pub struct Found {
 }
 
 impl Host {
-    /// The series of these metrics whose samples lie around `[from, to]`, begin in it or end in it, give or take two slots;
-    /// of the components that `wanted` says yes to. It is asked once a series, and may ask for the component's path.
+    /// The series of these metrics whose samples lie around `[from, to]`, begin in it or end in it, give or take two
+    /// slots; of the components that `wanted` says yes to. It is asked once a series, and may ask for the component's
+    /// path.
     pub fn find_series(
         &self,
         metrics: &[MetricId],
@@ -101,8 +102,8 @@ fn path(tree: &Components, of: ComponentId) -> ComponentPath {
     ComponentPath { components, is_device: tree.is_device(of) }
 }
 
-/// Farther than this from its centre the second of a row does not lie: a sample is at most a slot off the one it is nearest
-/// to.
+/// Farther than this from its centre the second of a row does not lie: a sample is at most a slot off the one it is
+/// nearest to.
 fn offset_secs_max(data: &HostData, series: SeriesId) -> i64 {
     let series = data.series.get(series);
     let blocks = series.blocks.iter().map(Block::frequency_secs);

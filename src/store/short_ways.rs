@@ -251,8 +251,8 @@ fn a_steady_host_is_answered_by_the_short_ways() {
     assert!(memory > 0);
 }
 
-/// A value ahead of its time had made a block of the old phase long; once the host had another phase, that block reached over
-/// the later ones, and open rows answered as if it were not there.
+/// A value ahead of its time had made a block of the old phase long; once the host had another phase, that block
+/// reached over the later ones, and open rows answered as if it were not there.
 #[test]
 fn a_long_block_of_an_earlier_phase_has_its_say() {
     let mut store = roomy(store());
@@ -399,8 +399,8 @@ fn roll_ups_take_a_hundredth_of_the_memory() {
     }
 }
 
-/// Sums of more sets of threads than fit were asked for in turns: each threw out the one that was asked for next, so all
-/// were summed anew, sealed and thrown out again.
+/// Sums of more sets of threads than fit were asked for in turns: each threw out the one that was asked for next, so
+/// all were summed anew, sealed and thrown out again.
 #[test]
 fn roll_ups_that_are_read_in_turns_do_not_throw_each_other_out() {
     let store = store();

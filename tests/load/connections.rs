@@ -66,8 +66,8 @@ fn beyond_the_limit_connections_are_refused_and_counted() {
     store.resume();
     assert!(store.log().contains("256 connections at a time are the limit"), "{}", store.log());
     let probe = Probe::start(&store);
-    // The count is exact because nobody else connects: it is asked for on a connection that is served, and the probe keeps
-    // to its own.
+    // The count is exact because nobody else connects: it is asked for on a connection that is served, and the probe
+    // keeps to its own.
     let mut scraper = Raw::connect(&store);
     assert_eq!(scraper.exchange("GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").unwrap().0, 200);
     let mut clients: Vec<Raw> = Vec::new();

@@ -1,7 +1,7 @@
 //! An honest client that asks all the while: whatever others do, it is served within a bound.
 //!
-//! It does so on one connection that it makes at its start. A client with a pool opens another when the first comes back
-//! to the pool too late, and where connections are refused, those would be too.
+//! It does so on one connection that it makes at its start. A client with a pool opens another when the first comes
+//! back to the pool too late, and where connections are refused, those would be too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
