@@ -1,9 +1,9 @@
 //! The stamped series of a host, behind its lock: where a sample goes.
 //!
 //! A plain number goes into the open row of its time, which it shares with the series that come together with it. What
-//! is late, far ahead of the clock, a histogram, or has a start time goes to the loose samples of its series. Invariants:
-//! no time of a series lies both in a row and among its loose samples; its rows lie behind its chunks; a loose sample
-//! counts more than one in a chunk.
+//! is late, far ahead of the clock, a histogram, or has a start time goes to the loose samples of its series.
+//! Invariants: no time of a series lies both in a row and among its loose samples; its rows lie behind its chunks; a
+//! loose sample counts more than one in a chunk.
 
 use crate::model::{Labels, StampedId, StampedSample, StampedValue, is_empty};
 use crate::store::host_data::Applied;
