@@ -16,7 +16,7 @@ use super::table::{Extra, NO_GROUP, Table};
 use super::times::Pool;
 
 /// Groups of one host. A flood of series each at times of its own gets no rows: it is kept in loose samples and chunks.
-const GROUPS_MAX: usize = 1024;
+const GROUPS_MAX: usize = 256;
 
 /// Loose samples of a series; that many are sealed.
 pub(super) const LOOSE_MAX: usize = 32;
@@ -91,7 +91,7 @@ impl Stamped {
             }
             if let Some(value) = plain(sample)
                 && sample.time_ms > series.sealed_ms
-                && series.extra.is_none()
+                && series.loose().is_empty()
                 && let Some(Some(group)) = self.groups.get_mut(series.group as usize)
                 && let Some(row) = group.newest_row(sample.time_ms)
             {
@@ -155,7 +155,7 @@ impl Stamped {
     /// Gives a series a column in the group that has a row of this time, or in a new one; `false` when a host has as
     /// many groups as it may.
     fn join(&mut self, id: StampedId, time_ms: i64) -> bool {
-        let has_row = |group: &Option<Group>| group.as_ref().is_some_and(|group| group.row_of(time_ms).is_some());
+        let has_row = |group: &Option<Group>| group.as_ref().is_some_and(|group| group.times.contains(&time_ms));
         let place = match self.groups.iter().position(has_row) {
             Some(found) => found,
             None => match self.groups.iter().position(Option::is_none) {
