@@ -4,8 +4,8 @@ use super::super::{App, Refusal};
 use super::failure::bad_data;
 use super::form::Form;
 use crate::model::Matcher;
-use crate::promql::grid::Wanted;
 use crate::promql::parse::parse_selector;
+use crate::promql::tree::Wanted;
 
 /// Selectors of one request.
 const SELECTORS_MAX: usize = 1000;

@@ -12,7 +12,7 @@ use super::envelope::{self, Notes};
 use super::failure::{bad_data, bad_parameter};
 use super::result::push_labels;
 use super::run::watch;
-use crate::promql::grid::GridSource;
+use crate::promql::tree::TreeSource;
 
 pub(super) async fn series(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
     let policy = app.policy(&request);
@@ -25,7 +25,7 @@ pub(super) async fn series(State(app): State<Arc<App>>, request: Request) -> Res
     let (waiting, watch) = watch(app.options.prometheus.query_timeout);
     let answer = envelope::answer(policy, turn, move |out| {
         let limit = question.limit.unwrap_or(usize::MAX);
-        let source = GridSource::new(app.service.store(), 0, &watch);
+        let source = TreeSource::new(app.service.store(), 0, &watch);
         let mut series = source.series(question.wanted(), limit.saturating_add(1));
         watch.check()?;
         let mut notes = Notes::default();

@@ -12,7 +12,7 @@ use super::super::{App, Refusal};
 use super::envelope::{self, Notes, small};
 use super::failure::bad_data;
 use super::run::watch;
-use crate::promql::grid::{Count, GridSource};
+use crate::promql::tree::{Count, TreeSource};
 use crate::time::GoDuration;
 
 /// The Prometheus whose PromQL and API this is: clients decide by it what they may ask.
@@ -101,7 +101,7 @@ pub(super) async fn tsdb(State(app): State<Arc<App>>, request: Request) -> Resul
     let (waiting, watch) = watch(app.options.prometheus.query_timeout);
     let answer = envelope::answer(policy, turn, move |out| {
         let store = app.service.store();
-        let counted = GridSource::new(store, 0, &watch).cardinality(limit);
+        let counted = TreeSource::new(store, 0, &watch).cardinality(limit);
         watch.check()?;
         let blocks = store.objects().into_iter().find(|(kind, _)| *kind == "blocks").map_or(0, |(_, count)| count);
         let hosts = store.hosts();
