@@ -22,10 +22,10 @@ pub(super) async fn label_values(
     let policy = app.policy(&request);
     let name = unescaped(&name);
     let form = app.form(request).await?;
-    let question = Question::read(&app, &form)?;
     let turn = app.answer_turn(AnswerLimit::Promql).await?;
     let (waiting, watch) = watch(app.options.prometheus.query_timeout);
     let answer = envelope::answer(policy, turn, move |out| {
+        let question = Question::read(&app, &form)?;
         let values = TreeSource::new(app.service.store(), 0, &watch).label_values(&name, question.wanted());
         watch.check()?;
         write_names(out, values, question.limit)
