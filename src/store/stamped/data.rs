@@ -367,11 +367,12 @@ impl Stamped {
         let times: usize = times.iter().map(|times| times.memory_bytes()).sum();
         let groups: usize = self.groups.iter().flatten().map(Group::memory_bytes).sum();
         let extras = || self.table.iter().filter_map(|(_, series)| series.extra.as_ref());
-        let loose =
-            |extra: &Box<Extra>| list_room(&extra.loose) + extra.loose.iter().map(Loose::heap_bytes).sum::<usize>();
+        let loose = |extra: &Extra| list_room(&extra.loose) + extra.loose.iter().map(Loose::heap_bytes).sum::<usize>();
         [
             sealed + times,
-            groups + self.groups.capacity() * size_of::<Option<Group>>() + extras().map(loose).sum::<usize>(),
+            groups
+                + self.groups.capacity() * size_of::<Option<Group>>()
+                + extras().map(|extra| loose(extra)).sum::<usize>(),
             self.index.counted_bytes() + self.table.counted_bytes() + size_of::<Stamped>(),
             extras().map(|extra| super::exemplars::list_bytes(&extra.exemplars)).sum(),
         ]
