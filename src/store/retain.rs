@@ -47,6 +47,7 @@ impl HostData {
         self.drop_rollups(component, to_secs);
         if component == ComponentId::HOST {
             self.drop_ticks(to_secs);
+            dropped += self.stamped.as_mut().map_or(0, |stamped| stamped.drop_before(to_secs.saturating_mul(1000)));
         }
         dropped
     }
@@ -63,6 +64,14 @@ impl HostData {
             if let Some(lane) = self.lanes.get(series.lane as usize).and_then(Option::as_ref) {
                 let last = (0..WINDOW).rfind(|&row| !is_empty(lane.get(row, series.column)));
                 hidden += u64::from(last.is_some_and(|row| (from_secs..to_secs).contains(&lane.centre(row as i64))));
+            }
+        }
+        if component == ComponentId::HOST {
+            let (from_ms, to_ms) = (self.horizon_ms(), to_secs.saturating_mul(1000));
+            if let Some(stamped) = &mut self.stamped {
+                hidden += stamped.count_between(from_ms, to_ms);
+                // The archive has no place for them.
+                stamped.drop_exemplars(to_ms);
             }
         }
         self.components.move_horizon(component, to_secs);
