@@ -25,6 +25,7 @@ mod native;
 mod options;
 mod outcome;
 mod recover;
+mod remote;
 mod retain;
 mod states;
 #[cfg(test)]
@@ -35,5 +36,6 @@ pub use self::core::Engine;
 pub use archive::{ArchiveError, CleanupProgress};
 pub use options::{ArchiveOptions, CheckpointFormat, CleanupMode, Options, Partition, ValueType, WalSync};
 pub use outcome::{BadLine, CheckpointReport, CleanupReport, IngestError, IngestReport, OpenError};
+pub use remote::{Mapping, MappingError, MappingSettings, Place, Placing, Protocols, RemoteLimits, RemoteOptions};
 pub use retain::{NodeProvider, UsedNodes};
 pub use work::Background;
