@@ -40,6 +40,9 @@ pub enum LimitReached {
     /// A name is too long.
     #[error("a name is longer than {0} bytes (metric-store.limits.name-bytes)")]
     Name(usize),
+    /// A cluster or a host has a name that leads out of a folder.
+    #[error("a cluster's or host's name holds \"..\", /, \\ or NUL")]
+    RefusedName,
 }
 
 impl LimitReached {
@@ -50,6 +53,7 @@ impl LimitReached {
             LimitReached::Components(_) => "limit_components",
             LimitReached::Series(_) => "limit_series",
             LimitReached::Name(_) => "limit_name",
+            LimitReached::RefusedName => "refused_name",
         }
     }
 }
