@@ -47,21 +47,6 @@ pub(super) struct RemoteWriteSection {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[schemars(inline)]
 pub(super) struct RemoteLimitsSection {
-    /// Labels of one series, the metric's name among them.
-    #[schemars(range(min = 1, max = 10_000), extend("default" = 64))]
-    pub labels_per_series: Option<usize>,
-    /// Bytes of a label's name.
-    #[schemars(range(min = 1, max = 65_535), extend("default" = 1024))]
-    pub label_name_bytes: Option<usize>,
-    /// Bytes of a label's value.
-    #[schemars(range(min = 1, max = 65_535), extend("default" = 16_384))]
-    pub label_value_bytes: Option<usize>,
-    /// Series of one host, those of the grid apart.
-    #[schemars(range(min = 1, max = 100_000_000), extend("default" = 1_000_000))]
-    pub series_per_host: Option<usize>,
-    /// Series of all hosts together, those of the grid apart.
-    #[schemars(range(min = 1, max = 1_000_000_000), extend("default" = 20_000_000))]
-    pub series: Option<usize>,
     /// Samples, histograms and exemplars of one body together.
     #[schemars(range(min = 1, max = 1_000_000_000), extend("default" = 2_000_000))]
     pub samples_per_body: Option<usize>,

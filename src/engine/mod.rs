@@ -9,6 +9,7 @@ mod archive;
 mod checkpoint;
 #[cfg(test)]
 mod checkpoint_tests;
+mod commit;
 mod convert;
 mod core;
 mod damage;
@@ -21,12 +22,14 @@ mod histories;
 mod ingest;
 mod inventory;
 mod log;
+mod names;
 mod native;
 mod options;
 mod outcome;
 mod recover;
 mod remote;
 mod retain;
+mod stamped;
 mod states;
 #[cfg(test)]
 mod tests;
@@ -38,4 +41,5 @@ pub use options::{ArchiveOptions, CheckpointFormat, CleanupMode, Options, Partit
 pub use outcome::{BadLine, CheckpointReport, CleanupReport, IngestError, IngestReport, OpenError};
 pub use remote::{Mapping, MappingError, MappingSettings, Place, Placing, Protocols, RemoteLimits, RemoteOptions};
 pub use retain::{NodeProvider, UsedNodes};
+pub use stamped::{StampedReport, StampedWrite};
 pub use work::Background;

@@ -78,6 +78,12 @@ pub enum IngestError {
     /// The engine is closing.
     #[error("shutting down")]
     Closed,
+    /// The checkpoints' form has no room for stamped series: no attempt will ever succeed.
+    #[error(
+        "series with labels of their own are stored with metric-store.checkpoints.file-format \"native\" only: the \
+         configured form has no room for them"
+    )]
+    GridOnly,
 }
 
 /// Why an engine could not be opened.

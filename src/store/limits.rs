@@ -82,6 +82,9 @@ pub enum LimitReached {
     /// Metadata whose texts are too long.
     #[error("the help and unit of a metric are longer than {0} bytes together")]
     MetadataBytes(usize),
+    /// A cluster or a host has a name that leads out of a folder.
+    #[error("a cluster's or host's name holds \"..\", /, \\ or NUL")]
+    RefusedName,
 }
 
 impl LimitReached {
@@ -99,6 +102,7 @@ impl LimitReached {
             LimitReached::LabelValue(_) => "limit_label_value",
             LimitReached::Metadata(_) => "limit_metadata",
             LimitReached::MetadataBytes(_) => "limit_metadata_bytes",
+            LimitReached::RefusedName => "refused_name",
         }
     }
 }

@@ -83,11 +83,6 @@ fn limits(section: &RemoteLimitsSection, notes: &mut Notes) -> RemoteLimits {
         notes.violation(BODY, body_bytes_max, "1 byte to 4 GiB");
     }
     RemoteLimits {
-        labels_max: section.labels_per_series.unwrap_or(default.labels_max),
-        name_bytes_max: section.label_name_bytes.unwrap_or(default.name_bytes_max),
-        value_bytes_max: section.label_value_bytes.unwrap_or(default.value_bytes_max),
-        series_per_host_max: section.series_per_host.unwrap_or(default.series_per_host_max),
-        series_max: section.series.unwrap_or(default.series_max),
         samples_max: section.samples_per_body.unwrap_or(default.samples_max),
         body_bytes_max: usize::try_from(body_bytes_max).unwrap_or(default.body_bytes_max),
     }

@@ -17,7 +17,7 @@ pub struct RemoteOptions {
     pub mappings: Vec<Mapping>,
     /// Whether NaN and infinities are refused. Staleness markers never are.
     pub reject_non_finite: bool,
-    /// Bounds against floods of names.
+    /// Bounds against floods.
     pub limits: RemoteLimits,
 }
 
@@ -41,19 +41,10 @@ impl Default for Protocols {
     }
 }
 
-/// How much of everything a sender may bring; what comes beyond is refused, counted and explained.
+/// How much one body may hold; a larger one is refused as a whole. What series may be called, and how many there may be,
+/// is bounded by the store's own limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RemoteLimits {
-    /// Labels of one series, the metric's name among them.
-    pub labels_max: usize,
-    /// Bytes of a label's name.
-    pub name_bytes_max: usize,
-    /// Bytes of a label's value.
-    pub value_bytes_max: usize,
-    /// Stamped series of one host.
-    pub series_per_host_max: usize,
-    /// Stamped series of all hosts together.
-    pub series_max: usize,
     /// Samples, histograms and exemplars of one body together.
     pub samples_max: usize,
     /// Bytes of one body after decompression.
@@ -63,11 +54,6 @@ pub struct RemoteLimits {
 impl Default for RemoteLimits {
     fn default() -> Self {
         RemoteLimits {
-            labels_max: 64,
-            name_bytes_max: 1 << 10,
-            value_bytes_max: 16 << 10,
-            series_per_host_max: 1_000_000,
-            series_max: 20_000_000,
             samples_max: 2_000_000,
             body_bytes_max: 64 << 20,
         }

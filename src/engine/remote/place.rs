@@ -5,10 +5,9 @@
 
 use std::net::IpAddr;
 
-use crate::formats::ccms::directory_name;
 use crate::model::{Label, Labels};
 
-use super::super::ingest::{FOLDER_NAME_BYTES_MAX, leaves_directory};
+use super::super::names;
 
 /// Which labels name cluster and host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +76,7 @@ impl Placing {
     /// Whether a cluster or a host can be called that, in all forms of files.
     pub fn is_good(&self, name: &str) -> bool {
         let fits = (1..=self.name_bytes_max).contains(&name.len());
-        fits && !leaves_directory(name) && directory_name(name).len() <= FOLDER_NAME_BYTES_MAX
+        fits && !names::leave_folder(name, "") && names::fit_folders(name, "")
     }
 }
 
