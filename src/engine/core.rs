@@ -22,6 +22,7 @@ use super::native::{NativeLog, Place};
 use super::options::{CheckpointFormat, CleanupMode, Options};
 use super::outcome::{IngestError, OpenError};
 use super::recover::{self, NativeStart};
+use super::remote::Receiver;
 use super::retain::{NodeProvider, Relief};
 
 /// The name of Treering's own folder in the checkpoint directory.
@@ -58,6 +59,8 @@ pub struct Engine {
     pub(super) limits_logged: LogLimit,
     /// What is known of the archive, in the cleanup mode that has one.
     pub(super) archive: ArchiveState,
+    /// The rules for series with labels of their own, and what is remembered of them.
+    pub(super) receiver: Receiver,
     /// Long work is to end at the next chance.
     pub(super) stopping: Arc<AtomicBool>,
 }
@@ -105,6 +108,7 @@ impl Engine {
             checkpoints_end_millis: AtomicI64::new(i64::MAX),
             limits_logged: LogLimit::default(),
             archive: ArchiveState::default(),
+            receiver: Receiver::default(),
             stopping: Arc::default(),
         })
     }
@@ -162,6 +166,7 @@ impl Engine {
     /// sample on.
     pub fn reload_metrics(&self, metrics: impl IntoIterator<Item = crate::model::Metric>) {
         self.store.set_metrics(self.store.metrics().reloaded(metrics));
+        self.forget_targets();
     }
 
     /// Gives up checkpoints that are not over after `time`, the one under way too. The logs hold what they miss.
