@@ -55,6 +55,8 @@ pub struct Applied {
     pub stored: u64,
     /// Older than the horizon of their component and not kept: freed data does not come back.
     pub before_horizon: u64,
+    /// For stamped series that were forgotten meanwhile, and not kept.
+    pub gone: u64,
 }
 
 /// How a series is reached: the components below its host and its metric.
