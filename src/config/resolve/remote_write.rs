@@ -65,8 +65,10 @@ fn placing(section: &RemoteWriteSection, name_bytes_max: usize, notes: &mut Note
         cut_domain: section.cut_domain.unwrap_or(default.cut_domain),
         name_bytes_max,
     };
-    for (key, name) in [("default-cluster", &placing.default_cluster), ("default-host", &placing.default_host)] {
-        if !placing.is_good(name) {
+    for (key, name) in [("default-cluster", &section.default_cluster), ("default-host", &section.default_host)] {
+        if let Some(name) = text_of(name)
+            && !placing.is_good(name)
+        {
             let expected = format!("a name of 1 to {name_bytes_max} bytes without \"..\", \"/\" and \"\\\"");
             notes.wrong(&format!("/remote-write/{key}"), name, expected);
         }
