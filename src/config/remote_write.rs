@@ -10,6 +10,7 @@ use super::file::{ProtocolWord, Quantity};
 #[schemars(inline)]
 pub(super) struct RemoteWriteSection {
     /// The ways in and out that are open; a way that is not listed answers 404.
+    #[serde(default)]
     #[schemars(with = "Vec<ProtocolWord>", extend("default" = ["remote-write", "remote-read", "import", "otlp"]))]
     pub protocols: Option<Vec<Protocol>>,
     /// The label that names the cluster of a series.

@@ -5,7 +5,9 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::engine::{Engine, IngestError, IngestReport, RemoteError, RemoteOptions, RemoteReport, WriteVersion};
+use crate::engine::{
+    Engine, ImportOptions, IngestError, IngestReport, RemoteError, RemoteOptions, RemoteReport, WriteVersion,
+};
 use crate::model::MetricTable;
 use crate::query;
 use crate::store::{LevelSummary, Store};
@@ -23,6 +25,9 @@ pub(super) trait Service: Send + Sync + 'static {
 
     /// Stores a decompressed body of remote write.
     fn write_remote(&self, version: WriteVersion, body: &[u8]) -> Result<RemoteReport, RemoteError>;
+
+    /// Stores a body of exposition text.
+    fn import_text(&self, options: &ImportOptions, body: &[u8]) -> Result<RemoteReport, RemoteError>;
 
     /// Frees what lies before `to` below each selector; answers how many blocks went.
     fn free(&self, selectors: &[Vec<String>], to: i64) -> Result<u64, IngestError>;
@@ -70,6 +75,10 @@ impl Service for Engine {
 
     fn write_remote(&self, version: WriteVersion, body: &[u8]) -> Result<RemoteReport, RemoteError> {
         Engine::write_remote(self, version, body)
+    }
+
+    fn import_text(&self, options: &ImportOptions, body: &[u8]) -> Result<RemoteReport, RemoteError> {
+        Engine::import_text(self, options, body)
     }
 
     fn free(&self, selectors: &[Vec<String>], to: i64) -> Result<u64, IngestError> {

@@ -5,7 +5,9 @@
 //! looked at. Invariant: what is remembered gives the same target as working it out anew.
 
 mod grid;
+mod import;
 mod intake;
+mod key;
 mod known;
 mod mapping;
 mod options;
@@ -14,6 +16,7 @@ mod receiver;
 mod report;
 mod write;
 
+pub use import::ImportOptions;
 pub use mapping::{Mapping, MappingError, MappingSettings};
 pub use options::{Protocols, RemoteLimits, RemoteOptions};
 pub use place::{Place, Placing};

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::service::Service;
 use super::{Options, run};
-use crate::engine::{IngestError, IngestReport, RemoteError, RemoteOptions, RemoteReport, WriteVersion};
+use crate::engine::{ImportOptions, IngestError, IngestReport, RemoteError, RemoteOptions, RemoteReport, WriteVersion};
 use crate::model::{Aggregation, Metric, MetricTable};
 use crate::query;
 use crate::store::{self, LevelSummary, RunSummary, Store};
@@ -77,6 +77,10 @@ impl Service for Fake {
         }
         self.pieces.lock().push(body.len());
         Ok(RemoteReport::default())
+    }
+
+    fn import_text(&self, _: &ImportOptions, body: &[u8]) -> Result<RemoteReport, RemoteError> {
+        self.write_remote(WriteVersion::V1, body)
     }
 
     fn free(&self, selectors: &[Vec<String>], to: i64) -> Result<u64, IngestError> {
