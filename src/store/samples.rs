@@ -56,8 +56,9 @@ impl Host {
                 let horizon = data.components.horizon(component);
                 // A row's second lies near its centre.
                 let near = Extent::of(&data, series, horizon).is_some_and(|extent| {
-                    extent.first_secs.saturating_sub(OFFSET_SECS_MAX) <= to_secs
-                        && extent.last_secs.saturating_add(OFFSET_SECS_MAX) >= from_secs
+                    let offset_secs = OFFSET_PERIODS_MAX * i64::from(extent.frequency_secs);
+                    extent.first_secs.saturating_sub(offset_secs) <= to_secs
+                        && extent.last_secs.saturating_add(offset_secs) >= from_secs
                 });
                 if near {
                     found.push(Found { series, component, metric });
@@ -98,8 +99,9 @@ fn path(tree: &Components, of: ComponentId) -> ComponentPath {
     ComponentPath { components, is_device: tree.is_device(of) }
 }
 
-/// Farther than this from its centre the second of a row does not lie, but for frequencies of days.
-const OFFSET_SECS_MAX: i64 = 86_400;
+/// Farther than so many periods from its centre the second of a row does not lie: it is in its slot, or was moved into
+/// the one beside it.
+const OFFSET_PERIODS_MAX: i64 = 2;
 
 impl SeriesView {
     /// From the centre of the first to that of the last slot of what was taken.
