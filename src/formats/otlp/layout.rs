@@ -86,7 +86,7 @@ mod tests {
         assert_is(&[4, 3, 2, 1], 1, 2, &[(1, 9.0), (2, 1.0)]);
         assert_is(&[0, 0, 0, 0, 0, 7, 0, 0, 3], -5, 0, &[(1, 7.0), (4, 3.0)]);
         assert_is(&[5, 0, 0, 0, 0, 0, 6], -2, 0, &[(-1, 5.0), (5, 6.0)]);
-        assert_is(&[1, 1, 1], i32::MAX - 2, 0, &[(i32::MAX - 1, 1.0), (i32::MAX, 1.0)]);
+        assert_is(&[1, 1], i32::MAX - 2, 0, &[(i32::MAX - 1, 1.0), (i32::MAX, 1.0)]);
         assert_is(&[1, 1, 1], -3, 100, &[(0, 3.0)]);
         assert_eq!(sparse(&[1, 2], 0, 0, true).spans, [Span { offset: 1, length: 2 }]);
         assert_eq!(sparse(&[1, 2], 3, 0, false).spans, [Span { offset: 3, length: 2 }]);

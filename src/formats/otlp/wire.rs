@@ -238,13 +238,14 @@ impl Reader {
                 1 => counts.offset = short_zigzag(value, at)?,
                 2 => {
                     // A count of one byte takes eight in memory.
-                    let before = counts.bucket_counts.len();
+                    let (mut found, left) = (0, reader.parts_left);
                     value.varints(at, |count| {
-                        if counts.bucket_counts.len() <= before + reader.parts_left {
+                        found += 1;
+                        if found / 8 <= left {
                             counts.bucket_counts.push(count);
                         }
                     })?;
-                    let left = reader.parts_left.checked_sub((counts.bucket_counts.len() - before) / 8);
+                    let left = left.checked_sub(found / 8);
                     reader.parts_left = left.ok_or(OtlpBodyError::TooMany { limit: reader.parts_max })?;
                 }
                 _ => {}
