@@ -4,8 +4,10 @@ pub mod ccms;
 pub mod exposition;
 pub mod line;
 pub mod native;
+pub mod otlp;
 pub mod parquet;
 pub(crate) mod protobuf;
 pub mod remote;
+mod whole;
 
 pub use protobuf::Malformed;

@@ -1,6 +1,6 @@
 //! All fuzz targets by name: the fuzz crate runs them, and a test replays what was found.
 
-use crate::formats::{ccms, exposition, line, native, remote};
+use crate::formats::{ccms, exposition, line, native, otlp, remote};
 use crate::{block, config, promql, query, server};
 
 /// A function that takes any bytes and panics when something is broken.
