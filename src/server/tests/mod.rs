@@ -2,6 +2,7 @@
 
 mod connections;
 mod endpoints;
+mod prometheus;
 mod tls;
 mod writes;
 
@@ -40,6 +41,7 @@ struct Fake {
     failure: Option<Failure>,
     answer: Option<Answer>,
     quick: Option<Vec<u8>>,
+    store: Option<Store>,
 }
 
 impl Service for Fake {
@@ -120,7 +122,7 @@ impl Service for Fake {
 
     fn store(&self) -> &Store {
         static EMPTY: LazyLock<Store> = LazyLock::new(|| Store::new(MetricTable::default(), store::Limits::default()));
-        &EMPTY
+        self.store.as_ref().unwrap_or(&EMPTY)
     }
 
     fn metrics(&self) -> Arc<MetricTable> {
