@@ -1,13 +1,13 @@
 //! All fuzz targets by name: the fuzz crate runs them, and a test replays what was found.
 
-use crate::formats::{ccms, line, native};
+use crate::formats::{ccms, exposition, line, native, otlp, remote};
 use crate::{block, config, promql, query, server};
 
 /// A function that takes any bytes and panics when something is broken.
 pub type FuzzTarget = fn(&[u8]);
 
 /// The targets, with the names of their folders in `fuzz/corpus`.
-pub const FUZZ_TARGETS: [(&str, FuzzTarget); 12] = [
+pub const FUZZ_TARGETS: [(&str, FuzzTarget); 16] = [
     ("line", line::fuzz),
     ("query", query::fuzz_request),
     ("wal", ccms::fuzz_wal),
@@ -20,4 +20,8 @@ pub const FUZZ_TARGETS: [(&str, FuzzTarget); 12] = [
     ("config", config::fuzz_config),
     ("token", server::fuzz_token),
     ("promql", promql::parse::fuzz_query),
+    ("remote_write", remote::fuzz_write),
+    ("remote_read", remote::fuzz_read),
+    ("exposition", exposition::fuzz_exposition),
+    ("otlp", otlp::fuzz_otlp),
 ];
