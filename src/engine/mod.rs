@@ -28,8 +28,11 @@ mod native;
 mod options;
 mod outcome;
 mod recover;
+mod replay;
 mod retain;
 mod stamped;
+#[cfg(test)]
+mod stamped_tests;
 mod states;
 #[cfg(test)]
 mod tests;
