@@ -106,7 +106,8 @@ impl Engine {
         hosts.retain(|host| shard_of(host.cluster(), host.name()) == shard);
         let folder = self.shard_folder(shard);
         let has_files = self.disk.list(&folder).is_ok_and(|entries| !entries.is_empty());
-        if hosts.is_empty() && !has_files {
+        let metadata = self.metadata_of_shard(shard);
+        if hosts.is_empty() && metadata.is_empty() && !has_files {
             return Ok(0);
         }
         folders::make_durable(&*self.disk, &self.options.checkpoints, &folder)?;
@@ -118,6 +119,9 @@ impl Engine {
             for host in &hosts {
                 self.check_time()?;
                 writer.host(&host.image(&metrics))?;
+            }
+            if !metadata.is_empty() {
+                writer.metadata(metadata.iter().map(|(name, metadata)| (&**name, metadata)))?;
             }
             writer.finish()?;
             Ok(())
@@ -139,6 +143,11 @@ impl Engine {
         }
         if let ShardLog::Native(log) = &mut *shards[shard].lock() {
             log.covered(sequence);
+        }
+        for host in &hosts {
+            // Under the log's lock: of what is forgotten no write is on its way.
+            let _log = shards[shard].lock();
+            host.sweep_stamped();
         }
         Ok(hosts.len() as u64)
     }

@@ -18,6 +18,7 @@ use super::convert::Conversion;
 use super::files::FilesLog;
 use super::folders;
 use super::log::{FilesFlushed, SHARDS, Shard, ShardLog};
+use super::metadata::Unlogged;
 use super::native::{NativeLog, Place};
 use super::options::{CheckpointFormat, CleanupMode, Options};
 use super::outcome::{IngestError, OpenError};
@@ -56,6 +57,8 @@ pub struct Engine {
     checkpoints_end_millis: AtomicI64,
     /// A flood of new names is a few lines of the log.
     pub(super) limits_logged: LogLimit,
+    /// Metadata that no log has yet.
+    pub(super) unlogged_metadata: Unlogged,
     /// What is known of the archive, in the cleanup mode that has one.
     pub(super) archive: ArchiveState,
     /// Long work is to end at the next chance.
@@ -104,6 +107,7 @@ impl Engine {
             relief: Mutex::default(),
             checkpoints_end_millis: AtomicI64::new(i64::MAX),
             limits_logged: LogLimit::default(),
+            unlogged_metadata: Unlogged::default(),
             archive: ArchiveState::default(),
             stopping: Arc::default(),
         })
@@ -119,6 +123,14 @@ impl Engine {
             self.open_archive(options);
         }
         self.note_foreign_files();
+        let stamped: u64 = self.store.hosts().iter().map(|host| host.stamped_series()).sum();
+        if self.options.format != CheckpointFormat::Native && stamped > 0 {
+            tracing::warn!(
+                "{stamped} series with labels of their own were read, and the configured file-format has no room for \
+                 them: they can be asked until the next restart; the files that hold them are kept in \
+                 {OWN_FOLDER}/adopted"
+            );
+        }
         self.is_ready.store(true, Ordering::Release);
         Ok(())
     }

@@ -9,6 +9,7 @@ mod archive;
 mod checkpoint;
 #[cfg(test)]
 mod checkpoint_tests;
+mod commit;
 mod convert;
 mod core;
 mod damage;
@@ -21,11 +22,17 @@ mod histories;
 mod ingest;
 mod inventory;
 mod log;
+mod metadata;
+mod names;
 mod native;
 mod options;
 mod outcome;
 mod recover;
+mod replay;
 mod retain;
+mod stamped;
+#[cfg(test)]
+mod stamped_tests;
 mod states;
 #[cfg(test)]
 mod tests;
@@ -36,4 +43,5 @@ pub use archive::{ArchiveError, CleanupProgress};
 pub use options::{ArchiveOptions, CheckpointFormat, CleanupMode, Options, Partition, ValueType, WalSync};
 pub use outcome::{BadLine, CheckpointReport, CleanupReport, IngestError, IngestReport, OpenError};
 pub use retain::{NodeProvider, UsedNodes};
+pub use stamped::{StampedReport, StampedWrite};
 pub use work::Background;

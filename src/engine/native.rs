@@ -11,13 +11,14 @@ use hashbrown::HashMap;
 
 use crate::disk::{DiskFile, SharedDisk};
 use crate::formats::native::{
-    ComponentPath, ComponentRef, Definition, FileHeader, FileName, HorizonRecord, append_header, append_record,
-    encode_horizon, encode_samples,
+    ComponentPath, ComponentRef, Definition, FileHeader, FileName, HorizonRecord, StampedHead, append_header,
+    append_record, encode_both, encode_horizon, encode_metadata, encode_samples, encode_stamped,
 };
-use crate::model::{Sample, SeriesId};
+use crate::model::{Labels, Metadata, Sample, SeriesId, StampedId};
 use crate::store::{Host, SeriesDescription, Store};
 use crate::time::SharedClock;
 
+use super::commit::Part;
 use super::folders;
 use super::log::Log;
 
@@ -27,6 +28,8 @@ const SEGMENT_BYTES_MAX: u64 = 64 << 20;
 
 /// At most this many definitions are repeated in a record.
 const REPEATED_MAX: usize = 1 << 14;
+/// And of stamped series at most so many that their labels have about this many bytes.
+const REPEATED_BYTES_MAX: usize = 4 << 20;
 
 /// The log of a shard in the native form.
 pub(super) struct NativeLog {
@@ -67,28 +70,51 @@ struct Segment {
 /// What this segment knows of a host.
 struct Known {
     number: u32,
-    /// By series number, whether the segment has its definition.
-    series: Vec<bool>,
-    /// How many records of the host the segment has.
-    records: u64,
-    /// What the last record defined first: the next one repeats it, so that one damaged record costs no other.
-    repeat: Vec<SeriesId>,
+    series: Defined,
+    stamped: Defined,
 }
 
-impl Known {
-    fn numbered(number: u32) -> Self {
-        Known { number, series: Vec::new(), records: 0, repeat: Vec::new() }
-    }
+/// Which of a host's numbers the segment has the definitions of; grid series and stamped series have numbers of their
+/// own.
+#[derive(Default)]
+struct Defined {
+    /// By number.
+    known: Vec<bool>,
+    /// How many records of the host the segment has that use these numbers.
+    records: u64,
+    /// What the last of them defined first: the next one repeats it, so that one damaged record costs no other.
+    repeat: Vec<u32>,
+}
 
+impl Defined {
     /// The definitions that the host's next record repeats: the newest ones, and at times all of them, for what damages
     /// one record may reach as far as the next.
-    fn repeated(&self) -> Vec<SeriesId> {
+    fn repeated(&self) -> Vec<u32> {
         let record = self.records;
         if !record.is_power_of_two() || !record.trailing_zeros().is_multiple_of(3) || record == 1 {
             return self.repeat.clone();
         }
-        let known = self.series.iter().zip(0..).filter(|(known, _)| **known).map(|(_, id)| SeriesId(id));
+        let known = self.known.iter().zip(0..).filter(|(known, _)| **known).map(|(_, id)| id);
         known.take(REPEATED_MAX).collect()
+    }
+
+    /// Those of these numbers that are not defined yet, sorted, each once.
+    fn undefined(this: Option<&Defined>, numbers: impl Iterator<Item = u32>) -> Vec<u32> {
+        let is_known = |id: u32| this.is_some_and(|defined| defined.known.get(id as usize) == Some(&true));
+        let mut new: Vec<u32> = numbers.filter(|id| !is_known(*id)).collect();
+        new.sort_unstable();
+        new.dedup();
+        new
+    }
+
+    /// Notes that a record was written that defines these first.
+    fn note(&mut self, new: Vec<u32>) {
+        self.records += 1;
+        if let Some(last) = new.last() {
+            self.known.resize(self.known.len().max(*last as usize + 1), false);
+        }
+        new.iter().for_each(|id| self.known[*id as usize] = true);
+        self.repeat = new;
     }
 }
 
@@ -193,8 +219,56 @@ impl NativeLog {
     }
 }
 
+/// The definitions of a record: the numbers that it defines first, and all that it names.
+struct Named<T> {
+    new: Vec<u32>,
+    definitions: Vec<T>,
+    /// Whether the host is named, too.
+    is_host_named: bool,
+}
+
+/// What a record of grid samples has to name.
+fn name_series(
+    known: Option<&Known>,
+    store: &Store,
+    host: &Host,
+    samples: &[Sample],
+) -> Named<(SeriesId, SeriesDescription)> {
+    let defined = known.map(|known| &known.series);
+    let new = Defined::undefined(defined, samples.iter().map(|sample| sample.series.0));
+    let metrics = store.metrics();
+    let repeated = defined.map_or(Vec::new(), Defined::repeated);
+    let definitions =
+        repeated.iter().chain(&new).map(|&id| (SeriesId(id), host.describe(SeriesId(id), &metrics))).collect();
+    Named { new, definitions, is_host_named: known.is_none() || !repeated.is_empty() }
+}
+
+/// What a record of stamped samples and exemplars has to name.
+fn name_stamped(known: Option<&Known>, host: &Host, part: &Part<'_>) -> Named<(StampedId, Labels)> {
+    let defined = known.map(|known| &known.stamped);
+    let samples = part.stamped.iter().map(|sample| sample.series.0);
+    let new = Defined::undefined(defined, samples.chain(part.exemplars.iter().map(|(series, _)| series.0)));
+    let repeated = defined.map_or(Vec::new(), Defined::repeated);
+    let labelled = |&id: &u32| (StampedId(id), host.stamped_labels(StampedId(id)));
+    let mut definitions: Vec<(StampedId, Labels)> = Vec::with_capacity(repeated.len() + new.len());
+    let mut bytes = 0;
+    for (id, labels) in repeated.iter().map(labelled) {
+        bytes += labels.iter().map(|label| label.name.len() + label.value.len()).sum::<usize>();
+        if bytes > REPEATED_BYTES_MAX {
+            break;
+        }
+        // One that is gone has no labels, and no samples will come for it.
+        if !labels.is_empty() {
+            definitions.push((id, labels));
+        }
+    }
+    definitions.extend(new.iter().map(labelled));
+    let is_host_named = known.is_none() || !definitions.is_empty();
+    Named { new, definitions, is_host_named }
+}
+
 impl Log for NativeLog {
-    fn append(&mut self, store: &Store, host: &Arc<Host>, samples: &[Sample], received_secs: i64) -> io::Result<u64> {
+    fn append(&mut self, store: &Store, host: &Arc<Host>, part: Part<'_>, received_ms: i64) -> io::Result<u64> {
         let address = Arc::as_ptr(host) as usize;
         if self.segment.as_ref().is_some_and(|segment| segment.good_len > SEGMENT_BYTES_MAX) {
             self.cut();
@@ -203,33 +277,53 @@ impl Log for NativeLog {
         let numbers = segment.hosts.len() as u32;
         let known = segment.hosts.get(&address);
         let number = known.map_or(numbers, |known| known.number);
-        let is_known = |id: SeriesId| known.is_some_and(|known| known.series.get(id.0 as usize) == Some(&true));
-        let mut new: Vec<SeriesId> = samples.iter().map(|sample| sample.series).filter(|id| !is_known(*id)).collect();
-        new.sort_unstable();
-        new.dedup();
-        let is_new_host = known.is_none();
-        let metrics = store.metrics();
-        let repeated = known.map_or(Vec::new(), Known::repeated);
-        let described: Vec<(SeriesId, SeriesDescription)> =
-            repeated.iter().chain(&new).map(|&id| (id, host.describe(id, &metrics))).collect();
-        let mut definitions = Vec::with_capacity(described.len() + 1);
-        if is_new_host || !repeated.is_empty() {
-            definitions.push(Definition::Host { cluster: host.cluster(), host: host.name() });
-        }
-        definitions.extend(described.iter().map(|(id, description)| definition(*id, description)));
+        let has_stamped = !part.stamped.is_empty() || !part.exemplars.is_empty();
+        let grid = (!part.samples.is_empty()).then(|| name_series(known, store, host, part.samples));
+        let stamped = has_stamped.then(|| name_stamped(known, host, &part));
+        let encode_grid = |out: &mut Vec<u8>, named: &Named<(SeriesId, SeriesDescription)>| {
+            let mut definitions = Vec::with_capacity(named.definitions.len() + 1);
+            if named.is_host_named {
+                definitions.push(Definition::Host { cluster: host.cluster(), host: host.name() });
+            }
+            definitions.extend(named.definitions.iter().map(|(id, description)| definition(*id, description)));
+            encode_samples(out, number, received_ms.div_euclid(1000), &definitions, part.samples)
+        };
+        let encode_stamped = |out: &mut Vec<u8>, named: &Named<(StampedId, Labels)>| {
+            let names = named.is_host_named.then_some((&**host.cluster(), &**host.name()));
+            let head = StampedHead { host: number, received_ms, names, definitions: &named.definitions };
+            encode_stamped(out, &head, part.stamped, part.exemplars)
+        };
         self.buffer.clear();
-        append_record(&mut self.buffer, |out| encode_samples(out, number, received_secs, &definitions, samples))?;
+        append_record(&mut self.buffer, |out| match (&grid, &stamped) {
+            (Some(grid), None) => encode_grid(out, grid),
+            (None, Some(stamped)) => encode_stamped(out, stamped),
+            // One record, so that what is refused is not half stored, should the disk not even take it back.
+            (Some(grid), Some(stamped)) => {
+                encode_both(out, |out| encode_grid(out, grid), |out| encode_stamped(out, stamped))
+            }
+            (None, None) => Ok(()),
+        })?;
         let written = self.write()?;
         if let Some(segment) = &mut self.segment {
-            let known = segment.hosts.entry(address).or_insert_with(|| Known::numbered(number));
-            known.records += 1;
-            if let Some(last) = new.last() {
-                known.series.resize(known.series.len().max(last.0 as usize + 1), false);
+            let begin = || Known { number, series: Defined::default(), stamped: Defined::default() };
+            let known = segment.hosts.entry(address).or_insert_with(begin);
+            if let Some(named) = grid {
+                known.series.note(named.new);
             }
-            new.iter().for_each(|id| known.series[id.0 as usize] = true);
-            known.repeat = new;
+            if let Some(named) = stamped {
+                known.stamped.note(named.new);
+            }
         }
         Ok(written)
+    }
+
+    fn append_metadata(&mut self, metrics: &[(&str, &Metadata)]) -> io::Result<u64> {
+        self.buffer.clear();
+        append_record(&mut self.buffer, |out| {
+            encode_metadata(out, metrics.iter().copied());
+            Ok(())
+        })?;
+        self.write()
     }
 
     fn append_horizon(&mut self, _: &Store, host: &Arc<Host>, path: &[String], to_secs: i64) -> io::Result<u64> {

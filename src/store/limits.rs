@@ -61,6 +61,9 @@ pub enum LimitReached {
     /// A name is too long.
     #[error("a name is longer than {0} bytes (metric-store.limits.name-bytes)")]
     Name(usize),
+    /// A cluster or a host has a name that leads out of a folder.
+    #[error("a cluster's or host's name holds \"..\", /, \\ or NUL")]
+    RefusedName,
     /// Too many stamped series in one host.
     #[error("the limit of {0} stamped series per host is reached (metric-store.limits.stamped-per-host)")]
     StampedPerHost(usize),
@@ -92,6 +95,7 @@ impl LimitReached {
             LimitReached::Components(_) => "limit_components",
             LimitReached::Series(_) => "limit_series",
             LimitReached::Name(_) => "limit_name",
+            LimitReached::RefusedName => "refused_name",
             LimitReached::StampedPerHost(_) => "limit_stamped_per_host",
             LimitReached::Stamped(_) => "limit_stamped",
             LimitReached::Labels(_) => "limit_labels",
