@@ -41,8 +41,8 @@ pub use archive::{ArchiveError, CleanupProgress};
 pub use options::{ArchiveOptions, CheckpointFormat, CleanupMode, Options, Partition, ValueType, WalSync};
 pub use outcome::{BadLine, CheckpointReport, CleanupReport, IngestError, IngestReport, OpenError};
 pub use remote::{
-    ImportOptions, Mapping, MappingError, MappingSettings, Place, Placing, Protocols, RemoteError, RemoteLimits,
-    RemoteOptions, RemoteReport, WriteVersion,
+    ImportOptions, Mapping, MappingError, MappingSettings, OtlpForm, Place, Placing, Protocols, RemoteError,
+    RemoteLimits, RemoteOptions, RemoteReport, WriteVersion,
 };
 pub use retain::{NodeProvider, UsedNodes};
 pub use stamped::{StampedReport, StampedWrite};

@@ -1,8 +1,11 @@
 //! The section `remote-write`.
 
 use crate::config::file::Quantity;
-use crate::config::remote_write::{MappingEntry, Protocol, RelabelEntry, RemoteLimitsSection, RemoteWriteSection};
+use crate::config::remote_write::{
+    MappingEntry, OtlpSection, Protocol, RelabelEntry, RemoteLimitsSection, RemoteWriteSection,
+};
 use crate::engine::{CheckpointFormat, Mapping, MappingSettings, Placing, Protocols, RemoteLimits, RemoteOptions};
+use crate::formats::otlp::{OtlpOptions, TranslationStrategy};
 use crate::model::Metric;
 use crate::model::relabel::{Action, Rule, RuleSettings};
 use crate::promql::parse::{ParseOptions, parse_selector};
@@ -32,6 +35,7 @@ pub(super) fn resolve(section: RemoteWriteSection, around: &Around<'_>, notes: &
     }
     let placing = placing(&section, around.name_bytes_max, notes);
     let limits = limits(&section.limits, notes);
+    let otlp = otlp(section.otlp, notes);
     let relabel = section.relabel_configs.into_iter().enumerate();
     let mappings = section.mappings.into_iter().enumerate();
     RemoteOptions {
@@ -40,6 +44,7 @@ pub(super) fn resolve(section: RemoteWriteSection, around: &Around<'_>, notes: &
         relabel: relabel.filter_map(|(index, entry)| rule(index, entry, notes)).collect(),
         mappings: mappings.filter_map(|(index, entry)| mapping(index, entry, around.metrics, notes)).collect(),
         reject_non_finite: section.reject_non_finite.unwrap_or(false),
+        otlp,
         limits,
     }
 }
@@ -74,6 +79,27 @@ fn placing(section: &RemoteWriteSection, name_bytes_max: usize, notes: &mut Note
         }
     }
     placing
+}
+
+fn otlp(section: OtlpSection, notes: &mut Notes) -> OtlpOptions {
+    let default = OtlpOptions::default();
+    let strategy = text_of(&section.translation_strategy).map(|name| {
+        TranslationStrategy::of_name(name).unwrap_or_else(|| {
+            let expected = "UnderscoreEscapingWithSuffixes, UnderscoreEscapingWithoutSuffixes, \
+                            NoUTF8EscapingWithSuffixes or NoTranslation";
+            notes.wrong("/remote-write/otlp/translation-strategy", name, expected);
+            default.strategy
+        })
+    });
+    OtlpOptions {
+        strategy: strategy.unwrap_or(default.strategy),
+        promote_all: section.promote_all_resource_attributes.unwrap_or(default.promote_all),
+        resource_attributes: section.promote_resource_attributes.unwrap_or(default.resource_attributes),
+        keep_identifying: section.keep_identifying_resource_attributes.unwrap_or(default.keep_identifying),
+        histograms_to_custom: section.convert_histograms_to_nhcb.unwrap_or(default.histograms_to_custom),
+        promote_scope: section.promote_scope_metadata.unwrap_or(default.promote_scope),
+        ..OtlpOptions::default()
+    }
 }
 
 fn limits(section: &RemoteLimitsSection, notes: &mut Notes) -> RemoteLimits {
