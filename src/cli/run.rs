@@ -146,6 +146,7 @@ fn open(config: &Config) -> Result<Arc<Engine>, RunError> {
     let telemetry = Arc::new(Telemetry::default());
     let (disk, clock) = (Arc::new(SystemDisk), Arc::new(SystemClock));
     let engine = Engine::open(config.engine_options(), config.metric_table(), disk, clock, telemetry)?;
+    engine.set_remote_options(config.remote_write.clone());
     Ok(Arc::new(engine))
 }
 
@@ -291,6 +292,7 @@ fn reload(path: &Path, running: &Config, engine: &Engine, tls: Option<&Tls>) {
                 warn!("{pointer} changed: it takes effect at the next start");
             }
             engine.reload_metrics(loaded.metrics().iter().cloned());
+            engine.set_remote_options(loaded.remote_write.clone());
             match tls.map(Tls::reload) {
                 Some(Err(failure)) => error!("the certificates stay as they are: {failure}"),
                 Some(Ok(())) => info!("certificates reloaded"),

@@ -26,6 +26,12 @@ mod nats;
 mod prometheus;
 mod provider;
 mod reading;
+#[cfg(feature = "testing")]
+mod remote_hostile;
+#[cfg(feature = "testing")]
+mod remote_places;
+#[cfg(feature = "testing")]
+mod remote_write;
 mod restart;
 mod tls;
 mod tools;

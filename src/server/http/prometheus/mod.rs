@@ -16,6 +16,7 @@ mod parse_query;
 mod query;
 mod query_exemplars;
 mod query_range;
+mod remote_read;
 mod result;
 mod run;
 mod series;
@@ -24,7 +25,7 @@ mod time;
 
 use std::sync::Arc;
 
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
 
 use super::App;
 
@@ -38,6 +39,7 @@ pub(super) fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/api/v1/query_exemplars", get(query_exemplars::query_exemplars).post(query_exemplars::query_exemplars)),
         ("/api/v1/format_query", get(parse_query::format_query).post(parse_query::format_query)),
         ("/api/v1/parse_query", get(parse_query::parse_query).post(parse_query::parse_query)),
+        ("/api/v1/read", post(remote_read::remote_read)),
         ("/api/v1/series", get(series::series).post(series::series)),
         ("/api/v1/labels", get(labels::labels).post(labels::labels)),
         ("/api/v1/label/{name}/values", get(label_values::label_values)),
