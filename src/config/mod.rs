@@ -22,7 +22,6 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 mod text;
-mod yaml;
 
 pub use bytes::{BytesError, parse_bytes};
 pub use environment::Environment;

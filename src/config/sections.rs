@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::error::{Location, Problem};
 use super::suggest::nearest;
 use super::text::{Text, is_yaml, read_text};
-use super::yaml::Lines;
+use crate::formats::yaml::Lines;
 
 /// The sections that Treering knows.
 pub(super) const SECTIONS: [&str; 8] =

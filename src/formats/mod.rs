@@ -4,3 +4,4 @@ pub mod ccms;
 pub mod line;
 pub mod native;
 pub mod parquet;
+pub mod yaml;
