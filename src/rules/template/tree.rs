@@ -64,7 +64,9 @@ pub(super) fn read(name: &str, text: &str, functions: FuncMap) -> Result<Templat
 fn refused(name: &str, error: TemplateError) -> String {
     match error {
         TemplateError::Parse { line, message, .. } | TemplateError::Lex { line, message, .. } => {
-            format!("template: {name}:{line}: {message}")
+            // What stands behind the text has no business in an action.
+            let text = if message.contains("\\u{1}") { "unclosed action" } else { &message };
+            format!("template: {name}:{line}: {text}")
         }
         other => format!("template: {name}: {other}"),
     }
