@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::engine::{CheckpointFormat, Partition, ValueType, WalSync};
 
 use super::plain::{PLAIN_SECTIONS, ServerSection, StorageSection, TlsSection};
+use super::remote_write::RemoteWriteSection;
 use super::settings::{ClientCerts, Compression};
 
 /// The configuration of Treering. Sections may lie in files of their own: the key NAME-file names the file of the
@@ -36,6 +37,9 @@ pub(super) struct ConfigFile {
     /// How PromQL is answered.
     #[serde(default)]
     pub prometheus: PrometheusSection,
+    /// Which series with labels of their own come in, and where they go.
+    #[serde(default)]
+    pub remote_write: RemoteWriteSection,
     /// Addresses, in the words of other stores: with this section, storage or tls, no other section is needed.
     #[serde(default)]
     pub server: ServerSection,
@@ -377,6 +381,27 @@ pub(super) struct LimitsSection {
     /// Bytes of a cluster's, host's, component's or metric's name.
     #[schemars(range(min = 1, max = 255), extend("default" = 255))]
     pub name_bytes: Option<usize>,
+    /// Stamped series of one host.
+    #[schemars(range(min = 1, max = 10_000_000), extend("default" = 200_000))]
+    pub stamped_per_host: Option<usize>,
+    /// Stamped series of all hosts together.
+    #[schemars(range(min = 1, max = 1_000_000_000), extend("default" = 5_000_000))]
+    pub stamped: Option<usize>,
+    /// Labels of one stamped series, the metric's name among them.
+    #[schemars(range(min = 1, max = 1_000), extend("default" = 64))]
+    pub labels_per_series: Option<usize>,
+    /// Bytes of a label's name.
+    #[schemars(range(min = 1, max = 65_535), extend("default" = 512))]
+    pub label_name_bytes: Option<usize>,
+    /// Bytes of a label's value.
+    #[schemars(range(min = 1, max = 65_535), extend("default" = 4_096))]
+    pub label_value_bytes: Option<usize>,
+    /// Exemplars kept of one stamped series: the newest.
+    #[schemars(range(min = 0, max = 1_000), extend("default" = 10))]
+    pub exemplars_per_series: Option<usize>,
+    /// Metrics whose metadata (type, help, unit) are kept.
+    #[schemars(range(min = 0, max = 10_000_000), extend("default" = 20_000))]
+    pub metadata: Option<usize>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -555,6 +580,7 @@ schema_only! {
         "promql-binop-fill-modifiers",
         "promql-delayed-name-removal"
     ] };
+    ProtocolWord = { "enum": ["remote-write", "remote-read", "import", "otlp"] };
     CompressionWord = { "enum": ["auto", "on", "off"] };
     ClientCertsWord = { "enum": ["off", "optional", "required"] };
     AggregationWord = { "enum": ["sum", "avg", "", null] };

@@ -154,7 +154,9 @@ fn every_key_of_our_own_is_understood() {
                 { "subscribe-to": "m.>", "jetstream": { "stream": "S", "durable": "d", "ack-wait": "1m" } },
                 { "subscribe-to": "m.>", "jetstream": { "stream": "S", "durable": "e" } }
             ],
-            "limits": { "hosts": 1, "components-per-host": 2, "series-per-host": 3, "name-bytes": 4 },
+            "limits": { "hosts": 1, "components-per-host": 2, "series-per-host": 3, "name-bytes": 4,
+                        "stamped-per-host": 5, "stamped": 6, "labels-per-series": 7, "label-name-bytes": 8,
+                        "label-value-bytes": 9, "exemplars-per-series": 0, "metadata": 11 },
             "cleanup": { "mode": "archive", "directory": "/a", "compression-level": 19, "partition-by": "day",
                          "value-type": "float64", "split-bytes": false, "max-age": "8760h", "max-size": "1.5TB" }
         },
@@ -180,6 +182,10 @@ fn every_key_of_our_own_is_understood() {
     assert_eq!(options.wal_sync, WalSync::Always);
     assert_eq!(options.memory_bytes_max, 512_000_000);
     assert_eq!((options.limits.hosts_max, options.limits.name_bytes_max), (1, 4));
+    assert_eq!((options.limits.stamped_per_host_max, options.limits.stamped_max), (5, 6));
+    assert_eq!((options.limits.labels_per_series_max, options.limits.label_name_bytes_max), (7, 8));
+    assert_eq!((options.limits.label_value_bytes_max, options.limits.exemplars_per_series_max), (9, 0));
+    assert_eq!(options.limits.metadata_max, 11);
     let archive = ArchiveOptions {
         compression_level: 19,
         value: ValueType::Float64,

@@ -18,10 +18,12 @@ use super::convert::Conversion;
 use super::files::FilesLog;
 use super::folders;
 use super::log::{FilesFlushed, SHARDS, Shard, ShardLog};
+use super::metadata::Unlogged;
 use super::native::{NativeLog, Place};
 use super::options::{CheckpointFormat, CleanupMode, Options};
 use super::outcome::{IngestError, OpenError};
 use super::recover::{self, NativeStart};
+use super::remote::Receiver;
 use super::retain::{NodeProvider, Relief};
 
 /// The name of Treering's own folder in the checkpoint directory.
@@ -56,8 +58,12 @@ pub struct Engine {
     checkpoints_end_millis: AtomicI64,
     /// A flood of new names is a few lines of the log.
     pub(super) limits_logged: LogLimit,
+    /// Metadata that no log has yet.
+    pub(super) unlogged_metadata: Unlogged,
     /// What is known of the archive, in the cleanup mode that has one.
     pub(super) archive: ArchiveState,
+    /// The rules for series with labels of their own, and what is remembered of them.
+    pub(super) receiver: Receiver,
     /// Long work is to end at the next chance.
     pub(super) stopping: Arc<AtomicBool>,
 }
@@ -104,7 +110,9 @@ impl Engine {
             relief: Mutex::default(),
             checkpoints_end_millis: AtomicI64::new(i64::MAX),
             limits_logged: LogLimit::default(),
+            unlogged_metadata: Unlogged::default(),
             archive: ArchiveState::default(),
+            receiver: Receiver::default(),
             stopping: Arc::default(),
         })
     }
@@ -162,6 +170,7 @@ impl Engine {
     /// sample on.
     pub fn reload_metrics(&self, metrics: impl IntoIterator<Item = crate::model::Metric>) {
         self.store.set_metrics(self.store.metrics().reloaded(metrics));
+        self.forget_targets();
     }
 
     /// Gives up checkpoints that are not over after `time`, the one under way too. The logs hold what they miss.

@@ -4,27 +4,18 @@
 //! piece. Invariant: when [`Engine::ingest`] answers, every sample that the report counts as stored is in the log.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
-use hashbrown::HashMap;
 use parking_lot::{ArcMutexGuard, RawMutex};
 
-use crate::formats::ccms::directory_name;
 use crate::formats::line::{self, Key};
 use crate::model::{Component, Sample, Scope, SeriesId};
-use crate::store::{Host, KeyCache, LimitReached, SeriesPath};
+use crate::store::{KeyCache, LimitReached, SeriesPath};
 use crate::telemetry::Source;
 
+use super::commit::{Batches, Committed};
 use super::core::Engine;
-use super::log::{SHARDS, shard_of};
-use super::options::{CheckpointFormat, WalSync};
+use super::names;
 use super::outcome::{IngestError, IngestReport};
-
-/// Bytes of a folder's name that file systems take, with room for `.tmp`.
-const FOLDER_NAME_BYTES_MAX: usize = 240;
-
-/// Samples of one host that go into one log record.
-const RECORD_SAMPLES_MAX: usize = 50_000;
 
 impl Engine {
     /// Stores whole lines of line protocol: the log holds them before this returns. `report` goes on from piece to
@@ -45,68 +36,18 @@ impl Engine {
         }
         reading.finish(source, report)
     }
-
-    /// Writes samples of one host to its shard's log and into memory; answers how many are in memory.
-    fn commit(&self, host: &Arc<Host>, samples: &[Sample], received_secs: i64) -> Result<Committed, IngestError> {
-        let shards = self.shards.read();
-        let shard = &shards[shard_of(host.cluster(), host.name())];
-        let mut committed = Committed { stored: 0, before_horizon: 0, write: 0 };
-        for samples in samples.chunks(RECORD_SAMPLES_MAX) {
-            let mut log = shard.lock();
-            let written = log.common().append(&self.store, host, samples, received_secs);
-            match written {
-                Ok(bytes) => _ = self.telemetry.log_bytes.inc_by(bytes),
-                Err(error) => {
-                    let reason = log.common().failure().map_or_else(|| error.to_string(), str::to_owned);
-                    return Err(IngestError::LogFailed(reason));
-                }
-            }
-            committed.write = shard.note_write();
-            let applied = host.apply(&self.store.metrics(), samples, received_secs);
-            committed.stored += applied.stored;
-            committed.before_horizon += applied.before_horizon;
-        }
-        Ok(committed)
-    }
-
-    /// Makes durable what was written to the shards up to these writes; 0 for none.
-    pub(super) fn flush_shards(&self, writes: &[u64; SHARDS]) -> Result<(), IngestError> {
-        if self.options.format != CheckpointFormat::Native {
-            let flushed = self.flush_files(writes);
-            return flushed.map(drop).map_err(|error| IngestError::LogFailed(format!("flush failed: {error}")));
-        }
-        for (shard, write) in self.shards.read().iter().zip(writes).filter(|(_, write)| **write > 0) {
-            shard
-                .flush(*write)
-                .inspect_err(|_| self.want_checkpoint())
-                .map_err(|error| IngestError::LogFailed(format!("flush failed: {error}")))?;
-        }
-        Ok(())
-    }
-}
-
-/// What became of samples of one host.
-struct Committed {
-    /// In memory now.
-    stored: u64,
-    /// Too old to be stored.
-    before_horizon: u64,
-    /// The shard's number of the last write.
-    write: u64,
 }
 
 /// What is known while a piece of a body is read.
 struct Reading<'e> {
     engine: &'e Engine,
     default_cluster: &'e str,
+    now_millis: i64,
     now_secs: i64,
     latest_secs: i64,
     /// The host of the line before, with the keys of its sender.
     current: Option<Current>,
-    /// Samples by host, in the order in which the hosts came.
-    batches: Vec<Batch>,
-    /// The batch of each host, by address.
-    places: HashMap<usize, usize, foldhash::fast::RandomState>,
+    batches: Batches,
     dropped: Dropped,
 }
 
@@ -116,17 +57,6 @@ struct Current {
     is_default: bool,
     keys: ArcMutexGuard<RawMutex, KeyCache>,
     keys_bytes: usize,
-}
-
-struct Batch {
-    host: Arc<Host>,
-    samples: Vec<Sample>,
-}
-
-impl Batch {
-    fn is_of(&self, cluster: &str, host: &str) -> bool {
-        **self.host.cluster() == *cluster && **self.host.name() == *host
-    }
 }
 
 /// Counts of what is skipped without being an error.
@@ -142,16 +72,17 @@ struct Dropped {
 
 impl<'e> Reading<'e> {
     fn new(engine: &'e Engine, default_cluster: &'e str) -> Self {
-        let now_secs = engine.clock.now_secs();
+        let now_millis = engine.clock.now_millis();
+        let now_secs = now_millis.div_euclid(1000);
         let tolerance = i64::try_from(engine.options.future_tolerance.as_secs()).unwrap_or(i64::MAX);
         Reading {
             engine,
             default_cluster,
+            now_millis,
             now_secs,
             latest_secs: now_secs.saturating_add(tolerance),
             current: None,
-            batches: Vec::new(),
-            places: HashMap::default(),
+            batches: Batches::default(),
             dropped: Dropped::default(),
         }
     }
@@ -194,7 +125,7 @@ impl<'e> Reading<'e> {
             report.skipped += 1;
             return;
         }
-        self.batches[current.batch].samples.push(Sample { series, secs, value: split.value });
+        self.batches.at_mut(current.batch).samples.push(Sample { series, secs, value: split.value });
     }
 
     /// A line of a metric that is not configured is nobody's error, whatever else stands in it.
@@ -216,27 +147,27 @@ impl<'e> Reading<'e> {
         let cluster = key.cluster.as_deref().unwrap_or(self.default_cluster);
         let Some(metric) = self.engine.store.metrics().find(&key.metric) else {
             if let Some(current) = &mut self.current
-                && self.batches[current.batch].is_of(cluster, &key.host)
+                && self.batches.at(current.batch).is_of(cluster, &key.host)
             {
                 current.keys.insert(bytes, None, needs_default);
             }
             self.dropped.unknown_metric += 1;
             return Ok(None);
         };
-        if leaves_directory(cluster) || leaves_directory(&key.host) {
+        if names::leave_folder(cluster, &key.host) {
             self.dropped.refused_name += 1;
             report.note_refused(report.lines, cluster, &key.host);
             return Ok(None);
         }
         let found = self.check_names(cluster, &key).and_then(|()| self.switch(cluster, &key.host)).and_then(|()| {
-            let (components, is_device) = components_of(&key);
+            let (components, is_device) = components_of(&key.kind, &key.id, &key.sub_kind, &key.sub_id);
             let Some(current) = &mut self.current else { return Ok(None) };
             // The cache may know the key all the same, when the line before was another host's.
             if let Some(known) = current.keys.find(bytes, current.is_default) {
                 return Ok(known);
             }
             let path = SeriesPath { components: &components, is_device, metric };
-            let series = self.batches[current.batch].host.series(&path, self.engine.store.limits())?;
+            let series = self.batches.at(current.batch).host.series(&path, self.engine.store.limits())?;
             current.keys.insert(bytes, Some(series), needs_default);
             Ok(Some(series))
         });
@@ -252,22 +183,19 @@ impl<'e> Reading<'e> {
     fn check_names(&self, cluster: &str, key: &Key<'_>) -> Result<(), LimitReached> {
         let limit = self.engine.store.limits().name_bytes_max;
         let joined = (key.kind.len() + key.id.len()).max(key.sub_kind.len() + key.sub_id.len());
-        let folder = directory_name(cluster).len().max(directory_name(&key.host).len());
-        if joined > limit || folder > FOLDER_NAME_BYTES_MAX { Err(LimitReached::Name(limit)) } else { Ok(()) }
+        let fits = joined <= limit && names::fit_folders(cluster, &key.host);
+        if fits { Ok(()) } else { Err(LimitReached::Name(limit)) }
     }
 
     /// Makes a host the current one.
     fn switch(&mut self, cluster: &str, name: &str) -> Result<(), LimitReached> {
-        if self.current.as_ref().is_some_and(|current| self.batches[current.batch].is_of(cluster, name)) {
+        if self.current.as_ref().is_some_and(|current| self.batches.at(current.batch).is_of(cluster, name)) {
             return Ok(());
         }
         // One host's keys at a time: two readers that each held one and asked for the other's would wait for ever.
         self.leave();
         let host = self.engine.store.host_or_create(cluster, name)?;
-        let batch = *self.places.entry(Arc::as_ptr(&host) as usize).or_insert_with(|| {
-            self.batches.push(Batch { host: Arc::clone(&host), samples: Vec::new() });
-            self.batches.len() - 1
-        });
+        let batch = self.batches.place_of(&host);
         let keys = host.keys().lock_arc();
         let is_default = **host.cluster() == *self.default_cluster;
         self.current = Some(Current { batch, is_default, keys_bytes: keys.memory_bytes(), keys });
@@ -279,43 +207,25 @@ impl<'e> Reading<'e> {
         let bytes = current.keys.memory_bytes();
         drop(current.keys);
         if bytes != current.keys_bytes {
-            self.batches[current.batch].host.count_keys(bytes);
+            self.batches.at(current.batch).host.count_keys(bytes);
         }
     }
 
     /// Writes what was gathered.
     fn finish(mut self, source: &'static str, report: &mut IngestReport) -> Result<(), IngestError> {
         self.leave();
-        let mut writes = [0; SHARDS];
-        let mut outcome = Ok(());
-        let mut stored = 0;
-        let mut before_horizon = 0;
-        for batch in self.batches.iter().filter(|batch| !batch.samples.is_empty()) {
-            match self.engine.commit(&batch.host, &batch.samples, self.now_secs) {
-                Ok(committed) => {
-                    stored += committed.stored;
-                    before_horizon += committed.before_horizon;
-                    report.skipped += batch.samples.len() as u64 - committed.stored;
-                    writes[shard_of(batch.host.cluster(), batch.host.name())] = committed.write;
-                }
-                Err(error) => {
-                    outcome = Err(error);
-                    break;
-                }
-            }
-        }
-        if self.engine.options.wal_sync == WalSync::Always && stored > 0 {
-            outcome = self.engine.flush_shards(&writes).and(outcome);
-        }
-        report.stored += stored;
+        let mut committed = Committed::default();
+        let outcome = self.engine.commit(&self.batches, self.now_millis, &mut committed);
+        report.stored += committed.samples;
+        report.skipped += committed.samples_before_horizon;
         // Whoever is refused sends the same again: it is counted when it is stored, once.
         if outcome.is_ok() {
             let telemetry = &self.engine.telemetry;
-            telemetry.samples.get_or_create(&Source { source }).inc_by(stored);
+            telemetry.samples.get_or_create(&Source { source }).inc_by(committed.samples);
             telemetry.drop_samples("unknown_metric", self.dropped.unknown_metric);
             telemetry.drop_samples("refused_name", self.dropped.refused_name);
             telemetry.drop_samples("future", self.dropped.future);
-            telemetry.drop_samples("before_horizon", before_horizon);
+            telemetry.drop_samples("before_horizon", committed.samples_before_horizon);
             self.dropped.limits.iter().for_each(|limit| telemetry.drop_samples(limit.reason(), 1));
         }
         if let (Some(limit), Some(offender)) = (self.dropped.limits.first(), &self.dropped.offender)
@@ -328,20 +238,14 @@ impl<'e> Reading<'e> {
     }
 }
 
-/// Names that would lead out of the checkpoint directory, were they used as they are.
-fn leaves_directory(name: &str) -> bool {
-    name.contains("..") || name.contains(['/', '\\', '\0'])
-}
-
-/// The components that a key names, and whether the first is a device of the host.
-fn components_of(key: &Key<'_>) -> (Vec<Component>, bool) {
-    let part = |kind: &Cow<'_, str>, id: &Cow<'_, str>| Component::new(kind, id);
-    let names_host = key.kind == Scope::Node.name() || (key.kind.is_empty() && key.id.is_empty());
-    let has_sub = !key.sub_kind.is_empty() || !key.sub_id.is_empty();
+/// The components that a key's words name, and whether the first is a device of the host.
+pub(super) fn components_of(kind: &str, id: &str, sub_kind: &str, sub_id: &str) -> (Vec<Component>, bool) {
+    let names_host = kind == Scope::Node.name() || (kind.is_empty() && id.is_empty());
+    let has_sub = !sub_kind.is_empty() || !sub_id.is_empty();
     match (names_host, has_sub) {
         (true, false) => (Vec::new(), false),
-        (true, true) => (vec![part(&key.sub_kind, &key.sub_id)], true),
-        (false, false) => (vec![part(&key.kind, &key.id)], false),
-        (false, true) => (vec![part(&key.kind, &key.id), part(&key.sub_kind, &key.sub_id)], false),
+        (true, true) => (vec![Component::new(sub_kind, sub_id)], true),
+        (false, false) => (vec![Component::new(kind, id)], false),
+        (false, true) => (vec![Component::new(kind, id), Component::new(sub_kind, sub_id)], false),
     }
 }

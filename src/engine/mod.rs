@@ -9,6 +9,7 @@ mod archive;
 mod checkpoint;
 #[cfg(test)]
 mod checkpoint_tests;
+mod commit;
 mod convert;
 mod core;
 mod damage;
@@ -21,11 +22,15 @@ mod histories;
 mod ingest;
 mod inventory;
 mod log;
+mod metadata;
+mod names;
 mod native;
 mod options;
 mod outcome;
 mod recover;
+mod remote;
 mod retain;
+mod stamped;
 mod states;
 #[cfg(test)]
 mod tests;
@@ -35,5 +40,10 @@ pub use self::core::Engine;
 pub use archive::{ArchiveError, CleanupProgress};
 pub use options::{ArchiveOptions, CheckpointFormat, CleanupMode, Options, Partition, ValueType, WalSync};
 pub use outcome::{BadLine, CheckpointReport, CleanupReport, IngestError, IngestReport, OpenError};
+pub use remote::{
+    Mapping, MappingError, MappingSettings, Place, Placing, Protocols, RemoteError, RemoteLimits, RemoteOptions,
+    RemoteReport, WriteVersion,
+};
 pub use retain::{NodeProvider, UsedNodes};
+pub use stamped::{StampedReport, StampedWrite};
 pub use work::Background;

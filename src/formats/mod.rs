@@ -4,4 +4,8 @@ pub mod ccms;
 pub mod line;
 pub mod native;
 pub mod parquet;
+pub(crate) mod protobuf;
+pub mod remote;
 pub mod yaml;
+
+pub use protobuf::Malformed;

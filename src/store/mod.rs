@@ -26,6 +26,7 @@ mod series;
 #[cfg(test)]
 mod short_ways;
 mod slots;
+mod stamped;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -40,5 +41,6 @@ pub use keys::KeyCache;
 pub use limits::{LimitReached, Limits};
 pub use read::{Answer, ReadError};
 pub use samples::{ComponentPath, Found, SampleReader, SampleSeries};
+pub use stamped::{Cardinality, StampedDeparting, StampedFound, StampedReader, StampedRows, StampedStamp, StampedView};
 pub use summary::{LevelSummary, RunSummary};
 pub use tree::Store;

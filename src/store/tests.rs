@@ -342,7 +342,7 @@ fn a_horizon_hides_and_frees() {
         assert_eq!((answer.from_secs, answer.data.len(), answer.data[0]), (NOW + 700 * 60, 300, 700.0));
     }
     let before = Sample { series: id, secs: NOW + 10 * 60, value: 1.0 };
-    assert_eq!(host.apply(&store.metrics(), &[before], NOW), Applied { stored: 0, before_horizon: 1 });
+    assert_eq!(host.apply(&store.metrics(), &[before], NOW), Applied { stored: 0, before_horizon: 1, gone: 0 });
     free(&host, ["hwthread0"], i64::MAX);
     assert_eq!(ask(&store, &["hwthread0"], "none", NOW, NOW + 1000 * 60), Err(ReadError::NotFound));
     assert!(ask(&store, &[], "none", NOW, NOW + 1000 * 60).is_ok(), "the host's own series stays");

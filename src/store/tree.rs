@@ -1,7 +1,7 @@
 //! The tree above the hosts: clusters by name, hosts by name, and what all of them share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use hashbrown::HashMap;
@@ -11,8 +11,9 @@ use crate::model::{MetricTable, Selector};
 
 use super::host::Host;
 use super::limits::{LimitReached, Limits};
-use super::memory::SharedBytes;
+use super::memory::{SharedBytes, Use};
 use super::read::{self, Answer, ReadError};
+use super::stamped::MetadataTable;
 use super::summary::{self, LevelSummary};
 
 type Names<T> = HashMap<Arc<str>, T, foldhash::fast::RandomState>;
@@ -28,6 +29,9 @@ pub struct Store {
     clusters: RwLock<Names<Names<Arc<Host>>>>,
     hosts: AtomicUsize,
     bytes: Arc<SharedBytes>,
+    metadata: MetadataTable,
+    /// Bytes of what is remembered of the series of all senders.
+    known_bytes: AtomicI64,
 }
 
 impl Store {
@@ -39,7 +43,9 @@ impl Store {
             keeps_departed: false,
             clusters: RwLock::default(),
             hosts: AtomicUsize::new(0),
-            bytes: Arc::default(),
+            bytes: Arc::new(SharedBytes::new(limits.exemplars_per_series_max)),
+            metadata: MetadataTable::default(),
+            known_bytes: AtomicI64::new(0),
         }
     }
 
@@ -171,9 +177,28 @@ impl Store {
         summary::of_host(&*self.host(cluster, host)?, below, &self.metrics.load())
     }
 
+    /// Notes by how much memory changed that holds what is remembered of the series of all senders.
+    pub fn count_known(&self, change_bytes: i64) {
+        self.known_bytes.fetch_add(change_bytes, Ordering::Relaxed);
+        self.bytes.add(Use::Keys, change_bytes);
+    }
+
+    /// Bytes of what is remembered of the series of all senders.
+    pub fn known_bytes(&self) -> u64 {
+        self.known_bytes.load(Ordering::Relaxed).max(0).unsigned_abs()
+    }
+
     /// Counted bytes of all that grows with data.
     pub fn memory_bytes(&self) -> u64 {
         self.bytes.total()
+    }
+
+    pub(super) fn metadata_table(&self) -> &MetadataTable {
+        &self.metadata
+    }
+
+    pub(super) fn shared_bytes(&self) -> &SharedBytes {
+        &self.bytes
     }
 
     /// Bytes that were freed since the start.
@@ -189,11 +214,11 @@ impl Store {
     /// How many things there are, by kind.
     pub fn objects(&self) -> Vec<(&'static str, u64)> {
         let hosts = self.hosts();
-        let mut counts = [0; 4];
+        let mut counts = [0; 6];
         for host in &hosts {
             host.count(&mut counts);
         }
-        let [components, series, lanes, blocks] = counts;
+        let [components, series, lanes, blocks, stamped_series, stamped_chunks] = counts;
         vec![
             ("clusters", self.clusters.read().len() as u64),
             ("hosts", hosts.len() as u64),
@@ -201,6 +226,8 @@ impl Store {
             ("series", series),
             ("lanes", lanes),
             ("blocks", blocks),
+            ("stamped_series", stamped_series),
+            ("stamped_chunks", stamped_chunks),
         ]
     }
 }

@@ -176,6 +176,13 @@ const LIMITS: Limits = Limits {
     components_per_host_max: 1 << 16,
     series_per_host_max: 1 << 20,
     name_bytes_max: u16::MAX as usize,
+    stamped_per_host_max: 10_000_000,
+    stamped_max: 1_000_000_000,
+    labels_per_series_max: u16::MAX as usize,
+    label_name_bytes_max: u16::MAX as usize,
+    label_value_bytes_max: u16::MAX as usize,
+    exemplars_per_series_max: 1000,
+    metadata_max: 10_000_000,
 };
 
 /// How many parts of files recovery could not use, as it counts them for `/metrics`.

@@ -103,5 +103,12 @@ fn limits(section: &LimitsSection, default: Limits) -> Limits {
         components_per_host_max: section.components_per_host.unwrap_or(default.components_per_host_max),
         series_per_host_max: section.series_per_host.unwrap_or(default.series_per_host_max),
         name_bytes_max: section.name_bytes.unwrap_or(default.name_bytes_max),
+        stamped_per_host_max: section.stamped_per_host.unwrap_or(default.stamped_per_host_max),
+        stamped_max: section.stamped.unwrap_or(default.stamped_max),
+        labels_per_series_max: section.labels_per_series.unwrap_or(default.labels_per_series_max),
+        label_name_bytes_max: section.label_name_bytes.unwrap_or(default.label_name_bytes_max),
+        label_value_bytes_max: section.label_value_bytes.unwrap_or(default.label_value_bytes_max),
+        exemplars_per_series_max: section.exemplars_per_series.unwrap_or(default.exemplars_per_series_max),
+        metadata_max: section.metadata.unwrap_or(default.metadata_max),
     }
 }

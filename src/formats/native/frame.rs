@@ -17,17 +17,20 @@ pub(super) enum FrameKind {
     Record,
     /// A host in a snapshot.
     Host,
+    /// What metrics are, in a snapshot.
+    Metadata,
     /// The end of a snapshot.
     Trailer,
 }
 
 impl FrameKind {
-    const ALL: [FrameKind; 3] = [FrameKind::Record, FrameKind::Host, FrameKind::Trailer];
+    const ALL: [FrameKind; 4] = [FrameKind::Record, FrameKind::Host, FrameKind::Metadata, FrameKind::Trailer];
 
     fn magic(self) -> [u8; 3] {
         let last = match self {
             FrameKind::Record => b'r',
             FrameKind::Host => b'h',
+            FrameKind::Metadata => b'm',
             FrameKind::Trailer => b'e',
         };
         [MAGIC_PREFIX[0], MAGIC_PREFIX[1], last]

@@ -69,18 +69,23 @@ impl FileHeader {
     ///
     /// # Errors
     ///
-    /// A sound header of another kind of file, or of a version that is not ours.
+    /// A sound header of another kind of file, or of a version that is not read here.
     pub fn decode(kind: Kind, bytes: &[u8]) -> Result<Option<FileHeader>, NativeError> {
         match Self::fields(bytes) {
             Some((magic, ..)) if magic != kind.magic() => {
                 Err(NativeError::WrongFile { expected: kind.name(), found: magic })
             }
-            Some((_, version, _)) if version != VERSION => {
+            Some((_, version, _)) if !(VERSION_OLDEST..=VERSION).contains(&version) => {
                 Err(NativeError::UnsupportedVersion { what: kind.name(), version, newest: VERSION })
             }
             Some((_, _, header)) => Ok(Some(header)),
             None => Ok(None),
         }
+    }
+
+    /// The version in a sound header at the beginning of `bytes`.
+    pub fn version(bytes: &[u8]) -> Option<u32> {
+        Self::fields(bytes).map(|(_, version, _)| version)
     }
 
     /// Magic, version and the rest of a header whose checksum is right.
@@ -101,8 +106,11 @@ impl FileHeader {
     }
 }
 
-/// The only version so far, of both kinds.
-pub const VERSION: u32 = 1;
+/// The version that is written, of both kinds. It knows stamped series, their exemplars and metadata: what a reader of
+/// version 1 would take for damage.
+pub const VERSION: u32 = 2;
+/// The oldest version that is read.
+const VERSION_OLDEST: u32 = 1;
 
 #[cfg(test)]
 pub(super) mod tests {
@@ -124,9 +132,14 @@ pub(super) mod tests {
         assert_eq!(FileHeader::decode(Kind::Segment, &bytes).unwrap(), Some(header));
         let error = FileHeader::decode(Kind::Snapshot, &bytes).unwrap_err();
         assert!(matches!(error, NativeError::WrongFile { .. }), "{error}");
-        set_version(&mut bytes, 2);
-        let error = FileHeader::decode(Kind::Segment, &bytes).unwrap_err();
-        assert!(error.to_string().starts_with("log segment of format version 2: "), "{error}");
+        set_version(&mut bytes, 1);
+        assert_eq!(FileHeader::decode(Kind::Segment, &bytes).unwrap(), Some(header));
+        for other in [0, 3] {
+            set_version(&mut bytes, other);
+            let error = FileHeader::decode(Kind::Segment, &bytes).unwrap_err();
+            let expected = format!("log segment of format version {other}: ");
+            assert!(error.to_string().starts_with(&expected), "{error}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What one record of a log means, and its bytes.
 //!
-//! A record is one body's samples of one host, or a horizon that moved. Names appear once a segment: the first record
+//! A record is one body's samples of one host, a horizon that moved, or what metrics are. Names appear once a segment: the first record
 //! that needs a host's or a series' number brings its [`Definition`]. Numbers are only good inside their segment. A
 //! record knows nothing of segments: who replays one keeps the tables and empties them at each new segment.
 
@@ -9,8 +9,8 @@ use std::ops::RangeInclusive;
 use super::NativeError;
 use super::bytes::{Cursor, put_signed, put_text, put_varint};
 use super::runs::Runs;
-use super::{ComponentPath, Definition, values};
-use crate::model::{Sample, SeriesId};
+use super::{ComponentPath, Definition, StampedRecord, metadata, values};
+use crate::model::{Metadata, Sample, SeriesId};
 
 /// Samples in one record at most, and definitions: bounds what a reader has to allocate.
 pub const SAMPLES_MAX: usize = 1 << 20;
@@ -23,11 +23,15 @@ pub enum Record<'a> {
     Samples(SamplesRecord<'a>),
     /// A horizon that moved.
     Horizon(HorizonRecord<'a>),
+    /// Stamped samples and exemplars of one host.
+    Stamped(StampedRecord<'a>),
+    /// What metrics are.
+    Metadata(Vec<(Box<str>, Metadata)>),
 }
 
 impl<'a> Record<'a> {
-    /// Reads a record's payload. Allocates only when there are definitions; samples stay bytes until
-    /// [`SamplesRecord::read`].
+    /// Reads a record's payload. Allocates only when there are definitions, exemplars or metadata; samples stay bytes
+    /// until [`SamplesRecord::read`] and [`StampedRecord::read`].
     ///
     /// # Errors
     ///
@@ -37,6 +41,8 @@ impl<'a> Record<'a> {
         match cursor.u8("a kind of record")? {
             KIND_SAMPLES => Ok(Record::Samples(SamplesRecord::parse(cursor)?)),
             KIND_HORIZON => Ok(Record::Horizon(HorizonRecord::parse(cursor)?)),
+            KIND_STAMPED => Ok(Record::Stamped(StampedRecord::parse(cursor)?)),
+            KIND_METADATA => Ok(Record::Metadata(metadata::decode(&mut cursor)?)),
             _ => Err(NativeError::Malformed { at: 0, expected: "a known kind of record" }),
         }
     }
@@ -113,6 +119,12 @@ pub fn encode_horizon(out: &mut Vec<u8>, horizon: &HorizonRecord<'_>) {
     horizon.path.encode(out);
 }
 
+/// Appends the payload of a record of metadata to `out`.
+pub fn encode_metadata<'m>(out: &mut Vec<u8>, metrics: impl ExactSizeIterator<Item = (&'m str, &'m Metadata)>) {
+    out.push(KIND_METADATA);
+    metadata::encode(out, metrics);
+}
+
 impl<'a> SamplesRecord<'a> {
     fn parse(mut cursor: Cursor<'a>) -> Result<Self, NativeError> {
         let host = cursor.varint("a host's number")?;
@@ -187,6 +199,8 @@ impl<'a> HorizonRecord<'a> {
 
 const KIND_SAMPLES: u8 = 1;
 const KIND_HORIZON: u8 = 2;
+pub(super) const KIND_STAMPED: u8 = 3;
+const KIND_METADATA: u8 = 4;
 
 /// A horizon's flags: bit 0 whether a host follows, from bit 4 the number of components.
 const HAS_HOST: u8 = 1;
@@ -267,10 +281,12 @@ mod tests {
         }
 
         #[test]
-        fn garbage_never_panics(mut payload in prop::collection::vec(any::<u8>(), 0..100), kind in 0..4u8) {
+        fn garbage_never_panics(mut payload in prop::collection::vec(any::<u8>(), 0..100), kind in 0..6u8) {
             payload.insert(0, kind);
-            if let Ok(Record::Samples(record)) = Record::parse(&payload) {
-                let _ = record.read(&mut Vec::new());
+            match Record::parse(&payload) {
+                Ok(Record::Samples(record)) => _ = record.read(&mut Vec::new()),
+                Ok(Record::Stamped(record)) => _ = record.read(&mut Vec::new()),
+                _ => {}
             }
         }
     }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::bytes::{Cursor, put_text};
-use super::{NativeError, values};
+use super::{NativeError, stamped_section, values};
 use crate::model::{Component, ComponentImage, HostImage, LaneImage, NO_PARENT, SeriesImage, TicksImage};
 
 /// Appends an image.
@@ -69,7 +69,12 @@ pub(super) fn encode(out: &mut Vec<u8>, image: &HostImage) -> Result<(), NativeE
         count(out, ticks.seconds.len())?;
         put_offsets(out, &ticks.seconds);
     }
-    Ok(())
+    if has_stamped(image) { stamped_section::encode(out, image) } else { Ok(()) }
+}
+
+/// Whether the part of stamped series follows the others.
+fn has_stamped(image: &HostImage) -> bool {
+    !image.stamped.is_empty() || !image.times.is_empty()
 }
 
 fn put_rows(out: &mut Vec<u8>, frequency_secs: u32, start_secs: i64) {
@@ -88,7 +93,7 @@ fn put_offsets(out: &mut Vec<u8>, offsets: &[i32]) {
 /// [`NativeError::Malformed`], with the offset inside the payload.
 pub(super) fn decode(payload: &[u8]) -> Result<HostImage, NativeError> {
     let mut cursor = Cursor::new(payload);
-    let image = HostImage {
+    let mut image = HostImage {
         cluster: cursor.text("a cluster")?.into(),
         host: cursor.text("a host")?.into(),
         horizon_secs: cursor.i64("a horizon")?,
@@ -105,6 +110,12 @@ pub(super) fn decode(payload: &[u8]) -> Result<HostImage, NativeError> {
         stamped: Vec::new(),
         times: Vec::new(),
     };
+    if !cursor.rest().is_empty() {
+        stamped_section::decode(&mut cursor, &mut image)?;
+        if !has_stamped(&image) {
+            return Err(cursor.malformed("stamped series, or the end of the payload"));
+        }
+    }
     cursor.finish()?;
     check(&image).map_err(|expected| cursor.malformed(expected))?;
     Ok(image)
@@ -195,7 +206,7 @@ fn check(image: &HostImage) -> Result<(), &'static str> {
     if frequencies.any(|frequency| frequency == 0) {
         return Err("frequencies of at least a second");
     }
-    Ok(())
+    stamped_section::check(image)
 }
 
 /// The least bytes of an element, by which counts are judged.

@@ -292,9 +292,9 @@ mod tests {
     #[test]
     fn a_header_of_a_newer_version_is_refused() {
         let mut bytes = segment(&[b"one"]);
-        set_version(&mut bytes, 2);
+        set_version(&mut bytes, 3);
         let error = SegmentReader::open(&bytes).unwrap_err();
-        assert!(matches!(error, NativeError::UnsupportedVersion { version: 2, .. }), "{error}");
+        assert!(matches!(error, NativeError::UnsupportedVersion { version: 3, .. }), "{error}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A snapshot of a shard: a header, a framed section a host, a framed trailer.
+//! A snapshot of a shard: a header, a framed section a host, one of metadata where there is any, a framed trailer.
 //!
 //! Both ways stream: no more than one section is in memory. The reader steps over damaged sections, reports them, and
 //! believes a snapshot to be complete only when the trailer counts what it has read.
@@ -11,8 +11,8 @@ use memchr::memmem;
 use super::bytes::Cursor;
 use super::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, MAGIC_PREFIX};
 use super::header::Kind;
-use super::{Damage, FILE_HEADER_BYTES, FileHeader, NativeError, section};
-use crate::model::HostImage;
+use super::{Damage, FILE_HEADER_BYTES, FileHeader, NativeError, metadata, section};
+use crate::model::{HostImage, Metadata};
 
 /// Bytes of a host's section at most: 16 GiB.
 pub const SECTION_BYTES_MAX: u64 = 1 << 34;
@@ -49,11 +49,29 @@ impl<W: Write> SnapshotWriter<W> {
     pub fn host(&mut self, image: &HostImage) -> Result<(), NativeError> {
         self.payload.clear();
         section::encode(&mut self.payload, image)?;
+        self.section(FrameKind::Host)
+    }
+
+    /// Writes what these metrics are.
+    ///
+    /// # Errors
+    ///
+    /// Those of the target, after which the snapshot is useless.
+    pub fn metadata<'m>(
+        &mut self,
+        metrics: impl ExactSizeIterator<Item = (&'m str, &'m Metadata)>,
+    ) -> Result<(), NativeError> {
+        self.payload.clear();
+        metadata::encode(&mut self.payload, metrics);
+        self.section(FrameKind::Metadata)
+    }
+
+    fn section(&mut self, kind: FrameKind) -> Result<(), NativeError> {
         let len = self.payload.len() as u64;
         if len > SECTION_BYTES_MAX {
             return Err(NativeError::TooLarge { what: "bytes in a section", found: len, limit: SECTION_BYTES_MAX });
         }
-        let header = self.frame(FrameKind::Host)?;
+        let header = self.frame(kind)?;
         self.totals.add(&header);
         Ok(())
     }
@@ -84,20 +102,20 @@ impl<W: Write> SnapshotWriter<W> {
 /// What the trailer says of the sections.
 #[derive(Debug, Default)]
 struct Totals {
-    hosts: u64,
+    sections: u64,
     /// CRC-32 over the payloads' CRC-32s, four bytes each.
     crcs: Hasher,
 }
 
 impl Totals {
     fn add(&mut self, section: &FrameHeader) {
-        self.hosts += 1;
+        self.sections += 1;
         self.crcs.update(&section.payload_crc.to_le_bytes());
     }
 
     /// The trailer's payload when it begins at `offset`.
     fn encode(&self, offset: u64, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.hosts.to_le_bytes());
+        out.extend_from_slice(&self.sections.to_le_bytes());
         out.extend_from_slice(&offset.to_le_bytes());
         out.extend_from_slice(&self.crcs.clone().finalize().to_le_bytes());
     }
@@ -105,11 +123,11 @@ impl Totals {
     /// Whether `payload` is the trailer that belongs here.
     fn check(&self, offset: u64, payload: &[u8]) -> Result<(), NativeError> {
         let mut cursor = Cursor::new(payload);
-        let (hosts, len) = (cursor.u64("a number of hosts")?, cursor.u64("a length")?);
+        let (sections, len) = (cursor.u64("a number of sections")?, cursor.u64("a length")?);
         let crcs = cursor.u32("a checksum of checksums")?;
         cursor.finish()?;
-        if hosts != self.hosts {
-            return Err(NativeError::Trailer("counts other hosts than were there"));
+        if sections != self.sections {
+            return Err(NativeError::Trailer("counts other sections than were there"));
         }
         if len != offset {
             return Err(NativeError::Trailer("is not where it says"));
@@ -126,6 +144,8 @@ impl Totals {
 pub enum Section {
     /// A host.
     Host(HostImage),
+    /// What metrics are.
+    Metadata(Vec<(Box<str>, Metadata)>),
     /// A damaged stretch; more may follow.
     Damage(Damage),
 }
@@ -135,6 +155,7 @@ pub enum Section {
 pub struct SnapshotReader<R> {
     source: R,
     header: Option<FileHeader>,
+    version: Option<u32>,
     /// Bytes that were read and not yet used up: those from `start` on.
     buffer: Vec<u8>,
     start: usize,
@@ -169,6 +190,7 @@ impl<R: Read> SnapshotReader<R> {
         let mut reader = SnapshotReader {
             source,
             header: None,
+            version: None,
             buffer: Vec::new(),
             start: 0,
             offset: 0,
@@ -181,6 +203,7 @@ impl<R: Read> SnapshotReader<R> {
         reader.fill(FILE_HEADER_BYTES as u64)?;
         reader.header = FileHeader::decode(Kind::Snapshot, reader.rest())?;
         if reader.header.is_some() {
+            reader.version = FileHeader::version(reader.rest());
             reader.consume(FILE_HEADER_BYTES);
         }
         Ok(reader)
@@ -189,6 +212,11 @@ impl<R: Read> SnapshotReader<R> {
     /// The header; `None` when it is damaged.
     pub fn header(&self) -> Option<&FileHeader> {
         self.header.as_ref()
+    }
+
+    /// The version in the header; `None` when it is damaged.
+    pub fn version(&self) -> Option<u32> {
+        self.version
     }
 
     /// Where in the file the next section begins.
@@ -250,7 +278,10 @@ impl<R: Read> SnapshotReader<R> {
         }
         let outcome = match header.kind {
             FrameKind::Trailer => self.totals.check(self.offset, payload).map(|()| None),
-            _ => section::decode(payload).map(Some),
+            FrameKind::Metadata => {
+                metadata::decode(&mut Cursor::new(payload)).map(|metrics| Some(Section::Metadata(metrics)))
+            }
+            _ => section::decode(payload).map(|image| Some(Section::Host(image))),
         };
         if header.kind == FrameKind::Trailer {
             self.state = State::Trailer;
@@ -258,8 +289,7 @@ impl<R: Read> SnapshotReader<R> {
             self.totals.add(&header);
         }
         let found = match outcome {
-            Ok(Some(image)) => Some(Section::Host(image)),
-            Ok(None) => None,
+            Ok(found) => found,
             Err(reason) => Some(self.damage(frame_len as u64, reason)),
         };
         self.consume(frame_len);
@@ -282,7 +312,7 @@ impl<R: Read> SnapshotReader<R> {
         if !leads_on && !is_believed {
             return self.resynchronise(reason);
         }
-        if header.kind == FrameKind::Host {
+        if header.kind != FrameKind::Trailer {
             self.totals.add(header);
         }
         let damage = self.damage(len as u64, reason);
