@@ -16,6 +16,7 @@ mod plain;
 mod reload;
 mod remote_write;
 mod resolve;
+mod rules;
 mod schema;
 mod sections;
 mod settings;

@@ -42,7 +42,7 @@ pub use options::{ArchiveOptions, CheckpointFormat, CleanupMode, Options, Partit
 pub use outcome::{BadLine, CheckpointReport, CleanupReport, IngestError, IngestReport, OpenError};
 pub use remote::{
     Mapping, MappingError, MappingSettings, Place, Placing, Protocols, RemoteError, RemoteLimits, RemoteOptions,
-    RemoteReport, WriteVersion,
+    RemoteReport, RuleReport, RuleSample, WriteVersion,
 };
 pub use retain::{NodeProvider, UsedNodes};
 pub use stamped::{StampedReport, StampedWrite};

@@ -3,7 +3,7 @@
 //! Invariant: a series that a rule made at its last evaluation and does not make now gets a staleness marker, unless
 //! another rule of the group makes it now.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -212,19 +212,14 @@ impl Group {
         if samples.is_empty() {
             return Ok(());
         }
-        let refused = environment.sink.store(&samples)?;
-        let mut reasons: HashMap<&str, usize> = HashMap::new();
+        let stored = environment.sink.store(&samples)?;
         // A series that has gone meanwhile needs no marker.
-        for refused in refused.iter().filter(|refused| refused.at < count) {
-            made.remove(&samples[refused.at].labels);
-            *reasons.entry(&refused.reason).or_default() += 1;
+        for &at in stored.refused.iter().filter(|&&at| at < count) {
+            made.remove(&samples[at].labels);
         }
         made_now.extend(made.iter().cloned());
         *series = made;
-        let mut texts: Vec<String> =
-            reasons.iter().map(|(reason, count)| format!("{count} samples were not stored: {reason}")).collect();
-        texts.sort();
-        if texts.is_empty() { Ok(()) } else { Err(texts.join("; ")) }
+        stored.complaint.map_or(Ok(()), Err)
     }
 
     /// Ends the series of rules that are no more.

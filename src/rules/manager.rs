@@ -4,6 +4,7 @@
 //! ask; a group is never evaluated twice at a time, and of two groups with one name only the newer one runs.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -240,6 +241,12 @@ impl Manager {
         ] {
             family.remove(&label);
         }
+    }
+}
+
+impl fmt::Debug for Manager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Manager").field("groups", &self.groups().len()).finish_non_exhaustive()
     }
 }
 

@@ -30,5 +30,5 @@ pub use notify::{AlertmanagerOptions, Credentials, Notification, NotifyOptions, 
 pub use options::Options;
 pub use query::{AskError, Deadline, QueryOptions, Sources};
 pub use rule::{Health, Rule, RuleState};
-pub use sink::{RefusedSample, ResultSample, ResultSink};
+pub use sink::{ResultSample, ResultSink, Stored};
 pub use template::{Rfc3339Millis, go_scientific};

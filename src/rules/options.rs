@@ -4,7 +4,7 @@ use super::notify::NotifyOptions;
 use super::query::QueryOptions;
 
 /// How rules are evaluated.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Files with rules, by name or pattern.
     pub files: Vec<String>,

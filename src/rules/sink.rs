@@ -1,5 +1,6 @@
 //! Where results go.
 
+use crate::engine::{Engine, RuleReport};
 use crate::model::{Labels, StampedValue};
 
 /// A sample that a rule made.
@@ -13,17 +14,25 @@ pub struct ResultSample {
     pub value: StampedValue,
 }
 
-/// A sample that was not stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedSample {
-    /// Its place among those that were to be stored.
-    pub at: usize,
-    /// Why.
-    pub reason: String,
+/// What became of samples.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// The places of those that have no series.
+    pub refused: Vec<usize>,
+    /// What was left out and why, if anything was.
+    pub complaint: Option<String>,
 }
 
 /// Stores what rules make. Called on threads that may block.
 pub trait ResultSink: Send + Sync + 'static {
     /// Stores samples; an error means that none of them can be relied on.
-    fn store(&self, samples: &[ResultSample]) -> Result<Vec<RefusedSample>, String>;
+    fn store(&self, samples: &[ResultSample]) -> Result<Stored, String>;
+}
+
+impl ResultSink for Engine {
+    fn store(&self, samples: &[ResultSample]) -> Result<Stored, String> {
+        let samples = samples.iter().map(|sample| (&sample.labels, sample.time_ms, &sample.value));
+        let RuleReport { refused, complaint } = self.write_results(samples).map_err(|error| error.to_string())?;
+        Ok(Stored { refused, complaint })
+    }
 }

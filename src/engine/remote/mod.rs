@@ -12,6 +12,7 @@ mod options;
 mod place;
 mod receiver;
 mod report;
+mod results;
 mod write;
 
 pub use mapping::{Mapping, MappingError, MappingSettings};
@@ -19,4 +20,5 @@ pub use options::{Protocols, RemoteLimits, RemoteOptions};
 pub use place::{Place, Placing};
 pub(in crate::engine) use receiver::Receiver;
 pub use report::RemoteReport;
+pub use results::{RuleReport, RuleSample};
 pub use write::{RemoteError, WriteVersion};

@@ -6,6 +6,7 @@ use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 
 use super::super::template::Rfc3339Millis;
 use crate::model::Labels;
+use crate::model::relabel::{Rule, relabel};
 
 /// An alert as an Alertmanager gets it.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +34,12 @@ impl Notification {
             self.labels = builder.build();
         }
         self
+    }
+
+    /// The same with the labels that rules make of its own; none if they drop it.
+    pub(super) fn relabelled(mut self, rules: &[Rule]) -> Option<Notification> {
+        self.labels = relabel(rules, &self.labels)?;
+        Some(self)
     }
 }
 

@@ -23,6 +23,7 @@ pub use sender::{AlertmanagerOptions, Credentials, SenderError};
 use self::queue::Queue;
 use self::sender::Sender;
 use crate::model::Labels;
+use crate::model::relabel::Rule;
 use crate::telemetry::SharedTelemetry;
 
 /// How long alerts that wait are still sent at the end.
@@ -34,7 +35,7 @@ pub(super) trait Receiver: Send + Sync {
 }
 
 /// How alerts are sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct NotifyOptions {
     /// Where to.
     pub alertmanagers: Vec<AlertmanagerOptions>,
@@ -42,11 +43,18 @@ pub struct NotifyOptions {
     pub queue_max: usize,
     /// Labels that alerts get unless they have them.
     pub external_labels: Labels,
+    /// What changes and chooses alerts before they are sent.
+    pub relabel: Vec<Rule>,
 }
 
 impl Default for NotifyOptions {
     fn default() -> Self {
-        NotifyOptions { alertmanagers: Vec::new(), queue_max: 10_000, external_labels: Labels::empty() }
+        NotifyOptions {
+            alertmanagers: Vec::new(),
+            queue_max: 10_000,
+            external_labels: Labels::empty(),
+            relabel: Vec::new(),
+        }
     }
 }
 
@@ -150,8 +158,11 @@ impl Receiver for Notifier {
         if state.lanes.is_empty() {
             return;
         }
-        let alerts: Vec<Arc<Notification>> =
-            alerts.into_iter().map(|alert| Arc::new(alert.with_labels(&state.options.external_labels))).collect();
+        let NotifyOptions { external_labels, relabel, .. } = &state.options;
+        let alerts: Vec<Arc<Notification>> = alerts
+            .into_iter()
+            .filter_map(|alert| alert.with_labels(external_labels).relabelled(relabel).map(Arc::new))
+            .collect();
         for lane in &state.lanes {
             lane.queue.push(&alerts);
         }

@@ -116,7 +116,7 @@ fn what_cannot_be_stored_is_an_error_of_the_rule() {
     world.memory.is_broken.store(false, Ordering::Relaxed);
     *world.memory.refused_name.lock() = Some("r".to_owned());
     world.evaluate(60);
-    assert_eq!(world.error(0).unwrap(), "1 samples were not stored: too many series");
+    assert_eq!(world.error(0).unwrap(), "too many series");
     assert_eq!(world.error(1), None);
     *world.memory.refused_name.lock() = None;
     world.evaluate(120);

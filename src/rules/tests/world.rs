@@ -15,7 +15,7 @@ use crate::rules::group::Group;
 use crate::rules::notify::{Notification, Receiver};
 use crate::rules::query::{Querier, QueryOptions, Sources};
 use crate::rules::restore::restore;
-use crate::rules::sink::{RefusedSample, ResultSample, ResultSink};
+use crate::rules::sink::{ResultSample, ResultSink, Stored};
 use crate::telemetry::Telemetry;
 use crate::testing::ManualClock;
 
@@ -64,7 +64,7 @@ pub fn labels(series: &str) -> Labels {
 }
 
 impl ResultSink for Memory {
-    fn store(&self, samples: &[ResultSample]) -> Result<Vec<RefusedSample>, String> {
+    fn store(&self, samples: &[ResultSample]) -> Result<Stored, String> {
         if self.is_broken.load(Ordering::Relaxed) {
             return Err("the disk is full".to_owned());
         }
@@ -72,13 +72,14 @@ impl ResultSink for Memory {
         let mut refused = Vec::new();
         for (at, sample) in samples.iter().enumerate() {
             if Some(sample.labels.metric_name()) == refused_name.as_deref() {
-                refused.push(RefusedSample { at, reason: "too many series".to_owned() });
+                refused.push(at);
                 continue;
             }
             let mut all = self.series.lock();
             all.entry(sample.labels.clone()).or_default().insert(sample.time_ms, sample.value.clone());
         }
-        Ok(refused)
+        let complaint = (!refused.is_empty()).then(|| "too many series".to_owned());
+        Ok(Stored { refused, complaint })
     }
 }
 

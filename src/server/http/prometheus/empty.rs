@@ -1,5 +1,4 @@
-//! What Prometheus has and a store that nobody scrapes has not: rules, alerts, targets, exemplars. Empty, in the right
-//! shape.
+//! What Prometheus has and a store that nobody scrapes has not: targets, exemplars. Empty, in the right shape.
 
 use std::sync::Arc;
 
@@ -11,16 +10,6 @@ use super::super::{App, Refusal};
 use super::envelope::small;
 use super::failure::bad_data;
 use crate::promql::parse::parse_expr;
-
-/// `GET /api/v1/rules`.
-pub(super) async fn rules() -> Result<Response, Refusal> {
-    small(&json!({ "groups": [] }))
-}
-
-/// `GET /api/v1/alerts`.
-pub(super) async fn alerts() -> Result<Response, Refusal> {
-    small(&json!({ "alerts": [] }))
-}
 
 /// `GET /api/v1/targets`.
 pub(super) async fn targets() -> Result<Response, Refusal> {
