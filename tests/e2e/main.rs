@@ -27,6 +27,7 @@ mod prometheus;
 mod provider;
 mod reading;
 mod restart;
+mod rules;
 mod tls;
 mod tools;
 mod writing;
