@@ -45,7 +45,7 @@ pub use options::{ArchiveOptions, CheckpointFormat, CleanupMode, Options, Partit
 pub use outcome::{BadLine, CheckpointReport, CleanupReport, IngestError, IngestReport, OpenError};
 pub use remote::{
     ImportOptions, Mapping, MappingError, MappingSettings, OtlpForm, Place, Placing, Protocols, RemoteError,
-    RemoteLimits, RemoteOptions, RemoteReport, WriteVersion,
+    RemoteLimits, RemoteOptions, RemoteReport, RuleReport, RuleSample, WriteVersion,
 };
 pub use retain::{NodeProvider, UsedNodes};
 pub use stamped::{StampedReport, StampedWrite};

@@ -33,6 +33,7 @@ mod remote_places;
 #[cfg(feature = "testing")]
 mod remote_write;
 mod restart;
+mod rules;
 mod tls;
 mod tools;
 mod writing;

@@ -41,7 +41,9 @@ pub(super) fn resolve(section: RemoteWriteSection, around: &Around<'_>, notes: &
     RemoteOptions {
         protocols: protocols(section.protocols.as_deref()),
         placing,
-        relabel: relabel.filter_map(|(index, entry)| rule(index, entry, notes)).collect(),
+        relabel: relabel
+            .filter_map(|(index, entry)| rule(&format!("/remote-write/relabel-configs/{index}"), entry, notes))
+            .collect(),
         mappings: mappings.filter_map(|(index, entry)| mapping(index, entry, around.metrics, notes)).collect(),
         reject_non_finite: section.reject_non_finite.unwrap_or(false),
         otlp,
@@ -116,8 +118,8 @@ fn limits(section: &RemoteLimitsSection, notes: &mut Notes) -> RemoteLimits {
     }
 }
 
-fn rule(index: usize, entry: RelabelEntry, notes: &mut Notes) -> Option<Rule> {
-    let pointer = format!("/remote-write/relabel-configs/{index}");
+/// A rule of relabelling at a pointer.
+pub(super) fn rule(pointer: &str, entry: RelabelEntry, notes: &mut Notes) -> Option<Rule> {
     let action = match text_of(&entry.action).map_or(Ok(Action::default()), str::parse) {
         Ok(action) => action,
         Err(error) => {
@@ -134,7 +136,7 @@ fn rule(index: usize, entry: RelabelEntry, notes: &mut Notes) -> Option<Rule> {
         replacement: entry.replacement,
         action,
     });
-    rule.map_err(|error| notes.refused(&pointer, error)).ok()
+    rule.map_err(|error| notes.refused(pointer, error)).ok()
 }
 
 fn mapping(index: usize, entry: MappingEntry, metrics: &[Metric], notes: &mut Notes) -> Option<Mapping> {

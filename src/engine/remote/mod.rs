@@ -15,6 +15,7 @@ mod otlp;
 mod place;
 mod receiver;
 mod report;
+mod results;
 mod write;
 
 pub use import::ImportOptions;
@@ -24,4 +25,5 @@ pub use otlp::OtlpForm;
 pub use place::{Place, Placing};
 pub(in crate::engine) use receiver::Receiver;
 pub use report::RemoteReport;
+pub use results::{RuleReport, RuleSample};
 pub use write::{RemoteError, WriteVersion};
