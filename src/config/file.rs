@@ -12,6 +12,7 @@ use crate::engine::{CheckpointFormat, Partition, ValueType, WalSync};
 
 use super::plain::{PLAIN_SECTIONS, ServerSection, StorageSection, TlsSection};
 use super::remote_write::RemoteWriteSection;
+use super::rules::RulesSection;
 use super::settings::{ClientCerts, Compression};
 
 /// The configuration of Treering. Sections may lie in files of their own: the key NAME-file names the file of the
@@ -40,6 +41,9 @@ pub(super) struct ConfigFile {
     /// Which series with labels of their own come in, and where they go.
     #[serde(default)]
     pub remote_write: RemoteWriteSection,
+    /// Which rules are evaluated, and who is told of alerts.
+    #[serde(default)]
+    pub rules: RulesSection,
     /// Addresses, in the words of other stores: with this section, storage or tls, no other section is needed.
     #[serde(default)]
     pub server: ServerSection,

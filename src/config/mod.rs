@@ -16,6 +16,7 @@ mod plain;
 mod reload;
 mod remote_write;
 mod resolve;
+mod rules;
 mod schema;
 mod sections;
 mod settings;
@@ -23,7 +24,6 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 mod text;
-mod yaml;
 
 pub use bytes::{BytesError, parse_bytes};
 pub use environment::Environment;

@@ -29,8 +29,11 @@ mod options;
 mod outcome;
 mod recover;
 mod remote;
+mod replay;
 mod retain;
 mod stamped;
+#[cfg(test)]
+mod stamped_tests;
 mod states;
 #[cfg(test)]
 mod tests;
@@ -41,8 +44,8 @@ pub use archive::{ArchiveError, CleanupProgress};
 pub use options::{ArchiveOptions, CheckpointFormat, CleanupMode, Options, Partition, ValueType, WalSync};
 pub use outcome::{BadLine, CheckpointReport, CleanupReport, IngestError, IngestReport, OpenError};
 pub use remote::{
-    ImportOptions, Mapping, MappingError, MappingSettings, Place, Placing, Protocols, RemoteError, RemoteLimits,
-    RemoteOptions, RemoteReport, WriteVersion,
+    ImportOptions, Mapping, MappingError, MappingSettings, OtlpForm, Place, Placing, Protocols, RemoteError,
+    RemoteLimits, RemoteOptions, RemoteReport, RuleReport, RuleSample, WriteVersion,
 };
 pub use retain::{NodeProvider, UsedNodes};
 pub use stamped::{StampedReport, StampedWrite};

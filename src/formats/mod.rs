@@ -9,5 +9,6 @@ pub mod parquet;
 pub(crate) mod protobuf;
 pub mod remote;
 mod whole;
+pub mod yaml;
 
 pub use protobuf::Malformed;

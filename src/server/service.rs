@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::engine::{
-    Engine, ImportOptions, IngestError, IngestReport, RemoteError, RemoteOptions, RemoteReport, WriteVersion,
+    Engine, ImportOptions, IngestError, IngestReport, OtlpForm, RemoteError, RemoteOptions, RemoteReport, WriteVersion,
 };
 use crate::model::MetricTable;
 use crate::query;
@@ -28,6 +28,9 @@ pub(super) trait Service: Send + Sync + 'static {
 
     /// Stores a body of exposition text.
     fn import_text(&self, options: &ImportOptions, body: &[u8]) -> Result<RemoteReport, RemoteError>;
+
+    /// Stores a decompressed body of OpenTelemetry's metrics.
+    fn write_otlp(&self, form: OtlpForm, body: &[u8]) -> Result<RemoteReport, RemoteError>;
 
     /// Frees what lies before `to` below each selector; answers how many blocks went.
     fn free(&self, selectors: &[Vec<String>], to: i64) -> Result<u64, IngestError>;
@@ -79,6 +82,10 @@ impl Service for Engine {
 
     fn import_text(&self, options: &ImportOptions, body: &[u8]) -> Result<RemoteReport, RemoteError> {
         Engine::import_text(self, options, body)
+    }
+
+    fn write_otlp(&self, form: OtlpForm, body: &[u8]) -> Result<RemoteReport, RemoteError> {
+        Engine::write_otlp(self, form, body)
     }
 
     fn free(&self, selectors: &[Vec<String>], to: i64) -> Result<u64, IngestError> {

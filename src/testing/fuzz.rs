@@ -7,7 +7,7 @@ use crate::{block, config, promql, query, server};
 pub type FuzzTarget = fn(&[u8]);
 
 /// The targets, with the names of their folders in `fuzz/corpus`.
-pub const FUZZ_TARGETS: [(&str, FuzzTarget); 15] = [
+pub const FUZZ_TARGETS: [(&str, FuzzTarget); 16] = [
     ("line", line::fuzz),
     ("query", query::fuzz_request),
     ("wal", ccms::fuzz_wal),
@@ -23,4 +23,5 @@ pub const FUZZ_TARGETS: [(&str, FuzzTarget); 15] = [
     ("remote_write", remote::fuzz_write),
     ("remote_read", remote::fuzz_read),
     ("exposition", exposition::fuzz_exposition),
+    ("otlp", otlp::fuzz_otlp),
 ];

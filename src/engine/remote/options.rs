@@ -2,6 +2,7 @@
 
 use super::mapping::Mapping;
 use super::place::Placing;
+use crate::formats::otlp::OtlpOptions;
 use crate::model::relabel::Rule;
 
 /// How series with labels of their own are taken in.
@@ -17,6 +18,8 @@ pub struct RemoteOptions {
     pub mappings: Vec<Mapping>,
     /// Whether NaN and infinities are refused. Staleness markers never are.
     pub reject_non_finite: bool,
+    /// How OpenTelemetry's metrics become series.
+    pub otlp: OtlpOptions,
     /// Bounds against floods.
     pub limits: RemoteLimits,
 }

@@ -5,6 +5,7 @@
 //! it may have; then each point is shown to an [`OtlpVisitor`] as a sample of a series. What cannot be translated is
 //! refused metric by metric, as Prometheus does, and the rest goes on.
 
+mod answer;
 mod classic;
 mod error;
 mod exemplar;
@@ -25,6 +26,7 @@ mod translate;
 mod value;
 mod wire;
 
+pub use answer::{answer_json, answer_protobuf};
 pub use error::{OtlpBodyError, OtlpError};
 #[cfg(any(test, feature = "testing"))]
 pub use fuzz::fuzz_otlp;

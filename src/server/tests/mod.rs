@@ -19,7 +19,9 @@ use tokio::task::JoinHandle;
 
 use super::service::Service;
 use super::{Options, run};
-use crate::engine::{ImportOptions, IngestError, IngestReport, RemoteError, RemoteOptions, RemoteReport, WriteVersion};
+use crate::engine::{
+    ImportOptions, IngestError, IngestReport, OtlpForm, RemoteError, RemoteOptions, RemoteReport, WriteVersion,
+};
 use crate::model::{Aggregation, Metric, MetricTable};
 use crate::query;
 use crate::store::{self, LevelSummary, RunSummary, Store};
@@ -82,6 +84,10 @@ impl Service for Fake {
     }
 
     fn import_text(&self, _: &ImportOptions, body: &[u8]) -> Result<RemoteReport, RemoteError> {
+        self.write_remote(WriteVersion::V1, body)
+    }
+
+    fn write_otlp(&self, _: OtlpForm, body: &[u8]) -> Result<RemoteReport, RemoteError> {
         self.write_remote(WriteVersion::V1, body)
     }
 

@@ -14,6 +14,8 @@ pub mod programs;
 mod prometheus;
 mod query;
 mod random;
+#[cfg(feature = "testing")]
+mod remote;
 mod store;
 mod target;
 mod token;
@@ -29,6 +31,8 @@ pub use port::free_port;
 pub use prometheus::Prometheus;
 pub use query::{Series, dense};
 pub use random::Random;
+#[cfg(feature = "testing")]
+pub use remote::{V2, at_ms, sent};
 pub use store::{How, Store, binary};
 pub use target::Target;
 pub use token::Signer;

@@ -3,6 +3,7 @@
 //! Paths, parameters, answers and errors are those of Prometheus 3; what has no counterpart here is empty, in the right
 //! shape. Reading needs the role for reading.
 
+mod alerts;
 mod catalogue;
 mod cors;
 mod empty;
@@ -18,6 +19,7 @@ mod query_exemplars;
 mod query_range;
 mod remote_read;
 mod result;
+mod rules;
 mod run;
 mod series;
 mod status;
@@ -44,8 +46,9 @@ pub(super) fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/api/v1/labels", get(labels::labels).post(labels::labels)),
         ("/api/v1/label/{name}/values", get(label_values::label_values)),
         ("/api/v1/metadata", get(metadata::metadata)),
-        ("/api/v1/rules", get(empty::rules)),
-        ("/api/v1/alerts", get(empty::alerts)),
+        ("/api/v1/rules", get(rules::rules)),
+        ("/api/v1/alerts", get(alerts::alerts)),
+        ("/api/v1/alertmanagers", get(alerts::alertmanagers)),
         ("/api/v1/targets", get(empty::targets)),
         ("/api/v1/status/buildinfo", get(status::buildinfo)),
         ("/api/v1/status/config", get(status::config)),

@@ -5,6 +5,7 @@
 mod body;
 mod content_type;
 mod import;
+mod otlp;
 mod remote_write;
 
 use std::sync::Arc;
@@ -17,5 +18,9 @@ pub(super) use self::body::Coding;
 
 /// The endpoints with their paths.
 pub(super) fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
-    vec![("/api/v1/write", post(remote_write::write)), ("/api/v1/import/prometheus", post(import::import))]
+    vec![
+        ("/api/v1/write", post(remote_write::write)),
+        ("/api/v1/import/prometheus", post(import::import)),
+        ("/api/v1/otlp/v1/metrics", post(otlp::metrics)),
+    ]
 }
