@@ -12,7 +12,7 @@ use serde_json::json;
 use treering::formats::remote::{FloatSample, snappy};
 use treering::model::histogram::{Buckets, FloatHistogram};
 use treering::model::{Exemplar, Labels, Metadata, MetricKind, STALE};
-use treering::testing::remote_write::{SentSeries, write_1, write_2};
+use treering::testing::{SentSeries, write_1, write_2};
 
 use crate::harness::{Answer, Config, How, Signer, Store, T0, V2, at_ms, raw_exchange, sent, setting};
 

@@ -15,6 +15,8 @@ mod otlp;
 mod place;
 mod receiver;
 mod report;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use import::ImportOptions;

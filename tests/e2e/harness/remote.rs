@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use treering::formats::remote::snappy;
-use treering::testing::remote_write::{SentSeries, write_1, write_2};
+use treering::testing::{SentSeries, write_1, write_2};
 
 use super::{Answer, Store, T0};
 
