@@ -29,8 +29,11 @@ mod options;
 mod outcome;
 mod recover;
 mod remote;
+mod replay;
 mod retain;
 mod stamped;
+#[cfg(test)]
+mod stamped_tests;
 mod states;
 #[cfg(test)]
 mod tests;
