@@ -2,6 +2,7 @@
 
 mod connections;
 mod endpoints;
+mod prometheus;
 mod tls;
 mod writes;
 
@@ -42,6 +43,7 @@ struct Fake {
     failure: Option<Failure>,
     answer: Option<Answer>,
     quick: Option<Vec<u8>>,
+    store: Option<Store>,
 }
 
 impl Service for Fake {
@@ -126,7 +128,7 @@ impl Service for Fake {
 
     fn store(&self) -> &Store {
         static EMPTY: LazyLock<Store> = LazyLock::new(|| Store::new(MetricTable::default(), store::Limits::default()));
-        &EMPTY
+        self.store.as_ref().unwrap_or(&EMPTY)
     }
 
     fn metrics(&self) -> Arc<MetricTable> {
