@@ -1,8 +1,8 @@
 //! The one way of a write into a shard's log and into memory.
 //!
-//! What a body holds is gathered by host, so that a host costs one lock and one write of its log a body. Invariant: what
-//! [`Engine::commit`] counts as stored is in the log, in the order in which memory has it; of what a log refuses nothing
-//! is in memory.
+//! What a body holds is gathered by host, so that a host costs one lock and one write of its log a body. Invariant:
+//! what [`Engine::commit`] counts as stored is in the log, in the order in which memory has it; of what a log refuses
+//! nothing is in memory.
 
 use std::io;
 use std::sync::Arc;
