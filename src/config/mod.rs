@@ -14,7 +14,9 @@ mod fuzz;
 mod load;
 mod plain;
 mod reload;
+mod remote_write;
 mod resolve;
+mod rules;
 mod schema;
 mod sections;
 mod settings;
@@ -22,7 +24,6 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 mod text;
-mod yaml;
 
 pub use bytes::{BytesError, parse_bytes};
 pub use environment::Environment;

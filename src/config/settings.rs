@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::engine;
 use crate::model::{Metric, MetricTable};
+use crate::rules;
 
 /// A config without errors.
 #[derive(Debug, Clone)]
@@ -20,6 +21,10 @@ pub struct Config {
     pub nats: Option<NatsSettings>,
     /// How PromQL is answered.
     pub prometheus: PrometheusSettings,
+    /// How series with labels of their own are taken in.
+    pub remote_write: engine::RemoteOptions,
+    /// Which rules are evaluated, and who is told of alerts.
+    pub rules: rules::Options,
     /// What is odd but no error, one line each, for the log.
     pub warnings: Vec<String>,
     pub(super) engine: engine::Options,

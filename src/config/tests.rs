@@ -486,7 +486,8 @@ fn the_documentation_names_every_key_and_variable() {
             let key = key.replace("[]", "/*").replace('.', "/");
             documented.insert(match section {
                 "metrics" => format!("/metrics/*/{key}"),
-                "main" | "metric-store" | "nats" | "prometheus" | "server" | "storage" | "tls" => {
+                "main" | "metric-store" | "nats" | "prometheus" | "remote-write" | "rules" | "server" | "storage"
+                | "tls" => {
                     format!("/{section}/{key}")
                 }
                 _ => format!("/{key}"),

@@ -28,6 +28,7 @@ mod native;
 mod options;
 mod outcome;
 mod recover;
+mod remote;
 mod replay;
 mod retain;
 mod stamped;
@@ -42,6 +43,10 @@ pub use self::core::Engine;
 pub use archive::{ArchiveError, CleanupProgress};
 pub use options::{ArchiveOptions, CheckpointFormat, CleanupMode, Options, Partition, ValueType, WalSync};
 pub use outcome::{BadLine, CheckpointReport, CleanupReport, IngestError, IngestReport, OpenError};
+pub use remote::{
+    ImportOptions, Mapping, MappingError, MappingSettings, OtlpForm, Place, Placing, Protocols, RemoteError,
+    RemoteLimits, RemoteOptions, RemoteReport, RuleReport, RuleSample, WriteVersion,
+};
 pub use retain::{NodeProvider, UsedNodes};
 pub use stamped::{StampedReport, StampedWrite};
 pub use work::Background;

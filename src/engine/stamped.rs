@@ -1,8 +1,8 @@
 //! Writes of stamped series, and of what comes with them: grid samples, exemplars, metadata.
 //!
 //! A [`StampedWrite`] gathers a body by host and writes it at its end. Invariant, as in `ingest`: what the report
-//! counts as stored is in the log when [`StampedWrite::finish`] answers, and of what it refuses nothing is in memory, but for
-//! the names of series.
+//! counts as stored is in the log when [`StampedWrite::finish`] answers, and of what it refuses nothing is in memory,
+//! but for the names of series.
 
 use std::sync::Arc;
 

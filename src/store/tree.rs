@@ -1,7 +1,7 @@
 //! The tree above the hosts: clusters by name, hosts by name, and what all of them share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use hashbrown::HashMap;
@@ -11,7 +11,7 @@ use crate::model::{MetricTable, Selector};
 
 use super::host::Host;
 use super::limits::{LimitReached, Limits};
-use super::memory::SharedBytes;
+use super::memory::{SharedBytes, Use};
 use super::read::{self, Answer, ReadError};
 use super::stamped::MetadataTable;
 use super::summary::{self, LevelSummary};
@@ -30,6 +30,8 @@ pub struct Store {
     hosts: AtomicUsize,
     bytes: Arc<SharedBytes>,
     metadata: MetadataTable,
+    /// Bytes of what is remembered of the series of all senders.
+    known_bytes: AtomicI64,
 }
 
 impl Store {
@@ -43,6 +45,7 @@ impl Store {
             hosts: AtomicUsize::new(0),
             bytes: Arc::new(SharedBytes::new(limits.exemplars_per_series_max)),
             metadata: MetadataTable::default(),
+            known_bytes: AtomicI64::new(0),
         }
     }
 
@@ -144,6 +147,18 @@ impl Store {
         hosts
     }
 
+    /// The hosts with stamped series, sorted by cluster and name. Costs nothing where there are none.
+    pub fn stamped_hosts(&self) -> Vec<Arc<Host>> {
+        if self.bytes.stamped_series().load(Ordering::Relaxed) == 0 {
+            return Vec::new();
+        }
+        let has_some = |host: &&Arc<Host>| host.stamped_series() > 0;
+        let mut hosts: Vec<Arc<Host>> =
+            self.clusters.read().values().flat_map(|hosts| hosts.values().filter(has_some).cloned()).collect();
+        hosts.sort_unstable_by(|a, b| (a.cluster(), a.name()).cmp(&(b.cluster(), b.name())));
+        hosts
+    }
+
     /// Reads a metric over `[from, to)`, both in seconds (design, section 5).
     pub fn read(&self, selector: &Selector, metric: &str, from: i64, to: i64) -> Result<Answer, ReadError> {
         self.read_into(selector, metric, from, to, Vec::new())
@@ -172,6 +187,17 @@ impl Store {
     pub fn summary(&self, path: &[String]) -> Option<LevelSummary> {
         let [cluster, host, below @ ..] = path else { return None };
         summary::of_host(&*self.host(cluster, host)?, below, &self.metrics.load())
+    }
+
+    /// Notes by how much memory changed that holds what is remembered of the series of all senders.
+    pub fn count_known(&self, change_bytes: i64) {
+        self.known_bytes.fetch_add(change_bytes, Ordering::Relaxed);
+        self.bytes.add(Use::Keys, change_bytes);
+    }
+
+    /// Bytes of what is remembered of the series of all senders.
+    pub fn known_bytes(&self) -> u64 {
+        self.known_bytes.load(Ordering::Relaxed).max(0).unsigned_abs()
     }
 
     /// Counted bytes of all that grows with data.

@@ -19,12 +19,14 @@ print(con.sql(f"SELECT count(*), count(value), count(histogram), count(DISTINCT 
 print(con.sql(f"SELECT labels['mode'], sum(value), min(timestamp_ms), max(start_timestamp_ms) FROM {rows} "
               "WHERE metric = 'cpu' AND hostname = 'a0102' AND NOT isnan(value) GROUP BY 1 ORDER BY 1").fetchall())
 print(con.sql(f"SELECT histogram.schema, histogram.count, histogram.positive[2].index, histogram.positive[2].count, "
-              f"histogram.custom_bounds, histogram.counter_reset FROM {rows} WHERE histogram IS NOT NULL LIMIT 1").fetchall())
+              f"histogram.custom_bounds, histogram.counter_reset FROM {rows} "
+              "WHERE histogram IS NOT NULL LIMIT 1").fetchall())
 table = pq.read_table("1770300000.samples.parquet")
 print(table.num_rows, table["labels"][0].as_py(), table["histogram"][2000].as_py()["negative"])
 stale = table["value"][1000].as_py()
 print(struct.pack(">d", stale).hex())
-keys = list(zip(table["hostname"].to_pylist(), map(tuple, table["labels"].to_pylist()), table["timestamp_ms"].to_pylist()))
+labels = map(tuple, table["labels"].to_pylist())
+keys = list(zip(table["hostname"].to_pylist(), labels, table["timestamp_ms"].to_pylist()))
 print(keys == sorted(keys))
 "#;
 

@@ -26,7 +26,14 @@ mod nats;
 mod prometheus;
 mod provider;
 mod reading;
+#[cfg(feature = "testing")]
+mod remote_hostile;
+#[cfg(feature = "testing")]
+mod remote_places;
+#[cfg(feature = "testing")]
+mod remote_write;
 mod restart;
+mod rules;
 mod tls;
 mod tools;
 mod writing;

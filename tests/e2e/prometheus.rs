@@ -217,8 +217,8 @@ fn tokens_guard_it_and_browsers_may_ask() {
         };
         store.send(request)
     };
-    ask(None).expect_status(401);
-    ask(Some(&signer.token(&json!({"roles": ["writer"]})))).expect_status(403);
+    assert_eq!(error(ask(None), 401).0, "unauthorized");
+    assert_eq!(error(ask(Some(&signer.token(&json!({"roles": ["writer"]})))), 403).0, "forbidden");
     let answer = ask(Some(&signer.token(&json!({"roles": ["reader"]})))).expect_status(200);
     assert_eq!(answer.header("access-control-allow-origin"), "*");
     let question = store.request("OPTIONS", "/api/v1/query_range").header("origin", "http://grafana");

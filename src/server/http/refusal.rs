@@ -36,6 +36,8 @@ pub(super) struct Refused {
     pub(super) reason: Option<&'static str>,
     /// What the client is told.
     pub(super) text: String,
+    /// Whether it is in the JSON form of cc-metric-store.
+    pub(super) is_json: bool,
 }
 
 impl Refusal {
@@ -81,6 +83,16 @@ impl Refusal {
         self
     }
 
+    /// The same for senders of Prometheus's protocols: plain text, and 503 instead of 429, which most of them take for a
+    /// reason to throw the data away.
+    pub(super) fn for_senders(mut self) -> Self {
+        self.form = Form::Text;
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            self.status = StatusCode::SERVICE_UNAVAILABLE;
+        }
+        self
+    }
+
     /// Adds to the text.
     pub(super) fn and(mut self, more: &str) -> Self {
         self.text.push_str(more);
@@ -110,7 +122,7 @@ impl From<IngestError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let refused = Refused { reason: self.reason, text: self.text.clone() };
+        let refused = Refused { reason: self.reason, text: self.text.clone(), is_json: self.form == Form::Json };
         let (content_type, body) = match self.form {
             Form::Json => {
                 let status = self.status.canonical_reason().unwrap_or_default();

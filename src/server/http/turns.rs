@@ -72,6 +72,8 @@ pub(super) struct Turns {
     pub(super) zstd_bodies: Limit,
     pub(super) json_bodies: Pool,
     pub(super) parsed: Pool,
+    /// Apart from the bodies of others: a form is kept while its query waits and runs, which may take minutes.
+    pub(super) forms: Pool,
     pub(super) queries: Limit,
     pub(super) promql: Limit,
     pub(super) answers: Limit,
@@ -89,6 +91,7 @@ impl Turns {
             zstd_bodies: Limit::new(limits.zstd_bodies_max, "zstd_bodies", "bodies inflated with zstd"),
             json_bodies: Pool::new(limits.json_bytes_in_flight_max, "json_bodies", "KiB of JSON bodies"),
             parsed: Pool::new(limits.json_bytes_in_flight_max, "parsed_requests", "KiB of parsed requests"),
+            forms: Pool::new(limits.json_bytes_in_flight_max, "forms", "KiB of forms"),
             queries: Limit::new(limits.queries_max, "queries", "queries being computed"),
             promql: Limit::new(promql_max, "promql", "PromQL queries being computed"),
             answers: Limit::new(limits.answers_max, "answers", "answers being sent"),

@@ -2,6 +2,7 @@
 
 mod connections;
 mod endpoints;
+mod prometheus;
 mod tls;
 mod writes;
 
@@ -18,7 +19,9 @@ use tokio::task::JoinHandle;
 
 use super::service::Service;
 use super::{Options, run};
-use crate::engine::{IngestError, IngestReport};
+use crate::engine::{
+    ImportOptions, IngestError, IngestReport, OtlpForm, RemoteError, RemoteOptions, RemoteReport, WriteVersion,
+};
 use crate::model::{Aggregation, Metric, MetricTable};
 use crate::query;
 use crate::store::{self, LevelSummary, RunSummary, Store};
@@ -40,6 +43,7 @@ struct Fake {
     failure: Option<Failure>,
     answer: Option<Answer>,
     quick: Option<Vec<u8>>,
+    store: Option<Store>,
 }
 
 impl Service for Fake {
@@ -64,6 +68,27 @@ impl Service for Fake {
         }
         self.lines.lock().extend_from_slice(lines);
         Ok(())
+    }
+
+    fn remote_options(&self) -> Arc<RemoteOptions> {
+        Arc::default()
+    }
+
+    /// Takes every body, if there is nothing to fail by.
+    fn write_remote(&self, _: WriteVersion, body: &[u8]) -> Result<RemoteReport, RemoteError> {
+        if let Some(failure) = &self.failure {
+            return Err(failure().into());
+        }
+        self.pieces.lock().push(body.len());
+        Ok(RemoteReport::default())
+    }
+
+    fn import_text(&self, _: &ImportOptions, body: &[u8]) -> Result<RemoteReport, RemoteError> {
+        self.write_remote(WriteVersion::V1, body)
+    }
+
+    fn write_otlp(&self, _: OtlpForm, body: &[u8]) -> Result<RemoteReport, RemoteError> {
+        self.write_remote(WriteVersion::V1, body)
     }
 
     fn free(&self, selectors: &[Vec<String>], to: i64) -> Result<u64, IngestError> {
@@ -103,7 +128,7 @@ impl Service for Fake {
 
     fn store(&self) -> &Store {
         static EMPTY: LazyLock<Store> = LazyLock::new(|| Store::new(MetricTable::default(), store::Limits::default()));
-        &EMPTY
+        self.store.as_ref().unwrap_or(&EMPTY)
     }
 
     fn metrics(&self) -> Arc<MetricTable> {

@@ -74,7 +74,10 @@ impl Config {
     pub fn set(mut self, pointer: &str, value: impl Into<Value>) -> Config {
         let mut at = &mut self.0;
         for key in pointer.split('/').skip(1) {
-            at = &mut at[key];
+            at = match at {
+                Value::Array(list) => &mut list[key.parse::<usize>().unwrap()],
+                section => &mut section[key],
+            };
         }
         *at = value.into();
         self

@@ -12,6 +12,8 @@ mod nats;
 mod port;
 mod query;
 mod random;
+#[cfg(feature = "testing")]
+mod remote;
 mod store;
 mod token;
 
@@ -25,6 +27,8 @@ pub use nats::{NatsServer, NkeyPair, Operator, Publisher};
 pub use port::free_port;
 pub use query::{Series, dense};
 pub use random::Random;
+#[cfg(feature = "testing")]
+pub use remote::{V2, at_ms, sent};
 pub use store::{How, Store, binary};
 pub use token::Signer;
 

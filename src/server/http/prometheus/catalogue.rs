@@ -4,8 +4,8 @@ use super::super::{App, Refusal};
 use super::failure::bad_data;
 use super::form::Form;
 use crate::model::Matcher;
-use crate::promql::grid::Wanted;
 use crate::promql::parse::parse_selector;
+use crate::promql::tree::Wanted;
 
 /// Selectors of one request.
 const SELECTORS_MAX: usize = 1000;
@@ -19,7 +19,7 @@ pub(super) struct Question {
 }
 
 impl Question {
-    /// Reads `limit`, `start`, `end` and `match[]`.
+    /// Reads `limit`, `start`, `end` and `match[]`. Patterns are compiled here: not for an async task.
     pub(super) fn read(app: &App, form: &Form) -> Result<Question, Refusal> {
         Question::read_with(app, form, bad_data)
     }
@@ -29,29 +29,34 @@ impl Question {
         let limit = form.limit()?;
         let start_ms = form.time_or("start", i64::MIN / 2)?.ms;
         let end_ms = form.time_or("end", i64::MAX / 2)?.ms;
-        let mut matcher_sets = Vec::new();
-        // What patterns may cost is bounded for all selectors together.
-        let mut parse = app.options.prometheus.parse;
-        for selector in form.values("match[]") {
-            if matcher_sets.len() == SELECTORS_MAX {
-                return Err(bad_data(format_args!("more than {SELECTORS_MAX} match[] parameters")));
-            }
-            let matchers = parse_selector(selector, &parse).map_err(|error| wrong(error.to_string()))?;
-            parse.patterns_max -= matchers.iter().filter(|matcher| matcher.is_compiled()).count();
-            if matchers.iter().all(|matcher| matcher.matches("")) {
-                return Err(wrong("match[] must contain at least one non-empty matcher".to_owned()));
-            }
-            matcher_sets.push(matchers);
-        }
+        let matcher_sets = read_matchers(app, form, wrong)?;
         Ok(Question { matcher_sets, start_ms, end_ms, limit })
-    }
-
-    /// Whether any selector was given.
-    pub(super) fn has_selector(&self) -> bool {
-        !self.matcher_sets.is_empty()
     }
 
     pub(super) fn wanted(&self) -> Wanted<'_> {
         Wanted { matcher_sets: &self.matcher_sets, start_ms: self.start_ms, end_ms: self.end_ms }
     }
+}
+
+/// Reads `match[]`; `wrong` makes an error of what is wrong with a selector.
+pub(super) fn read_matchers(
+    app: &App,
+    form: &Form,
+    wrong: fn(String) -> Refusal,
+) -> Result<Vec<Vec<Matcher>>, Refusal> {
+    let mut matcher_sets = Vec::new();
+    // What patterns may cost is bounded for all selectors together.
+    let mut parse = app.options.prometheus.parse;
+    for selector in form.values("match[]") {
+        if matcher_sets.len() == SELECTORS_MAX {
+            return Err(bad_data(format_args!("more than {SELECTORS_MAX} match[] parameters")));
+        }
+        let matchers = parse_selector(selector, &parse).map_err(|error| wrong(error.to_string()))?;
+        parse.patterns_max -= matchers.iter().filter(|matcher| matcher.is_compiled()).count();
+        if matchers.iter().all(|matcher| matcher.matches("")) {
+            return Err(wrong("match[] must contain at least one non-empty matcher".to_owned()));
+        }
+        matcher_sets.push(matchers);
+    }
+    Ok(matcher_sets)
 }

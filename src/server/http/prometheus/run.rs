@@ -14,8 +14,8 @@ use super::envelope::{self, Notes};
 use super::failure::{bad_parameter, of_query};
 use super::form::Form;
 use super::result::{self, Statistics};
-use crate::promql::grid::GridSource;
 use crate::promql::parse::parse_expr;
+use crate::promql::tree::TreeSource;
 use crate::promql::{Interrupt, Options, QueryError, Stop, Times, evaluate};
 
 /// What a query is asked, beside its times.
@@ -48,8 +48,6 @@ pub(super) async fn run(app: Arc<App>, policy: Policy, form: &Form, times: Times
         timeout,
         stats: form.value("stats").to_owned(),
     };
-    // Before it waits for its turn: what is no query need not wait.
-    parse_expr(&question.query, &settings.parse).map_err(|error| bad_parameter("query", error))?;
     let begun = Instant::now();
     let turn = app.answer_turn(AnswerLimit::Promql).await?;
     let queue_secs = begun.elapsed().as_secs_f64();
@@ -77,7 +75,7 @@ fn answer(
         threads: settings.query_threads,
         ..Options::default()
     };
-    let source = GridSource::new(app.service.store(), question.lookback_ms, watch);
+    let source = TreeSource::new(app.service.store(), question.lookback_ms, watch);
     let begun = Instant::now();
     let outcome = evaluate(&source, &expr, question.times, &options, watch);
     let evaluation_secs = begun.elapsed().as_secs_f64();

@@ -12,7 +12,8 @@ use super::super::{App, Refusal};
 use super::envelope::{self, Notes, small};
 use super::failure::bad_data;
 use super::run::watch;
-use crate::promql::grid::{Count, GridSource};
+use crate::promql::tree::{Count, TreeSource};
+use crate::store::Host;
 use crate::time::GoDuration;
 
 /// The Prometheus whose PromQL and API this is: clients decide by it what they may ask.
@@ -101,19 +102,17 @@ pub(super) async fn tsdb(State(app): State<Arc<App>>, request: Request) -> Resul
     let (waiting, watch) = watch(app.options.prometheus.query_timeout);
     let answer = envelope::answer(policy, turn, move |out| {
         let store = app.service.store();
-        let counted = GridSource::new(store, 0, &watch).cardinality(limit);
+        let counted = TreeSource::new(store, 0, &watch).cardinality(limit);
         watch.check()?;
         let blocks = store.objects().into_iter().find(|(kind, _)| *kind == "blocks").map_or(0, |(_, count)| count);
-        let hosts = store.hosts();
-        let oldest = hosts.iter().filter_map(|host| host.oldest_secs()).min().unwrap_or(0);
-        let newest = hosts.iter().map(|host| host.newest_secs()).max().unwrap_or(0);
+        let (min_ms, max_ms) = range_ms(&store.hosts(), counted.stamped_range_ms);
         let answer = json!({
             "headStats": {
                 "numSeries": counted.series,
                 "numLabelPairs": counted.label_pairs,
-                "chunkCount": blocks,
-                "minTime": oldest.saturating_mul(1000),
-                "maxTime": newest.saturating_mul(1000),
+                "chunkCount": blocks + counted.stamped_chunks,
+                "minTime": min_ms,
+                "maxTime": max_ms,
             },
             "seriesCountByMetricName": list(&counted.series_by_metric),
             "labelValueCountByLabelName": list(&counted.values_by_label),
@@ -126,6 +125,21 @@ pub(super) async fn tsdb(State(app): State<Arc<App>>, request: Request) -> Resul
     .await;
     drop(waiting);
     answer
+}
+
+/// The times of the oldest and the newest sample. Hosts know whole seconds only, stamped series their milliseconds.
+fn range_ms(hosts: &[Arc<Host>], stamped_ms: Option<(i64, i64)>) -> (i64, i64) {
+    let of_host = |host: &Arc<Host>| Some((host.oldest_secs()?, host.newest_secs()));
+    let all = hosts.iter().filter_map(of_host).reduce(|all, own| (all.0.min(own.0), all.1.max(own.1)));
+    let (oldest_secs, newest_secs) = all.unwrap_or_default();
+    let (min_ms, max_ms) = (oldest_secs.saturating_mul(1000), newest_secs.saturating_mul(1000));
+    match stamped_ms {
+        Some((oldest_ms, newest_ms)) => {
+            let is_oldest = oldest_ms.div_euclid(1000) <= oldest_secs;
+            (if is_oldest { oldest_ms } else { min_ms }, max_ms.max(newest_ms))
+        }
+        None => (min_ms, max_ms),
+    }
 }
 
 fn list(counts: &[Count]) -> Vec<Value> {
