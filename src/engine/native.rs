@@ -262,7 +262,7 @@ fn name_stamped(known: Option<&Known>, host: &Host, part: &Part<'_>) -> Named<(S
             definitions.push((id, labels));
         }
     }
-    definitions.extend(new.iter().map(labelled));
+    definitions.extend(new.iter().map(labelled).filter(|(_, labels)| !labels.is_empty()));
     let is_host_named = known.is_none() || !definitions.is_empty();
     Named { new, definitions, is_host_named }
 }

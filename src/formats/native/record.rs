@@ -1,8 +1,9 @@
 //! What one record of a log means, and its bytes.
 //!
-//! A record is one body's samples of one host, a horizon that moved, or what metrics are. Names appear once a segment: the first record
-//! that needs a host's or a series' number brings its [`Definition`]. Numbers are only good inside their segment. A
-//! record knows nothing of segments: who replays one keeps the tables and empties them at each new segment.
+//! A record is one body's samples of one host, a horizon that moved, or what metrics are. Names appear once a segment:
+//! the first record that needs a host's or a series' number brings its [`Definition`]. Numbers are only good inside
+//! their segment. A record knows nothing of segments: who replays one keeps the tables and empties them at each new
+//! segment.
 
 use std::ops::RangeInclusive;
 
