@@ -200,7 +200,8 @@ fn prometheus_takes_the_configuration() {
     let Some(promtool) = programs::find("promtool") else {
         return programs::skipped("prometheus_takes_the_configuration", "no promtool");
     };
-    let output = Command::new(promtool).args(["check", "config"]).arg(folder().join("prometheus.yml")).output().unwrap();
+    let output =
+        Command::new(promtool).args(["check", "config"]).arg(folder().join("prometheus.yml")).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(told.contains("SUCCESS") && !told.to_lowercase().contains("warning"), "{told}");
