@@ -30,7 +30,7 @@ pub struct Reason {
 /// A label set with one label, `source`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Source {
-    /// `http` or `nats`.
+    /// `http`, `nats`, `remote_write`, `import` or `otlp`.
     pub source: &'static str,
 }
 

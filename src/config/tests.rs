@@ -1,6 +1,7 @@
 //! Tests of the config as a whole: files in, settings or problems out.
 
 mod plain;
+mod remote_write;
 mod yaml;
 
 use std::collections::BTreeSet;

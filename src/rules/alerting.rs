@@ -1,7 +1,7 @@
 //! Alerting rules: alerts that come, wait, fire and end. The states are Prometheus's (`rules/alerting.go`).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::alert::{Alert, AlertState};
 use super::environment::Environment;
@@ -13,6 +13,7 @@ use super::sink::ResultSample;
 use super::template::{Ask, Subject, Template, table_link};
 use crate::model::{Label, Labels, METRIC_NAME, StampedValue};
 use crate::promql::Point;
+use crate::telemetry::LogLimit;
 
 /// The name of the series that tell the states of alerts.
 pub(super) const ALERTS: &str = "ALERTS";
@@ -124,7 +125,11 @@ fn alerts_of(
 /// What a template says. An error stands in its place: an alert without a word is worth more than none.
 fn expand(rule: &Rule, template: &Template, subject: &Subject<'_>) -> String {
     template.expand(subject).unwrap_or_else(|error| {
-        tracing::warn!("alert {:?}: {error}", rule.spec.name);
+        // Each alert of a rule has the same trouble, again and again.
+        static FAILURES: LazyLock<LogLimit> = LazyLock::new(LogLimit::default);
+        if let Some(count) = FAILURES.note(1) {
+            tracing::warn!("{count} templates could not be expanded, the last of alert {:?}: {error}", rule.spec.name);
+        }
         format!("<error expanding template: {error}>")
     })
 }

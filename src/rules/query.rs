@@ -8,8 +8,8 @@ use super::template::Ask;
 use crate::engine::Engine;
 use crate::model::{Labels, Matcher};
 use crate::promql::ast::Expr;
-use crate::promql::grid::GridSource;
 use crate::promql::parse::{ParseOptions, parse_expr};
+use crate::promql::tree::TreeSource;
 use crate::promql::{Hints, Interrupt, Options, Point, QueryError, Samples, Source, Stop, Times, Value, evaluate};
 
 /// Where rules read series from: the engine is one, tests have others.
@@ -20,7 +20,7 @@ pub trait Sources: Send + Sync + 'static {
 
 impl Sources for Engine {
     fn source<'s>(&'s self, lookback_ms: i64, interrupt: &'s dyn Interrupt) -> Box<dyn Source + 's> {
-        Box::new(GridSource::new(self.store(), lookback_ms, interrupt))
+        Box::new(TreeSource::new(self.store(), lookback_ms, interrupt))
     }
 }
 

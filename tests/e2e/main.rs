@@ -9,6 +9,7 @@ mod access;
 mod adoption;
 mod archive;
 mod bench;
+mod beside_prometheus;
 mod cli;
 mod client_certificates;
 mod clocks;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use treering::formats::remote::snappy;
-use treering::testing::remote_write::{SentSeries, write_1, write_2};
+use treering::testing::{SentSeries, write_1, write_2};
 
 use crate::harness::{Config, Store, V2, sent};
 

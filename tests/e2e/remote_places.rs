@@ -150,7 +150,7 @@ fn open_telemetry_is_taken() {
     assert_eq!(found[0]["value"][1], "4.5", "{found}");
     assert_eq!(found[0]["metric"]["instance"], "a1");
     assert_eq!(found[0]["metric"]["job"], "slurm");
-    send(&json!([])).expect_status(400);
+    send(&json!({"resourceMetrics": 7})).expect_status(400);
     store.post("/api/v1/otlp/v1/metrics", "x").expect_status(415);
 }
 

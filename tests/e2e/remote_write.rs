@@ -12,7 +12,7 @@ use serde_json::json;
 use treering::formats::remote::{FloatSample, snappy};
 use treering::model::histogram::{Buckets, FloatHistogram};
 use treering::model::{Exemplar, Labels, Metadata, MetricKind, STALE};
-use treering::testing::remote_write::{SentSeries, write_1, write_2};
+use treering::testing::{SentSeries, write_1, write_2};
 
 use crate::harness::{Answer, Config, How, Signer, Store, T0, V2, at_ms, raw_exchange, sent, setting};
 
@@ -189,8 +189,7 @@ fn histograms_exemplars_metadata_and_starts_come_back() {
     assert_eq!(store.promql("histogram_count(latency_seconds)", 10)[0]["value"][1], "6");
     assert_eq!(store.promql("histogram_sum(latency_seconds)", 10)[0]["value"][1], "10");
     let range = [("query", "latency_seconds"), ("start", &(T0 - 1).to_string()), ("end", &(T0 + 60).to_string())];
-    let request = store.request("GET", "/api/v1/query_exemplars").query(&range);
-    let exemplars = store.send(request).expect_status(200).json();
+    let exemplars = store.ask_prometheus("query_exemplars", &range);
     let of_series = exemplars["data"][0]["exemplars"].as_array().unwrap();
     assert_eq!(of_series.len(), 2, "{exemplars}");
     assert_eq!(of_series[0]["labels"]["trace_id"], "x1");

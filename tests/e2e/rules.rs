@@ -224,7 +224,7 @@ fn sighup_reads_rules_again_and_a_bad_file_changes_nothing() {
     store.signal("HUP");
     eventually("the log names the mistake", || {
         let log = store.log();
-        let expected = "rules.yml: 4:24: group \"g\", rule 1, \"c\": could not parse expression: 1:5: parse error";
+        let expected = "rules.yml: 4:23: group \"g\", rule 1, \"c\": could not parse expression: 1:5: parse error";
         (log.contains("the rules stay as they are") && log.contains(expected)).then_some(())
     });
     assert_eq!(name(&store), "b");
@@ -282,7 +282,7 @@ fn rule_files_are_checked_without_a_server() {
     assert_eq!(code, Some(1));
     assert!(stdout.contains("SUCCESS: 4 rules found"), "{stdout}");
     assert!(
-        stderr.contains("bad.yml: 4:38: group \"g\", rule 1, \"a\": label \"x\": template: __alert_a:1: "),
+        stderr.contains("bad.yml: 4:37: group \"g\", rule 1, \"a\": label \"x\": template: __alert_a:1: "),
         "{stderr}"
     );
     assert_eq!(check(&["none*.yml"]).0, Some(1));

@@ -16,6 +16,8 @@ mod place;
 mod receiver;
 mod report;
 mod results;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use import::ImportOptions;

@@ -14,7 +14,7 @@ use super::message::{AnyValue, Attribute, Request};
 /// Reads a request of at most so many parts.
 pub(super) fn read_request(body: &[u8], parts_max: usize) -> Result<Request<'_>, OtlpBodyError> {
     // Every part has a brace of its own, and a number of a list has a comma.
-    if memchr::memchr2_iter(b'{', b',', body).count() > parts_max.saturating_mul(4) {
+    if memchr::memchr2_iter(b'{', b',', body).count() > parts_max.saturating_mul(2) {
         return Err(OtlpBodyError::TooMany { limit: parts_max });
     }
     serde_json::from_slice(body).map_err(|error| OtlpBodyError::Json { reason: error.to_string() })

@@ -1,5 +1,7 @@
 //! Rule files, good and bad.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::promql::parse::ParseOptions;
 
@@ -119,4 +121,53 @@ fn hostile_files_are_refused() {
         "{{if 1}}".repeat(5000)
     );
     assert!(read(&nested).unwrap_err()[0].contains("more than"), "{:?}", read(&nested).unwrap_err());
+}
+
+/// Pieces of rule files and templates, in any order.
+fn ruleish() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        prop::sample::select(vec![
+            "groups:\n",
+            "- name: a\n",
+            "  rules:\n",
+            "  - record: r\n",
+            "  - alert: r\n",
+            "    expr: up\n",
+            "    for: 5m\n",
+            "    labels: {a: '",
+            "{{ ",
+            " }}",
+            "'}\n",
+            "$labels",
+            ".Labels.a",
+            "| first",
+            "(",
+            ")",
+            "if ",
+            "range ",
+            "end",
+            "else ",
+            "with ",
+            "query \"up\"",
+            "printf \"%v\" ",
+            "$x := ",
+            "define \"d\"",
+            "template \"d\" ",
+            "-",
+            "/* c */",
+            "\"",
+        ])
+        .prop_map(str::to_owned),
+        "\\PC{0,4}",
+    ];
+    prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in ruleish()) {
+        _ = read(&text);
+        _ = read(&format!("groups:\n- name: a\n  rules:\n  - {{alert: a, expr: 1, annotations: {{x: '{text}'}}}}\n"));
+        _ = crate::rules::template::Template::new("t", &text);
+    }
 }

@@ -8,7 +8,6 @@ mod message;
 mod queue;
 mod sender;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,10 +87,9 @@ impl Notifier {
     /// Begins to send to new Alertmanagers, and ends it with those that are no more.
     pub(super) fn apply(&self, options: NotifyOptions) -> Result<(), SenderError> {
         let mut state = self.state.lock();
-        let mut known: HashMap<String, Lane> = HashMap::new();
-        let is_kept = |lane: &Lane| {
-            options.queue_max == lane.queue.max() && options.alertmanagers.iter().any(|new| *new == lane.options)
-        };
+        let mut kept: Vec<Lane> = Vec::new();
+        let is_kept =
+            |lane: &Lane| options.queue_max == lane.queue.max() && options.alertmanagers.contains(&lane.options);
         // All or nothing: a client that cannot be made leaves everything as it was.
         let new: Vec<&AlertmanagerOptions> = options
             .alertmanagers
@@ -102,13 +100,13 @@ impl Notifier {
             new.into_iter().map(|new| Ok((new.clone(), Sender::new(new)?))).collect::<Result<Vec<_>, SenderError>>()?;
         for lane in std::mem::take(&mut state.lanes) {
             if is_kept(&lane) {
-                known.insert(lane.options.url.clone(), lane);
+                kept.push(lane);
             } else {
                 _ = lane.stop.send(true);
                 self.forget(&lane.options);
             }
         }
-        state.lanes = known.into_values().collect();
+        state.lanes = kept;
         for (alertmanager, sender) in senders {
             let queue = Arc::new(Queue::new(options.queue_max, sender.label(), Arc::clone(&self.telemetry)));
             let (stop, stopped) = watch::channel(false);

@@ -23,7 +23,7 @@ type Answer = Result<Value, String>;
 pub(super) fn all(moment: &Arc<Moment>) -> FuncMap {
     let mut functions = FuncMap::new();
     for &(name, count, function) in PLAIN {
-        functions.insert(name.to_owned(), checked(name, Some(count), move |arguments| function(arguments)));
+        functions.insert(name.to_owned(), checked(name, Some(count), function));
     }
     functions.insert("args".to_owned(), checked("args", None, arguments_as_map));
     functions.insert("index".to_owned(), checked("index", None, index));

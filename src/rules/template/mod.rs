@@ -71,11 +71,11 @@ pub struct Template {
 
 /// What the functions of a template know of the expansion that is under way.
 #[derive(Default)]
-pub(self) struct Moment(Mutex<Option<Now>>);
+struct Moment(Mutex<Option<Now>>);
 
 /// The expansion under way.
 #[derive(Clone)]
-pub(self) struct Now {
+struct Now {
     time_ms: i64,
     external_url: Arc<str>,
     ask: Arc<dyn Ask>,

@@ -190,7 +190,14 @@ fn expansions_are_bounded() {
     let wide =
         "{{ define \"a\" }}xxxxxxxxxxxxxxxx{{ template \"a\" }}{{ template \"a\" }}{{ end }}{{ template \"a\" }}";
     assert!(expand_for(wide, 1.0).is_err());
-    assert!(Template::new("t", &"{{ (1) }}".repeat(600)).unwrap_err().contains("more than 1000"));
+    assert!(Template::new("t", &"{{ (1) }}".repeat(101)).unwrap_err().contains("more than 500 actions or 100"));
+    assert!(Template::new("t", &"{{ 1 }}".repeat(501)).unwrap_err().contains("more than 500 actions or 100"));
+    // The deepest that may be read do not take all of the stack.
+    let deepest = format!("{{{{ {}1{} }}}}", "(".repeat(90), ")".repeat(90));
+    expands(&deepest, "1");
+    assert!(Template::new("t", &"{{ if 1 }}".repeat(500)).is_err());
+    let nested = "{{ if 1 }}".repeat(90) + "x" + &"{{ end }}".repeat(90);
+    expands(&nested, "x");
     assert!(Template::new("t", &format!("{{{{ 1 }}}}{}", "x".repeat(TEXT_BYTES_MAX))).is_err());
     expands("{{ printf \"%999.9f\" 1.0 | len }}", "999");
 }

@@ -26,14 +26,15 @@ const BUILTINS: [&str; 19] = [
     "println", "slice", "urlquery",
 ];
 
-/// Actions and parentheses of a text: they bound how deep it can nest.
-const NESTING_MAX: usize = 1000;
+/// Actions of a text, and parentheses: they bound how deep it can nest, and so what reading it takes of the stack.
+const ACTIONS_MAX: usize = 500;
+const PARENTHESES_MAX: usize = 100;
 
 /// Reads a template.
 pub(super) fn read(name: &str, text: &str, functions: FuncMap) -> Result<Template, String> {
-    let nesting = text.matches("{{").count() + text.matches('(').count();
-    if nesting > NESTING_MAX {
-        return Err(format!("template: {name}: more than {NESTING_MAX} actions and parentheses"));
+    if text.matches("{{").count() > ACTIONS_MAX || text.matches('(').count() > PARENTHESES_MAX {
+        let text = format!("more than {ACTIONS_MAX} actions or {PARENTHESES_MAX} opening parentheses");
+        return Err(format!("template: {name}: {text}"));
     }
     let whole = format!("{DECLARATIONS}{text}{LAST}");
     let parser = Parser::with_name(Some(name), &whole, "{{", "}}").map_err(|error| refused(name, error))?;

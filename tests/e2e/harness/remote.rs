@@ -3,12 +3,21 @@
 use serde_json::Value;
 
 use treering::formats::remote::snappy;
-use treering::testing::remote_write::{SentSeries, write_1, write_2};
+use treering::testing::{SentSeries, write_1, write_2};
 
 use super::{Answer, Store, T0};
 
 /// The content type of remote write 2.0.
 pub const V2: &str = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
+
+/// Encodes every byte that is not a letter or a digit.
+fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
 
 /// A time so many milliseconds behind the tests' beginning.
 pub fn at_ms(ms: i64) -> i64 {
@@ -40,12 +49,18 @@ impl Store {
         self.remote(V2, "snappy", snappy(&write_2(series)))
     }
 
+    /// The answer of Prometheus's API to a form.
+    #[track_caller]
+    pub fn ask_prometheus(&self, path: &str, parameters: &[(&str, &str)]) -> Value {
+        let pairs: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        self.get(&format!("/api/v1/{path}?{}", pairs.join("&"))).expect_status(200).json()
+    }
+
     /// The result of an instant query, so many milliseconds behind the tests' beginning.
     #[track_caller]
     pub fn promql(&self, query: &str, ms: i64) -> Value {
         let time = format!("{}.{:03}", at_ms(ms).div_euclid(1000), at_ms(ms).rem_euclid(1000));
-        let request = self.request("POST", "/api/v1/query").query(&[("query", query), ("time", &time)]);
-        let mut answer = self.send(request).expect_status(200).json();
+        let mut answer = self.ask_prometheus("query", &[("query", query), ("time", &time)]);
         assert_eq!(answer["status"], "success", "{answer}");
         answer["data"]["result"].take()
     }

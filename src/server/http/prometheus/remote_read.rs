@@ -40,7 +40,7 @@ pub(super) async fn remote_read(State(app): State<Arc<App>>, request: Request) -
 
 async fn read(app: Arc<App>, request: Request) -> Result<Response, Refusal> {
     let coding = Coding::of_remote(request.headers())?;
-    let body = app.small_body(request.into_body(), REQUEST_BYTES_MAX).await?;
+    let body = app.small_body(request.into_body(), REQUEST_BYTES_MAX, &app.turns.json_bodies).await?;
     let turn = app.answer_turn(AnswerLimit::Promql).await?;
     // Patterns are compiled, which may take a while.
     let decoded = tokio::task::spawn_blocking(move || {

@@ -111,7 +111,7 @@ where
 {
     let bytes_max = app.service.remote_options().limits.body_bytes_max;
     let upload = app.turn(&app.turns.uploads, 1).await?;
-    let body = app.small_body(request.into_body(), bytes_max).await?;
+    let body = app.small_body(request.into_body(), bytes_max, &app.turns.json_bodies).await?;
     let zstd = if coding.is_zstd() { Some(app.turn(&app.turns.zstd_bodies, 1).await?) } else { None };
     let room = app.room(&app.turns.parsed, coding.inflated_len(&body.bytes, bytes_max)).await?;
     let turn = app.turn(&app.turns.writes, 1).await?;
