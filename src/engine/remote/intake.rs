@@ -305,7 +305,7 @@ impl<'e> Intake<'e> {
     }
 
     /// Writes what was taken: what the report counts as stored is in the logs when this returns.
-    pub(super) fn finish(self) -> Result<RemoteReport, (RemoteReport, IngestError)> {
+    pub(super) fn finish(self) -> Result<RemoteReport, IngestError> {
         let Intake { engine, kind, known, write, learnt, hosts, mut report, .. } = self;
         let epoch = known.epoch();
         drop(known);
@@ -313,17 +313,12 @@ impl<'e> Intake<'e> {
             engine.receiver.learn(engine, kind, epoch, |known| add(known, &learnt, &hosts));
         }
         let mut stored = StampedReport::default();
-        let outcome = write.finish(&mut stored);
+        write.finish(&mut stored)?;
         report.stored = stored;
-        match outcome {
-            Ok(()) => {
-                let dropped = report.dropped + report.dropped_histograms;
-                engine.telemetry.drop_samples("relabelled", dropped);
-                engine.telemetry.drop_samples("exemplar_of_grid", report.dropped_exemplars);
-                Ok(report)
-            }
-            Err(error) => Err((report, error)),
-        }
+        let dropped = report.dropped + report.dropped_histograms;
+        engine.telemetry.drop_samples("relabelled", dropped);
+        engine.telemetry.drop_samples("exemplar_of_grid", report.dropped_exemplars);
+        Ok(report)
     }
 }
 
