@@ -50,7 +50,7 @@ impl Engine {
         for (metric, metadata) in metadata {
             intake.metadata(&metric, metadata);
         }
-        Ok(intake.finish()?)
+        intake.finish().map_err(RemoteError::from)
     }
 }
 
