@@ -16,8 +16,11 @@ mod clocks;
 mod config;
 mod conformance;
 mod damage;
+mod dashboards;
 mod free;
 mod gaps;
+#[cfg(feature = "testing")]
+mod grafana;
 #[allow(dead_code, unused_imports, reason = "tests/load shares it")]
 mod harness;
 mod http;

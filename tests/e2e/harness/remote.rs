@@ -5,19 +5,10 @@ use serde_json::Value;
 use treering::formats::remote::snappy;
 use treering::testing::{SentSeries, write_1, write_2};
 
-use super::{Answer, Store, T0};
+use super::{Answer, Store, T0, form};
 
 /// The content type of remote write 2.0.
 pub const V2: &str = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
-
-/// Encodes every byte that is not a letter or a digit.
-fn encoded(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    };
-    text.bytes().map(byte).collect()
-}
 
 /// A time so many milliseconds behind the tests' beginning.
 pub fn at_ms(ms: i64) -> i64 {
@@ -52,8 +43,7 @@ impl Store {
     /// The answer of Prometheus's API to a form.
     #[track_caller]
     pub fn ask_prometheus(&self, path: &str, parameters: &[(&str, &str)]) -> Value {
-        let pairs: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-        self.get(&format!("/api/v1/{path}?{}", pairs.join("&"))).expect_status(200).json()
+        self.get(&format!("/api/v1/{path}?{}", form(parameters))).expect_status(200).json()
     }
 
     /// The result of an instant query, so many milliseconds behind the tests' beginning.
