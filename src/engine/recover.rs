@@ -185,9 +185,9 @@ pub(super) fn restore_metadata(
     note: &dyn Fn(&dyn std::fmt::Display),
 ) {
     let set = |(name, metadata): &(Box<str>, Metadata)| engine.store.set_metadata(name, metadata.clone());
-    let refused = metrics.iter().filter_map(|of_metric| set(of_metric).err());
+    let refused: Vec<_> = metrics.iter().filter_map(|of_metric| set(of_metric).err()).collect();
     // One is enough: whoever lowered the limit is told once.
     if let Some(limit) = refused.last() {
-        note(&limit);
+        note(limit);
     }
 }

@@ -44,8 +44,8 @@ impl Default for Protocols {
     }
 }
 
-/// How much one body may hold; a larger one is refused as a whole. What series may be called, and how many there may be,
-/// is bounded by the store's own limits.
+/// How much one body may hold; a larger one is refused as a whole. What series may be called, and how many there may
+/// be, is bounded by the store's own limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RemoteLimits {
     /// Samples, histograms and exemplars of one body together.

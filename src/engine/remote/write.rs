@@ -60,7 +60,7 @@ impl Engine {
             WriteVersion::V1 => decode_write_1(body, &limits, &mut visitor),
             WriteVersion::V2 => decode_write_2(body, &limits, &mut visitor),
         }?;
-        visitor.intake.finish().map_err(|(_, error)| error.into())
+        visitor.intake.finish().map_err(RemoteError::from)
     }
 
     /// The bounds of one body.

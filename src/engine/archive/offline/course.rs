@@ -144,7 +144,7 @@ impl Engine {
                 let Some(file) = self.open_pending(options, &cluster, &entry, &path)? else { continue };
                 let content = match holds_samples(&entry.file) {
                     true => Content::Samples(file),
-                    false => Content::Rows(ArchiveReader::open(file).map_err(parquet(&path))?),
+                    false => Content::Rows(Box::new(ArchiveReader::open(file).map_err(parquet(&path))?)),
                 };
                 found.push(Pending { cluster: cluster.clone(), entry, path, content });
             }

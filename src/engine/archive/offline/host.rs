@@ -50,7 +50,7 @@ pub(super) struct Pending {
 /// What a file of the archive holds.
 pub(super) enum Content {
     /// Rows of the grid.
-    Rows(ArchiveReader),
+    Rows(Box<ArchiveReader>),
     /// Stamped samples.
     Samples(Arc<dyn RandomRead>),
 }
@@ -120,7 +120,7 @@ impl Round<'_> {
                     }
                 }
                 // With days left, what is before the cutoff is not all gone.
-                if let Some(cutoff) = cutoff.filter(|_| !(departing.is_empty() && samples.is_empty()) && !has_more) {
+                if let Some(cutoff) = cutoff.filter(|_| !has_more && (!departing.is_empty() || !samples.is_empty())) {
                     host.move_horizon([], cutoff.min(host.newest_secs().saturating_add(1)));
                 }
             }
