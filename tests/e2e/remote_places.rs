@@ -80,10 +80,7 @@ fn the_trees_own_words_and_hosts_are_understood() {
     let url = [("__name__", "probe_success"), ("instance", "https://example.org/")];
     store.remote_1(&[sent(&thread, 500, 7.0), sent(&address, 0, 1.0), sent(&url, 0, 1.0)]).expect_status(204);
     assert_eq!(store.values("a1", "flops_any", T0, T0 + 60), [7.0]);
-    let hosts = |cluster: &str| {
-        let debug = store.get(&format!("/api/debug/?selector={cluster}")).expect_status(200).text();
-        debug
-    };
+    let hosts = |cluster: &str| store.get(&format!("/api/debug/?selector={cluster}")).expect_status(200).text();
     assert!(hosts("alex").contains("2001:db8::7"), "{}", hosts("alex"));
     assert!(hosts("default").contains("none"), "{}", hosts("default"));
 }
