@@ -74,7 +74,7 @@ pub(super) fn write(world: &World, sent: &[Sent]) -> (Result<(), IngestError>, u
         let start_ms = if sample.tick % 3 == 0 { time_ms - 5000 } else { 0 };
         write.sample(&host, StampedSample { series: id, time_ms, start_ms, value });
     }
-    if sent.len() % 2 == 0 {
+    if sent.len().is_multiple_of(2) {
         let help = format!("{} samples", sent.len()).into();
         write.metadata("numbers", Metadata { kind: MetricKind::Gauge, help, unit: "".into() });
     }
