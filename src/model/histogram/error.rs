@@ -16,6 +16,16 @@ pub enum HistogramError {
     NegativeCount { count: f64 },
     #[error("{place}: bucket number {number} has observation count of {count}: {NEGATIVE_BUCKET}")]
     NegativeBucket { place: Place, number: usize, count: f64 },
+    #[error(
+        "{buckets} observations found in buckets, but the Count field is {count}: histogram's observation count should \
+         be at least the number of observations found in the buckets"
+    )]
+    CountTooSmall { buckets: u64, count: u64 },
+    #[error(
+        "{buckets} observations found in buckets, but the Count field is {count}: histogram's observation count should \
+         equal the number of observations found in the buckets (in absence of NaN)"
+    )]
+    CountMismatch { buckets: u64, count: u64 },
     #[error("zero bucket has observation count of {count}: {NEGATIVE_BUCKET}")]
     NegativeZeroBucket { count: f64 },
     #[error("zero bucket has a threshold of {threshold}, which must be a number and not negative")]

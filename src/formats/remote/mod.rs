@@ -1,0 +1,30 @@
+//! Prometheus's remote write and remote read: bytes ↔ model.
+//!
+//! A body is decompressed by [`decompress`] into a buffer of the caller's, then walked over by [`decode_write_1`] or
+//! [`decode_write_2`], which shows series after series to a [`WriteVisitor`]. What the visitor was shown counts only if
+//! the walk ends without an error: a malformed body is refused as a whole, and its end may be what is malformed.
+//! Senders send the same series again and again: [`Series::key`] tells one series from all others before its labels are
+//! looked at, and [`WriteVisitor::expected`] lets a receiver name the key that it takes for the next one.
+
+mod compression;
+mod error;
+mod exemplar;
+mod histogram;
+mod labels;
+mod limits;
+mod sample;
+mod series;
+mod symbols;
+mod visit;
+mod write_1;
+mod write_2;
+
+pub use compression::{Compression, decompress, snappy};
+pub use error::{CompressionError, SeriesError, WriteError};
+pub use exemplar::{EXEMPLAR_CHARACTERS_MAX, ExemplarError};
+pub use limits::WriteLimits;
+pub use sample::{FloatSample, HistogramSample};
+pub use series::Series;
+pub use visit::{Counts, MetadataRef, WriteVisitor};
+pub use write_1::decode_write_1;
+pub use write_2::decode_write_2;
