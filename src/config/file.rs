@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::engine::{CheckpointFormat, Partition, ValueType, WalSync};
 
 use super::plain::{PLAIN_SECTIONS, ServerSection, StorageSection, TlsSection};
+use super::remote_write::RemoteWriteSection;
 use super::settings::{ClientCerts, Compression};
 
 /// The configuration of Treering. Sections may lie in files of their own: the key NAME-file names the file of the
@@ -36,6 +37,9 @@ pub(super) struct ConfigFile {
     /// How PromQL is answered.
     #[serde(default)]
     pub prometheus: PrometheusSection,
+    /// Which series with labels of their own come in, and where they go.
+    #[serde(default)]
+    pub remote_write: RemoteWriteSection,
     /// Addresses, in the words of other stores: with this section, storage or tls, no other section is needed.
     #[serde(default)]
     pub server: ServerSection,
@@ -576,6 +580,7 @@ schema_only! {
         "promql-binop-fill-modifiers",
         "promql-delayed-name-removal"
     ] };
+    ProtocolWord = { "enum": ["remote-write", "remote-read", "import", "otlp"] };
     CompressionWord = { "enum": ["auto", "on", "off"] };
     ClientCertsWord = { "enum": ["off", "optional", "required"] };
     AggregationWord = { "enum": ["sum", "avg", "", null] };

@@ -14,6 +14,7 @@ mod fuzz;
 mod load;
 mod plain;
 mod reload;
+mod remote_write;
 mod resolve;
 mod schema;
 mod sections;

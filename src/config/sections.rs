@@ -16,8 +16,8 @@ use super::text::{Text, is_yaml, read_text};
 use super::yaml::Lines;
 
 /// The sections that Treering knows.
-pub(super) const SECTIONS: [&str; 8] =
-    ["main", "metrics", "metric-store", "nats", "prometheus", "server", "storage", "tls"];
+pub(super) const SECTIONS: [&str; 9] =
+    ["main", "metrics", "metric-store", "nats", "prometheus", "remote-write", "server", "storage", "tls"];
 
 /// Files larger than this are refused: nobody writes such a config, and reading a device file by mistake would
 /// exhaust memory.

@@ -20,6 +20,8 @@ pub struct Config {
     pub nats: Option<NatsSettings>,
     /// How PromQL is answered.
     pub prometheus: PrometheusSettings,
+    /// How series with labels of their own are taken in.
+    pub remote_write: engine::RemoteOptions,
     /// What is odd but no error, one line each, for the log.
     pub warnings: Vec<String>,
     pub(super) engine: engine::Options,

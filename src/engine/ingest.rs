@@ -160,7 +160,7 @@ impl<'e> Reading<'e> {
             return Ok(None);
         }
         let found = self.check_names(cluster, &key).and_then(|()| self.switch(cluster, &key.host)).and_then(|()| {
-            let (components, is_device) = components_of(&key);
+            let (components, is_device) = components_of(&key.kind, &key.id, &key.sub_kind, &key.sub_id);
             let Some(current) = &mut self.current else { return Ok(None) };
             // The cache may know the key all the same, when the line before was another host's.
             if let Some(known) = current.keys.find(bytes, current.is_default) {
@@ -238,15 +238,14 @@ impl<'e> Reading<'e> {
     }
 }
 
-/// The components that a key names, and whether the first is a device of the host.
-fn components_of(key: &Key<'_>) -> (Vec<Component>, bool) {
-    let part = |kind: &Cow<'_, str>, id: &Cow<'_, str>| Component::new(kind, id);
-    let names_host = key.kind == Scope::Node.name() || (key.kind.is_empty() && key.id.is_empty());
-    let has_sub = !key.sub_kind.is_empty() || !key.sub_id.is_empty();
+/// The components that a key's words name, and whether the first is a device of the host.
+pub(super) fn components_of(kind: &str, id: &str, sub_kind: &str, sub_id: &str) -> (Vec<Component>, bool) {
+    let names_host = kind == Scope::Node.name() || (kind.is_empty() && id.is_empty());
+    let has_sub = !sub_kind.is_empty() || !sub_id.is_empty();
     match (names_host, has_sub) {
         (true, false) => (Vec::new(), false),
-        (true, true) => (vec![part(&key.sub_kind, &key.sub_id)], true),
-        (false, false) => (vec![part(&key.kind, &key.id)], false),
-        (false, true) => (vec![part(&key.kind, &key.id), part(&key.sub_kind, &key.sub_id)], false),
+        (true, true) => (vec![Component::new(sub_kind, sub_id)], true),
+        (false, false) => (vec![Component::new(kind, id)], false),
+        (false, true) => (vec![Component::new(kind, id), Component::new(sub_kind, sub_id)], false),
     }
 }

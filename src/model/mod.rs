@@ -9,6 +9,7 @@ mod labels;
 mod matcher;
 mod metric;
 mod pattern;
+pub mod relabel;
 mod selector;
 mod stamped;
 mod xxhash;

@@ -4,6 +4,7 @@ mod main_section;
 mod metric_store;
 mod nats;
 mod prometheus;
+mod remote_write;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,6 +34,9 @@ pub(super) fn resolve(mut file: ConfigFile, effective: Value) -> (Config, Vec<Vi
     let nats = nats::resolve(&file.nats, file.metric_store.nats_subscriptions, &mut notes);
     let main = main_section::resolve(file.main, &mut notes);
     let prometheus = prometheus::resolve(&file.prometheus, &mut notes);
+    let around =
+        remote_write::Around { metrics: &metrics, format: engine.format, name_bytes_max: engine.limits.name_bytes_max };
+    let remote_write = remote_write::resolve(file.remote_write, &around, &mut notes);
     for (pointer, why) in &moved.without_effect {
         notes.warn(pointer, why);
     }
@@ -42,7 +46,8 @@ pub(super) fn resolve(mut file: ConfigFile, effective: Value) -> (Config, Vec<Vi
         text: moved.in_the_files_words(&text),
     }));
     let warnings = notes.warnings.iter().map(|warning| moved.in_the_files_words(warning)).collect();
-    let config = Config { main, nats, prometheus, warnings, engine, metrics, effective: Effective(effective) };
+    let config =
+        Config { main, nats, prometheus, remote_write, warnings, engine, metrics, effective: Effective(effective) };
     (config, violations)
 }
 
@@ -85,6 +90,11 @@ impl Notes {
     fn violation(&mut self, pointer: &str, found: impl std::fmt::Display, expected: impl std::fmt::Display) {
         let text = format!("found {found}, expected {expected}");
         self.violations.push(Violation { pointer: pointer.to_owned(), text });
+    }
+
+    /// A value that does not pass the checks of the module that takes it.
+    fn refused(&mut self, pointer: &str, error: impl std::fmt::Display) {
+        self.violations.push(Violation { pointer: pointer.to_owned(), text: error.to_string() });
     }
 
     /// A value that is wrong.

@@ -1,0 +1,14 @@
+//! Remote write and its relatives: from decoded series to samples of hosts.
+//!
+//! A series is relabelled, given a place in the tree, and goes to the grid where a mapping or its own labels say so;
+//! else it is stamped. The answers are remembered by the bytes of its labels, so that in the steady state no label is
+//! looked at. Invariant: what is remembered gives the same target as working it out anew.
+
+mod grid;
+mod mapping;
+mod options;
+mod place;
+
+pub use mapping::{Mapping, MappingError, MappingSettings};
+pub use options::{Protocols, RemoteLimits, RemoteOptions};
+pub use place::{Place, Placing};
