@@ -59,8 +59,8 @@ pub(super) enum Plan {
 }
 
 impl Plan {
-    /// The smallest plan for values of which there is at least one.
-    pub(super) fn smallest(values: &[f64]) -> Plan {
+    /// The smallest plan for values of which there is at least one. Patches are sought from `patched_min` numbers on.
+    pub(super) fn smallest(values: &[f64], patched_min: usize) -> Plan {
         let first = values[0].to_bits();
         if values.iter().all(|value| value.to_bits() == first) {
             return Plan::Constant;
@@ -70,7 +70,7 @@ impl Plan {
         let mut consider = |mapping: Mapping| {
             let (numbers, exceptions) = mapping.map(values);
             let unmapped = exceptions.len();
-            let packing = Packing::plan(&numbers, exceptions);
+            let packing = Packing::plan(&numbers, exceptions, patched_min);
             let (width, plan) = (packing.width(), Plan::Integers { mapping, numbers, packing });
             let bytes = plan.bytes(values.len());
             if bytes < best_bytes {

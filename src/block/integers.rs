@@ -23,8 +23,8 @@ const HEAD_BYTES: usize = 3;
 /// At so few bits a number, taking out outliers gains too little to be worth the search.
 const PATCHED_BITS_MIN: u32 = 3;
 
-/// Fewer numbers are not worth the search: they are sealed again with others, soon.
-const PATCHED_MIN: usize = 300;
+/// Fewer numbers of a block are not worth the search for patches: they are sealed again with others, soon.
+pub(super) const PATCHED_MIN: usize = 300;
 
 /// Deltas whose bits exceed those of a number by more win nothing with patches.
 const DELTA_BITS_MORE: u32 = 3;
@@ -59,10 +59,12 @@ enum Frame {
 }
 
 impl Packing {
-    /// The smallest packing. The numbers at `exceptions` (ascending positions) need not come back.
-    pub(super) fn plan(numbers: &[i64], exceptions: Vec<u16>) -> Packing {
-        let reference = plan_reference(numbers, exceptions.clone());
-        let delta = plan_delta(numbers, exceptions, reference.width + DELTA_BITS_MORE);
+    /// The smallest packing. The numbers at `exceptions` (ascending positions) need not come back. Patches are sought
+    /// from `patched_min` numbers on.
+    pub(super) fn plan(numbers: &[i64], exceptions: Vec<u16>, patched_min: usize) -> Packing {
+        let reference = plan_reference(numbers, exceptions.clone(), patched_min);
+        let patched_bits_max = reference.width + DELTA_BITS_MORE;
+        let delta = plan_delta(numbers, exceptions, patched_min, patched_bits_max);
         if delta.bytes(numbers.len()) < reference.bytes(numbers.len()) { delta } else { reference }
     }
 
@@ -216,11 +218,11 @@ impl<'a> Packed<'a> {
 }
 
 /// Of deltas that need more than `patched_bits_max` bits, no patches are sought.
-fn plan_delta(numbers: &[i64], exceptions: Vec<u16>, patched_bits_max: u32) -> Packing {
+fn plan_delta(numbers: &[i64], exceptions: Vec<u16>, patched_min: usize, patched_bits_max: u32) -> Packing {
     let first = numbers.first().copied().unwrap_or_default();
     let (step, most) = bounds(deltas(numbers)).unwrap_or_default();
     let bits = significant_bits(most.wrapping_sub(step) as u64);
-    if numbers.len() >= PATCHED_MIN && (PATCHED_BITS_MIN + 1..=patched_bits_max).contains(&bits) {
+    if numbers.len() >= patched_min && (PATCHED_BITS_MIN + 1..=patched_bits_max).contains(&bits) {
         let deltas: Vec<i64> = deltas(numbers).collect();
         if let Some(Patched { reference, width, patches }) = patches::plan(&deltas, step, most, bits) {
             return Packing {
@@ -234,14 +236,14 @@ fn plan_delta(numbers: &[i64], exceptions: Vec<u16>, patched_bits_max: u32) -> P
     Packing { frame: Frame::Delta { first, step }, width: stored_width(bits), exceptions, patches: None }
 }
 
-fn plan_reference(numbers: &[i64], exceptions: Vec<u16>) -> Packing {
+fn plan_reference(numbers: &[i64], exceptions: Vec<u16>, patched_min: usize) -> Packing {
     let (least, most) = bounds(numbers.iter().copied()).unwrap_or_default();
     let bits = significant_bits(most.wrapping_sub(least) as u64);
     let frame = Frame::Reference { reference: least };
     if bits <= PATCHED_BITS_MIN {
         return Packing { frame, width: stored_width(bits), exceptions, patches: None };
     }
-    if numbers.len() >= PATCHED_MIN
+    if numbers.len() >= patched_min
         && let Some(Patched { reference, width, patches }) = patches::plan(numbers, least, most, bits)
     {
         return Packing { frame: Frame::Reference { reference }, width, exceptions, patches: Some(patches) };
@@ -354,19 +356,19 @@ mod tests {
             let count = numbers.len();
             let exceptions: Vec<u16> = exceptions.into_iter().filter(|at| usize::from(*at) < count).collect();
             let range = from.min(to).min(count)..from.max(to).min(count);
-            check(&numbers, &exceptions, &plan_reference(&numbers, exceptions.clone()), range.clone());
-            check(&numbers, &exceptions, &plan_delta(&numbers, exceptions.clone(), 64), range);
+            check(&numbers, &exceptions, &plan_reference(&numbers, exceptions.clone(), PATCHED_MIN), range.clone());
+            check(&numbers, &exceptions, &plan_delta(&numbers, exceptions.clone(), PATCHED_MIN, 64), range);
         }
     }
 
     #[test]
     fn a_counter_is_packed_by_its_steps_and_an_outlier_widens_nothing() {
         let counter: Vec<i64> = (0..100).map(|i| i * 1_000_000 + i % 3).collect();
-        let packing = Packing::plan(&counter, Vec::new());
+        let packing = Packing::plan(&counter, Vec::new(), PATCHED_MIN);
         assert!(packing.is_delta() && packing.width() <= 2, "{packing:?}");
         let mut spread: Vec<i64> = (0..200).map(|i| i * 37 % 64).collect();
         spread[17] = 1 << 40;
-        let packing = Packing::plan(&spread, Vec::new());
+        let packing = Packing::plan(&spread, Vec::new(), PATCHED_MIN);
         assert_eq!((packing.is_delta(), packing.width(), &packing.exceptions[..]), (false, 6, &[17][..]));
     }
 
@@ -374,12 +376,12 @@ mod tests {
     fn a_tail_is_patched_and_widens_nothing() {
         let tail = |i: i64| if i % 25 == 7 { 900 + i % 40 - 1900 * (i % 2) } else { 0 };
         let numbers: Vec<i64> = (0..500).map(|i| 5000 + i * 37 % 64 + tail(i)).collect();
-        let packing = Packing::plan(&numbers, Vec::new());
+        let packing = Packing::plan(&numbers, Vec::new(), PATCHED_MIN);
         assert_eq!((packing.is_delta(), packing.is_patched(), packing.width()), (false, true, 6));
         check(&numbers, &[], &packing, 3..499);
         let sums: Vec<i64> =
             numbers.iter().scan(0, |sum, number| Some(std::mem::replace(sum, *sum + number))).collect();
-        let packing = Packing::plan(&sums, Vec::new());
+        let packing = Packing::plan(&sums, Vec::new(), PATCHED_MIN);
         assert_eq!((packing.is_delta(), packing.is_patched(), packing.width()), (true, true, 6));
         check(&sums, &[], &packing, 3..499);
     }

@@ -12,12 +12,14 @@ mod dictionary;
 mod error;
 mod header;
 mod integers;
+mod layer;
 mod mapping;
 mod mask;
 mod patches;
 mod reader;
 mod sealed;
 mod sealer;
+mod stamped;
 mod ticks;
 
 #[cfg(test)]
@@ -25,4 +27,5 @@ mod tests;
 
 pub use error::BlockError;
 pub use sealed::{Batch, Block, SLOTS_MAX};
+pub use stamped::{Column, ColumnBatch, HistogramColumn, SAMPLES_MAX, Times, Values};
 pub use ticks::{NO_TICK, Ticks};

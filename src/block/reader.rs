@@ -14,6 +14,11 @@ impl<'a> Reader<'a> {
         Reader { bytes, at: 0 }
     }
 
+    /// The bytes that were taken so far.
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
     pub(super) fn take(&mut self, count: usize, what: &'static str) -> Result<&'a [u8], BlockError> {
         let left = self.bytes.get(self.at..).unwrap_or_default();
         let short = BlockError::Short { what, at: self.at, expected: count, found: left.len() };

@@ -6,9 +6,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::codec::Codec;
 use super::error::BlockError;
 use super::header::{HEADER_BYTES, Header};
+use super::layer::{LayerView, Taken};
 use super::mask::{Fill, Form, Mask, SCRATCH, Scratch};
 use super::reader::Reader;
 use super::sealer;
@@ -232,13 +232,25 @@ fn validate(header: &Header) -> Result<(), BlockError> {
     Ok(())
 }
 
+/// The bits that say what a layer leaves out.
+pub(super) fn flags_of(taken: Taken) -> u8 {
+    let (kind, form) = match taken {
+        Taken::Nothing => return 0,
+        Taken::Repeats(form) => (flag::REPEATS, form),
+        Taken::Dominant(form) => (flag::DOMINANT, form),
+    };
+    kind | match form {
+        Form::Runs => 0,
+        Form::Bitmap => flag::TAKEN_BITMAP,
+        Form::Packed => flag::TAKEN_PACKED,
+    }
+}
+
 /// A block's parts.
 #[derive(Debug)]
 struct View<'a> {
     empties: Mask<'a>,
-    taken: Mask<'a>,
-    fill: Fill,
-    codec: Codec<'a>,
+    layer: LayerView<'a>,
 }
 
 impl<'a> View<'a> {
@@ -258,39 +270,30 @@ impl<'a> View<'a> {
             true => Mask::read(&mut reader, form(flag::EMPTIES_BITMAP, flag::EMPTIES_PACKED), header.len, of_empties)?,
             false => Mask::all(header.len),
         };
-        let fill = match has(flag::DOMINANT) {
-            true => Fill::Value(f64::from_bits(reader.u64("dominant value")?)),
-            false => Fill::Previous,
+        let taken = match (has(flag::DOMINANT), has(flag::REPEATS)) {
+            (true, _) => Taken::Dominant(form(flag::TAKEN_BITMAP, flag::TAKEN_PACKED)),
+            (_, true) => Taken::Repeats(form(flag::TAKEN_BITMAP, flag::TAKEN_PACKED)),
+            _ => Taken::Nothing,
         };
-        let taken = match has(flag::DOMINANT | flag::REPEATS) {
-            true => Mask::read(&mut reader, form(flag::TAKEN_BITMAP, flag::TAKEN_PACKED), empties.count(), of_taken)?,
-            false => Mask::all(empties.count()),
-        };
-        let codec = Codec::read(&mut reader, header.codec, taken.count())?;
+        let layer = LayerView::read(&mut reader, header.codec, taken, empties.count(), of_taken)?;
         reader.finish()?;
-        Ok(View { empties, taken, fill, codec })
+        Ok(View { empties, layer })
     }
 
     /// Checks what reading has not checked.
     fn validate(&self) -> Result<(), BlockError> {
         self.empties.validate()?;
-        self.taken.validate()?;
         let expected = "a value in the first and in the last slot";
         let is_cut = self.empties.len() > 0 && self.empties.is_set(0) && self.empties.is_set(self.empties.len() - 1);
         if !is_cut {
             return Err(BlockError::Field { what: "mask of empty slots", found: 0, expected });
         }
-        if matches!(self.fill, Fill::Previous) && !self.taken.is_set(0) {
-            return Err(BlockError::Field { what: "mask of repeats", found: 0, expected: "a value in the first slot" });
-        }
-        self.codec.validate()
+        self.layer.validate()
     }
 
     fn decode(&self, range: Range<usize>, out: &mut [f64]) {
         let values = self.empties.needed(range.clone(), Fill::Value(EMPTY));
-        let left = self.taken.needed(values.clone(), self.fill);
-        self.codec.decode(left.clone(), &mut out[..left.len()]);
-        self.taken.expand(values.clone(), self.fill, &mut out[..values.len()]);
+        self.layer.decode(values, out);
         self.empties.expand(range, Fill::Value(EMPTY), out);
     }
 }

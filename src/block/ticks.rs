@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::codec::id;
 use super::error::BlockError;
 use super::header::Header;
-use super::integers::{Packed, Packing};
+use super::integers::{PATCHED_MIN, Packed, Packing};
 use super::mask::{Form, Mask, MaskBits, SCRATCH, Scratch};
 use super::reader::Reader;
 use super::sealed::{SLOTS_MAX, allocation_bytes};
@@ -34,7 +34,7 @@ impl Ticks {
         let mask = MaskBits::from_fn(offsets.len(), |row| offsets[row] != NO_TICK);
         let present = offsets.iter().copied().filter(|offset| *offset != NO_TICK);
         let numbers: Vec<i64> = present.map(i64::from).collect();
-        let packing = (!numbers.is_empty()).then(|| Packing::plan(&numbers, Vec::new()));
+        let packing = (!numbers.is_empty()).then(|| Packing::plan(&numbers, Vec::new(), PATCHED_MIN));
 
         let mut out = Vec::with_capacity(64);
         let codec = packing.as_ref().map_or(NO_SECONDS, id::of_packing);

@@ -22,6 +22,7 @@ use super::core::{Engine, OWN_FOLDER};
 use super::files::{FilesLog, host_folder, state_path, write_state_beside, write_tail_beside};
 use super::folders;
 use super::log::{SHARDS, ShardLog, shard_of};
+use super::metadata::METADATA_SHARD;
 use super::options::{ArchiveOptions, CheckpointFormat, CleanupMode};
 use super::outcome::CheckpointReport;
 
@@ -106,7 +107,8 @@ impl Engine {
         hosts.retain(|host| shard_of(host.cluster(), host.name()) == shard);
         let folder = self.shard_folder(shard);
         let has_files = self.disk.list(&folder).is_ok_and(|entries| !entries.is_empty());
-        if hosts.is_empty() && !has_files {
+        let metadata = if shard == METADATA_SHARD { self.store.metadata() } else { Vec::new() };
+        if hosts.is_empty() && metadata.is_empty() && !has_files {
             return Ok(0);
         }
         folders::make_durable(&*self.disk, &self.options.checkpoints, &folder)?;
@@ -118,6 +120,9 @@ impl Engine {
             for host in &hosts {
                 self.check_time()?;
                 writer.host(&host.image(&metrics))?;
+            }
+            if !metadata.is_empty() {
+                writer.metadata(metadata.iter().map(|(name, metadata)| (&**name, metadata)))?;
             }
             writer.finish()?;
             Ok(())

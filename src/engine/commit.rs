@@ -4,11 +4,13 @@
 //! [`Engine::commit`] counts as stored is in the log, in the order in which memory has it; of what a log refuses nothing
 //! is in memory.
 
+use std::io;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::model::{Exemplar, Sample, StampedId, StampedSample};
+use crate::formats::native::NativeError;
+use crate::model::{Exemplar, Sample, StampedId, StampedSample, StampedValue};
 use crate::store::Host;
 
 use super::core::Engine;
@@ -22,6 +24,8 @@ const RECORD_SAMPLES_MAX: usize = 50_000;
 /// What a body holds of one host, in the order of its arrival.
 pub(super) struct Batch {
     pub(super) host: Arc<Host>,
+    /// Of the host's stamped series, when the first thing came: whether numbers are still good.
+    generation: u64,
     pub(super) samples: Vec<Sample>,
     pub(super) stamped: Vec<StampedSample>,
     pub(super) exemplars: Vec<(StampedId, Exemplar)>,
@@ -46,8 +50,8 @@ impl Batches {
     /// The place of a host's batch, begun when there is none.
     pub(super) fn place_of(&mut self, host: &Arc<Host>) -> usize {
         *self.places.entry(Arc::as_ptr(host) as usize).or_insert_with(|| {
-            let host = Arc::clone(host);
-            self.all.push(Batch { host, samples: Vec::new(), stamped: Vec::new(), exemplars: Vec::new() });
+            let (generation, host) = (host.stamped_generation(), Arc::clone(host));
+            self.all.push(Batch { host, generation, samples: Vec::new(), stamped: Vec::new(), exemplars: Vec::new() });
             self.all.len() - 1
         })
     }
@@ -82,6 +86,13 @@ impl<'b> Part<'b> {
         self.samples.len() + self.stamped.len() + self.exemplars.len()
     }
 
+    /// Whether it names stamped series that were forgotten after their numbers were looked up.
+    fn is_outdated(&self, batch: &Batch) -> bool {
+        let mut series =
+            self.stamped.iter().map(|sample| sample.series).chain(self.exemplars.iter().map(|(series, _)| *series));
+        batch.generation != batch.host.stamped_generation() && !series.all(|id| batch.host.holds_stamped(id))
+    }
+
     /// The first half of everything, and the second.
     fn halves(&self) -> [Part<'b>; 2] {
         // Rounded up, so that whatever has more than one element in all gets smaller.
@@ -113,6 +124,24 @@ pub(super) struct Committed {
 }
 
 impl Committed {
+    /// Counts what became of stamped samples by their kind.
+    fn count_stamped(&mut self, host: &Host, samples: &[StampedSample], stored: u64) {
+        let is_histogram = |sample: &&StampedSample| matches!(sample.value, StampedValue::Histogram(_));
+        let histograms = samples.iter().filter(is_histogram).count() as u64;
+        let skipped = samples.len() as u64 - stored;
+        self.stamped_before_horizon += skipped;
+        // Nothing else keeps a sample out, so it is the oldest ones that are missing.
+        let horizon_ms = host.horizon_secs().saturating_mul(1000);
+        let is_old = |sample: &&StampedSample| sample.time_ms < horizon_ms;
+        let histograms_skipped = match skipped {
+            0 => 0,
+            _ => samples.iter().filter(is_histogram).filter(is_old).count() as u64,
+        };
+        let histograms_stored = histograms - histograms_skipped.min(skipped);
+        self.histograms += histograms_stored;
+        self.floats += stored.saturating_sub(histograms_stored);
+    }
+
     /// Samples of all kinds that are in memory now.
     pub(super) fn stored(&self) -> u64 {
         self.samples + self.floats + self.histograms
@@ -131,7 +160,7 @@ impl Engine {
         let mut outcome = Ok(());
         for batch in batches.iter() {
             let part = Part { samples: &batch.samples, stamped: &batch.stamped, exemplars: &batch.exemplars };
-            outcome = self.commit_part(&batch.host, part, received_millis, committed);
+            outcome = self.commit_part(batch, part, received_millis, committed);
             if outcome.is_err() {
                 break;
             }
@@ -144,7 +173,7 @@ impl Engine {
 
     fn commit_part(
         &self,
-        host: &Arc<Host>,
+        batch: &Batch,
         part: Part<'_>,
         received_millis: i64,
         committed: &mut Committed,
@@ -152,17 +181,25 @@ impl Engine {
         if part.len() == 0 {
             return Ok(());
         }
+        let halves = || part.halves().into_iter();
         if part.len() > RECORD_SAMPLES_MAX {
-            let mut halves = part.halves().into_iter();
-            return halves.try_for_each(|half| self.commit_part(host, half, received_millis, committed));
+            return halves().try_for_each(|half| self.commit_part(batch, half, received_millis, committed));
         }
-        let received_secs = received_millis.div_euclid(1000);
+        let host = &batch.host;
         let place = shard_of(host.cluster(), host.name());
         let shards = self.shards.read();
         let shard = &shards[place];
         let mut log = shard.lock();
-        match log.common().append(&self.store, host, part.samples, received_secs) {
+        if part.is_outdated(batch) {
+            return Err(IngestError::Forgotten);
+        }
+        match log.common().append(&self.store, host, part, received_millis) {
             Ok(bytes) => _ = self.telemetry.log_bytes.inc_by(bytes),
+            Err(error) if is_too_large(&error) && part.len() > 1 => {
+                drop(log);
+                drop(shards);
+                return halves().try_for_each(|half| self.commit_part(batch, half, received_millis, committed));
+            }
             Err(error) => {
                 let reason = log.common().failure().map_or_else(|| error.to_string(), str::to_owned);
                 return Err(IngestError::LogFailed(reason));
@@ -170,9 +207,17 @@ impl Engine {
         }
         committed.writes[place] = shard.note_write();
         if !part.samples.is_empty() {
+            let received_secs = received_millis.div_euclid(1000);
             let applied = host.apply(&self.store.metrics(), part.samples, received_secs);
             committed.samples += applied.stored;
             committed.samples_before_horizon += applied.before_horizon;
+        }
+        if !part.stamped.is_empty() {
+            let applied = host.apply_stamped(part.stamped, received_millis);
+            committed.count_stamped(host, part.stamped, applied.stored);
+        }
+        if !part.exemplars.is_empty() {
+            committed.exemplars += host.add_exemplars(part.exemplars);
         }
         Ok(())
     }
@@ -191,4 +236,10 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Whether a log refused a part for its size alone.
+fn is_too_large(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<NativeError>());
+    matches!(inner, Some(NativeError::TooLarge { .. }))
 }

@@ -18,6 +18,7 @@ use super::convert::Conversion;
 use super::files::FilesLog;
 use super::folders;
 use super::log::{FilesFlushed, SHARDS, Shard, ShardLog};
+use super::metadata::Unlogged;
 use super::native::{NativeLog, Place};
 use super::options::{CheckpointFormat, CleanupMode, Options};
 use super::outcome::{IngestError, OpenError};
@@ -56,6 +57,8 @@ pub struct Engine {
     checkpoints_end_millis: AtomicI64,
     /// A flood of new names is a few lines of the log.
     pub(super) limits_logged: LogLimit,
+    /// Metadata that no log has yet.
+    pub(super) unlogged_metadata: Unlogged,
     /// What is known of the archive, in the cleanup mode that has one.
     pub(super) archive: ArchiveState,
     /// Long work is to end at the next chance.
@@ -104,6 +107,7 @@ impl Engine {
             relief: Mutex::default(),
             checkpoints_end_millis: AtomicI64::new(i64::MAX),
             limits_logged: LogLimit::default(),
+            unlogged_metadata: Unlogged::default(),
             archive: ArchiveState::default(),
             stopping: Arc::default(),
         })

@@ -14,6 +14,7 @@ use crate::formats::ccms::{WAL_FILE, WAL_HEADER, directory_name, encode_record, 
 use crate::model::Sample;
 use crate::store::{Host, Store};
 
+use super::commit::Part;
 use super::core::OWN_FOLDER;
 use super::folders;
 use super::log::Log;
@@ -363,9 +364,12 @@ impl FilesLog {
 }
 
 impl Log for FilesLog {
-    fn append(&mut self, store: &Store, host: &Arc<Host>, samples: &[Sample], _: i64) -> io::Result<u64> {
-        self.describe(store, host, samples);
-        let outcome = self.encode(host, samples).and_then(|()| self.write(host));
+    fn append(&mut self, store: &Store, host: &Arc<Host>, part: Part<'_>, _: i64) -> io::Result<u64> {
+        if !part.stamped.is_empty() || !part.exemplars.is_empty() {
+            return Err(io::Error::other("this form has no room for stamped series"));
+        }
+        self.describe(store, host, part.samples);
+        let outcome = self.encode(host, part.samples).and_then(|()| self.write(host));
         self.failure = outcome.as_ref().err().map(|error| format!("{}: {error}", self.path(host).display()));
         outcome
     }

@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::disk::DiskFile;
-use crate::model::Sample;
+use crate::model::Metadata;
 use crate::store::{Host, Store};
 
+use super::commit::Part;
 use super::files::FilesLog;
 use super::native::NativeLog;
 
@@ -31,8 +32,14 @@ pub(super) fn shard_of(cluster: &str, host: &str) -> usize {
 
 /// Where a shard's samples are written before they are acknowledged.
 pub(super) trait Log: Send {
-    /// Writes samples of one host; answers the bytes written.
-    fn append(&mut self, store: &Store, host: &Arc<Host>, samples: &[Sample], received_secs: i64) -> io::Result<u64>;
+    /// Writes what came for one host, all of it or nothing; answers the bytes written. A part that is too large for the
+    /// form is [`NativeError::TooLarge`](crate::formats::native::NativeError::TooLarge) inside the error.
+    fn append(&mut self, store: &Store, host: &Arc<Host>, part: Part<'_>, received_ms: i64) -> io::Result<u64>;
+
+    /// Writes what metrics are; answers the bytes written. The forms that have no room for it write nothing.
+    fn append_metadata(&mut self, _metrics: &[(&str, &Metadata)]) -> io::Result<u64> {
+        Ok(0)
+    }
 
     /// Writes that a horizon moves: below `path` in a host nothing before `to_secs` is answered any more. The host's
     /// memory does not have it yet: what could not be written has not happened.

@@ -22,6 +22,7 @@ mod histories;
 mod ingest;
 mod inventory;
 mod log;
+mod metadata;
 mod names;
 mod native;
 mod options;

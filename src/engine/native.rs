@@ -11,13 +11,14 @@ use hashbrown::HashMap;
 
 use crate::disk::{DiskFile, SharedDisk};
 use crate::formats::native::{
-    ComponentPath, ComponentRef, Definition, FileHeader, FileName, HorizonRecord, append_header, append_record,
-    encode_horizon, encode_samples,
+    ComponentPath, ComponentRef, Definition, FileHeader, FileName, HorizonRecord, NativeError, StampedHead,
+    append_header, append_record, encode_horizon, encode_metadata, encode_samples, encode_stamped,
 };
-use crate::model::{Sample, SeriesId};
+use crate::model::{Labels, Metadata, Sample, SeriesId, StampedId};
 use crate::store::{Host, SeriesDescription, Store};
 use crate::time::SharedClock;
 
+use super::commit::Part;
 use super::folders;
 use super::log::Log;
 
@@ -27,6 +28,8 @@ const SEGMENT_BYTES_MAX: u64 = 64 << 20;
 
 /// At most this many definitions are repeated in a record.
 const REPEATED_MAX: usize = 1 << 14;
+/// And of stamped series at most so many that their labels have about this many bytes.
+const REPEATED_BYTES_MAX: usize = 4 << 20;
 
 /// The log of a shard in the native form.
 pub(super) struct NativeLog {
@@ -67,28 +70,51 @@ struct Segment {
 /// What this segment knows of a host.
 struct Known {
     number: u32,
-    /// By series number, whether the segment has its definition.
-    series: Vec<bool>,
-    /// How many records of the host the segment has.
-    records: u64,
-    /// What the last record defined first: the next one repeats it, so that one damaged record costs no other.
-    repeat: Vec<SeriesId>,
+    series: Defined,
+    stamped: Defined,
 }
 
-impl Known {
-    fn numbered(number: u32) -> Self {
-        Known { number, series: Vec::new(), records: 0, repeat: Vec::new() }
-    }
+/// Which of a host's numbers the segment has the definitions of; grid series and stamped series have numbers of their
+/// own.
+#[derive(Default)]
+struct Defined {
+    /// By number.
+    known: Vec<bool>,
+    /// How many records of the host the segment has that use these numbers.
+    records: u64,
+    /// What the last of them defined first: the next one repeats it, so that one damaged record costs no other.
+    repeat: Vec<u32>,
+}
 
+impl Defined {
     /// The definitions that the host's next record repeats: the newest ones, and at times all of them, for what damages
     /// one record may reach as far as the next.
-    fn repeated(&self) -> Vec<SeriesId> {
+    fn repeated(&self) -> Vec<u32> {
         let record = self.records;
         if !record.is_power_of_two() || !record.trailing_zeros().is_multiple_of(3) || record == 1 {
             return self.repeat.clone();
         }
-        let known = self.series.iter().zip(0..).filter(|(known, _)| **known).map(|(_, id)| SeriesId(id));
+        let known = self.known.iter().zip(0..).filter(|(known, _)| **known).map(|(_, id)| id);
         known.take(REPEATED_MAX).collect()
+    }
+
+    /// Those of these numbers that are not defined yet, sorted, each once.
+    fn undefined(this: Option<&Defined>, numbers: impl Iterator<Item = u32>) -> Vec<u32> {
+        let is_known = |id: u32| this.is_some_and(|defined| defined.known.get(id as usize) == Some(&true));
+        let mut new: Vec<u32> = numbers.filter(|id| !is_known(*id)).collect();
+        new.sort_unstable();
+        new.dedup();
+        new
+    }
+
+    /// Notes that a record was written that defines these first.
+    fn note(&mut self, new: Vec<u32>) {
+        self.records += 1;
+        if let Some(last) = new.last() {
+            self.known.resize(self.known.len().max(*last as usize + 1), false);
+        }
+        new.iter().for_each(|id| self.known[*id as usize] = true);
+        self.repeat = new;
     }
 }
 
@@ -193,43 +219,108 @@ impl NativeLog {
     }
 }
 
+impl NativeLog {
+    /// Encodes the record of a part's grid samples; answers the numbers that it defines first.
+    fn encode_grid(
+        buffer: &mut Vec<u8>,
+        (number, known): (u32, Option<&Known>),
+        (store, host): (&Store, &Host),
+        samples: &[Sample],
+        received_secs: i64,
+    ) -> Result<Vec<u32>, NativeError> {
+        let defined = known.map(|known| &known.series);
+        let new = Defined::undefined(defined, samples.iter().map(|sample| sample.series.0));
+        let metrics = store.metrics();
+        let repeated = defined.map_or(Vec::new(), Defined::repeated);
+        let described: Vec<(SeriesId, SeriesDescription)> =
+            repeated.iter().chain(&new).map(|&id| (SeriesId(id), host.describe(SeriesId(id), &metrics))).collect();
+        let mut definitions = Vec::with_capacity(described.len() + 1);
+        if known.is_none() || !repeated.is_empty() {
+            definitions.push(Definition::Host { cluster: host.cluster(), host: host.name() });
+        }
+        definitions.extend(described.iter().map(|(id, description)| definition(*id, description)));
+        append_record(buffer, |out| encode_samples(out, number, received_secs, &definitions, samples))?;
+        Ok(new)
+    }
+
+    /// Encodes the record of a part's stamped samples and exemplars; answers the numbers that it defines first.
+    fn encode_stamped(
+        buffer: &mut Vec<u8>,
+        (number, known): (u32, Option<&Known>),
+        host: &Host,
+        part: &Part<'_>,
+        received_ms: i64,
+    ) -> Result<Vec<u32>, NativeError> {
+        let defined = known.map(|known| &known.stamped);
+        let samples = part.stamped.iter().map(|sample| sample.series.0);
+        let new = Defined::undefined(defined, samples.chain(part.exemplars.iter().map(|(series, _)| series.0)));
+        let repeated = defined.map_or(Vec::new(), Defined::repeated);
+        let labelled = |&id: &u32| (StampedId(id), host.stamped_labels(StampedId(id)));
+        let mut definitions: Vec<(StampedId, Labels)> = Vec::with_capacity(repeated.len() + new.len());
+        let mut bytes = 0;
+        for (id, labels) in repeated.iter().map(labelled) {
+            bytes += labels.iter().map(|label| label.name.len() + label.value.len()).sum::<usize>();
+            if bytes > REPEATED_BYTES_MAX {
+                break;
+            }
+            // One that is gone has no labels, and no samples will come for it.
+            if !labels.is_empty() {
+                definitions.push((id, labels));
+            }
+        }
+        definitions.extend(new.iter().map(labelled));
+        let is_named = known.is_none() || !definitions.is_empty();
+        let names = is_named.then_some((&**host.cluster(), &**host.name()));
+        let head = StampedHead { host: number, received_ms, names, definitions: &definitions };
+        append_record(buffer, |out| encode_stamped(out, &head, part.stamped, part.exemplars))?;
+        Ok(new)
+    }
+}
+
 impl Log for NativeLog {
-    fn append(&mut self, store: &Store, host: &Arc<Host>, samples: &[Sample], received_secs: i64) -> io::Result<u64> {
+    fn append(&mut self, store: &Store, host: &Arc<Host>, part: Part<'_>, received_ms: i64) -> io::Result<u64> {
         let address = Arc::as_ptr(host) as usize;
         if self.segment.as_ref().is_some_and(|segment| segment.good_len > SEGMENT_BYTES_MAX) {
             self.cut();
         }
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
         let segment = self.segment()?;
         let numbers = segment.hosts.len() as u32;
         let known = segment.hosts.get(&address);
         let number = known.map_or(numbers, |known| known.number);
-        let is_known = |id: SeriesId| known.is_some_and(|known| known.series.get(id.0 as usize) == Some(&true));
-        let mut new: Vec<SeriesId> = samples.iter().map(|sample| sample.series).filter(|id| !is_known(*id)).collect();
-        new.sort_unstable();
-        new.dedup();
-        let is_new_host = known.is_none();
-        let metrics = store.metrics();
-        let repeated = known.map_or(Vec::new(), Known::repeated);
-        let described: Vec<(SeriesId, SeriesDescription)> =
-            repeated.iter().chain(&new).map(|&id| (id, host.describe(id, &metrics))).collect();
-        let mut definitions = Vec::with_capacity(described.len() + 1);
-        if is_new_host || !repeated.is_empty() {
-            definitions.push(Definition::Host { cluster: host.cluster(), host: host.name() });
+        let (mut new_series, mut new_stamped) = (None, None);
+        // Both records go with one write: what is refused is not half stored.
+        if !part.samples.is_empty() {
+            let received_secs = received_ms.div_euclid(1000);
+            let of_grid = (&*store, &**host);
+            new_series = Some(Self::encode_grid(&mut buffer, (number, known), of_grid, part.samples, received_secs)?);
         }
-        definitions.extend(described.iter().map(|(id, description)| definition(*id, description)));
-        self.buffer.clear();
-        append_record(&mut self.buffer, |out| encode_samples(out, number, received_secs, &definitions, samples))?;
+        if !part.stamped.is_empty() || !part.exemplars.is_empty() {
+            new_stamped = Some(Self::encode_stamped(&mut buffer, (number, known), host, &part, received_ms)?);
+        }
+        self.buffer = buffer;
         let written = self.write()?;
         if let Some(segment) = &mut self.segment {
-            let known = segment.hosts.entry(address).or_insert_with(|| Known::numbered(number));
-            known.records += 1;
-            if let Some(last) = new.last() {
-                known.series.resize(known.series.len().max(last.0 as usize + 1), false);
+            let begin = || Known { number, series: Defined::default(), stamped: Defined::default() };
+            let known = segment.hosts.entry(address).or_insert_with(begin);
+            if let Some(new) = new_series {
+                known.series.note(new);
             }
-            new.iter().for_each(|id| known.series[id.0 as usize] = true);
-            known.repeat = new;
+            if let Some(new) = new_stamped {
+                known.stamped.note(new);
+            }
         }
         Ok(written)
+    }
+
+    fn append_metadata(&mut self, metrics: &[(&str, &Metadata)]) -> io::Result<u64> {
+        self.buffer.clear();
+        append_record(&mut self.buffer, |out| {
+            encode_metadata(out, metrics.iter().copied());
+            Ok(())
+        })?;
+        self.write()
     }
 
     fn append_horizon(&mut self, _: &Store, host: &Arc<Host>, path: &[String], to_secs: i64) -> io::Result<u64> {

@@ -78,6 +78,9 @@ pub enum IngestError {
     /// The engine is closing.
     #[error("shutting down")]
     Closed,
+    /// Stamped series were forgotten after their numbers were looked up: the same body, sent again, finds them anew.
+    #[error("series were forgotten while they were written to: send the same again")]
+    Forgotten,
     /// The checkpoints' form has no room for stamped series: no attempt will ever succeed.
     #[error(
         "series with labels of their own are stored with metric-store.checkpoints.file-format \"native\" only: the \

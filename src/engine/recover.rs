@@ -13,8 +13,11 @@ use parking_lot::Mutex;
 
 use crate::formats::native::{
     Definition, Entry, FILE_HEADER_BYTES, HorizonRecord, NativeError, Record, Section, SegmentReader, SnapshotReader,
+    StampedRecord,
 };
-use crate::model::{COMPONENT_DEPTH_MAX, Component, Sample, SeriesId};
+use crate::model::{
+    COMPONENT_DEPTH_MAX, Component, Exemplar, Labels, Metadata, Sample, SeriesId, StampedId, StampedSample,
+};
 use crate::store::{Host, SeriesPath};
 
 use super::core::Engine;
@@ -154,6 +157,11 @@ fn read_snapshot(engine: &Engine, shard: usize, path: &Path, counts: Option<&Rec
                 }
                 Err(limit) => note(&limit),
             },
+            Ok(Some(Section::Metadata(metrics))) => {
+                if counts.is_some() {
+                    restore_metadata(engine, metrics, &note);
+                }
+            }
             Ok(Some(Section::Damage(found))) => note(&found),
             Ok(None) => return Ok(reader.is_complete()),
             Err(error) => {
@@ -173,6 +181,15 @@ fn refuse_newer(path: &Path, error: NativeError, note: &dyn Fn(&dyn std::fmt::Di
     Ok(())
 }
 
+/// Takes metadata over.
+fn restore_metadata(engine: &Engine, metrics: Vec<(Box<str>, Metadata)>, note: &dyn Fn(&dyn std::fmt::Display)) {
+    let refused = metrics.into_iter().filter_map(|(name, metadata)| engine.store.set_metadata(&name, metadata).err());
+    // One is enough: whoever lowered the limit is told once.
+    if let Some(limit) = refused.last() {
+        note(&limit);
+    }
+}
+
 /// Names of the current segment: a host for each number, its series for each of theirs.
 struct SegmentNames {
     shard: usize,
@@ -183,6 +200,14 @@ struct SegmentNames {
 struct NamedHost {
     host: Arc<Host>,
     series: HashMap<u32, Option<SeriesId>>,
+    /// `None` for those that a limit refused.
+    stamped: HashMap<u32, Option<StampedId>>,
+}
+
+impl NamedHost {
+    fn new(host: Arc<Host>) -> Self {
+        NamedHost { host, series: HashMap::new(), stamped: HashMap::new() }
+    }
 }
 
 fn read_segment(engine: &Engine, shard: usize, path: &Path, counts: &Recovered) -> Result<(), OpenError> {
@@ -201,6 +226,7 @@ fn read_segment(engine: &Engine, shard: usize, path: &Path, counts: &Recovered) 
     };
     let mut names = SegmentNames { shard, hosts: HashMap::new() };
     let mut samples = Vec::new();
+    let mut stamped = Vec::new();
     let mut is_foreseen = false;
     for entry in reader {
         match entry {
@@ -219,6 +245,20 @@ fn read_segment(engine: &Engine, shard: usize, path: &Path, counts: &Recovered) 
                     }
                 }
                 Ok(Record::Horizon(horizon)) => move_horizon(engine, shard, &horizon),
+                Ok(Record::Stamped(record)) => {
+                    names.define_stamped(engine, &record, true, &note);
+                    match record.read(&mut stamped) {
+                        Ok(()) => {
+                            let (applied, unnamed) = names.apply_stamped(&record, &mut stamped);
+                            counts.samples.fetch_add(applied, Ordering::Relaxed);
+                            if unnamed > 0 {
+                                note(&format!("offset {offset}: {unnamed} samples of series that nothing names"));
+                            }
+                        }
+                        Err(error) => note(&format!("offset {offset}: {error}")),
+                    }
+                }
+                Ok(Record::Metadata(metrics)) => restore_metadata(engine, metrics, &note),
                 Err(error) => note(&format!("offset {offset}: {error}")),
             },
             Entry::Damage(found) => {
@@ -253,23 +293,9 @@ impl SegmentNames {
         let metrics = engine.store.metrics();
         for definition in definitions {
             match definition {
-                Definition::Host { cluster, host } => {
-                    if let Some(NamedHost { host: known, .. }) = self.hosts.get(&number)
-                        && (!is_newest || (&**known.cluster(), &**known.name()) == (*cluster, *host))
-                    {
-                        continue;
-                    }
-                    if shard_of(cluster, host) != self.shard {
-                        note(&format!("{cluster}/{host} belongs to another shard"));
-                        continue;
-                    }
-                    match engine.store.host_or_create(cluster, host) {
-                        Ok(host) => _ = self.hosts.insert(number, NamedHost { host, series: HashMap::new() }),
-                        Err(limit) => note(&limit),
-                    }
-                }
+                Definition::Host { cluster, host } => self.name(engine, number, (cluster, host), is_newest, note),
                 Definition::Series { series, path, is_device, metric } => {
-                    let Some(NamedHost { host, series: known }) = self.hosts.get_mut(&number) else { continue };
+                    let Some(NamedHost { host, series: known, .. }) = self.hosts.get_mut(&number) else { continue };
                     if !is_newest && known.contains_key(&series.0) {
                         continue;
                     }
@@ -286,13 +312,60 @@ impl SegmentNames {
         }
     }
 
+    /// Lets a number stand for a host.
+    fn name(
+        &mut self,
+        engine: &Engine,
+        number: u32,
+        (cluster, host): (&str, &str),
+        is_newest: bool,
+        note: &dyn Fn(&dyn std::fmt::Display),
+    ) {
+        if let Some(NamedHost { host: known, .. }) = self.hosts.get(&number)
+            && (!is_newest || (&**known.cluster(), &**known.name()) == (cluster, host))
+        {
+            return;
+        }
+        if shard_of(cluster, host) != self.shard {
+            return note(&format!("{cluster}/{host} belongs to another shard"));
+        }
+        match engine.store.host_or_create(cluster, host) {
+            Ok(host) => _ = self.hosts.insert(number, NamedHost::new(host)),
+            Err(limit) => note(&limit),
+        }
+    }
+
+    /// As [`define`](Self::define), of stamped series.
+    fn define_stamped(
+        &mut self,
+        engine: &Engine,
+        record: &StampedRecord<'_>,
+        is_newest: bool,
+        note: &dyn Fn(&dyn std::fmt::Display),
+    ) {
+        if let Some(names) = record.names {
+            self.name(engine, record.host, names, is_newest, note);
+        }
+        let Some(NamedHost { host, stamped: known, .. }) = self.hosts.get_mut(&record.host) else { return };
+        let is_wanted = |known: &HashMap<u32, _>, series: &StampedId| is_newest || !known.contains_key(&series.0);
+        for (series, labels) in &record.definitions {
+            if is_wanted(known, series) {
+                let id = restore_stamped(engine, host, labels, note);
+                known.insert(series.0, id);
+            }
+        }
+    }
+
     /// Learns the names that are nowhere but in later records: those that a damaged record had are repeated there.
     fn foresee(&mut self, engine: &Engine, bytes: &[u8]) {
         for entry in SegmentReader::open(bytes).into_iter().flatten() {
-            if let Entry::Record { payload, .. } = entry
-                && let Ok(Record::Samples(record)) = Record::parse(payload)
-            {
-                self.define(engine, record.host, &record.definitions, false, &|_| {});
+            let Entry::Record { payload, .. } = entry else { continue };
+            match Record::parse(payload) {
+                Ok(Record::Samples(record)) => {
+                    self.define(engine, record.host, &record.definitions, false, &|_| {});
+                }
+                Ok(Record::Stamped(record)) => self.define_stamped(engine, &record, false, &|_| {}),
+                _ => {}
             }
         }
     }
@@ -300,7 +373,9 @@ impl SegmentNames {
     /// Applies samples whose series numbers are the segment's; answers how many came back, and how many have numbers
     /// whose definition was lost.
     fn apply(&self, engine: &Engine, number: u32, samples: &[Sample], received_secs: i64) -> (u64, u64) {
-        let Some(NamedHost { host, series: known }) = self.hosts.get(&number) else { return (0, samples.len() as u64) };
+        let Some(NamedHost { host, series: known, .. }) = self.hosts.get(&number) else {
+            return (0, samples.len() as u64);
+        };
         let mut own = Vec::with_capacity(samples.len());
         let mut unnamed = 0;
         for sample in samples {
@@ -313,6 +388,37 @@ impl SegmentNames {
         }
         (host.apply(&engine.store.metrics(), &own, received_secs).stored, unnamed)
     }
+
+    /// As [`apply`](Self::apply), of stamped samples and exemplars. The samples' numbers become the host's.
+    fn apply_stamped(&self, record: &StampedRecord<'_>, samples: &mut Vec<StampedSample>) -> (u64, u64) {
+        let all = (samples.len() + record.exemplars.len()) as u64;
+        let Some(NamedHost { host, stamped: known, .. }) = self.hosts.get(&record.host) else { return (0, all) };
+        let mut unnamed = 0;
+        let mut own = |series: StampedId| match known.get(&series.0) {
+            Some(known) => *known,
+            None => {
+                unnamed += 1;
+                None
+            }
+        };
+        samples.retain_mut(|sample| own(sample.series).inspect(|id| sample.series = *id).is_some());
+        let of_own = |(series, exemplar): &(StampedId, Exemplar)| Some((own(*series)?, exemplar.clone()));
+        let exemplars: Vec<(StampedId, Exemplar)> = record.exemplars.iter().filter_map(of_own).collect();
+        if !exemplars.is_empty() {
+            host.add_exemplars(&exemplars);
+        }
+        (host.apply_stamped(samples, record.received_ms).stored, unnamed)
+    }
+}
+
+/// Finds or creates a stamped series.
+fn restore_stamped(
+    engine: &Engine,
+    host: &Host,
+    labels: &Labels,
+    note: &dyn Fn(&dyn std::fmt::Display),
+) -> Option<StampedId> {
+    host.stamped(labels, engine.store.limits()).inspect_err(|limit| note(limit)).ok()
 }
 
 fn move_horizon(engine: &Engine, shard: usize, horizon: &HorizonRecord<'_>) {

@@ -222,6 +222,9 @@ impl StampedWrite<'_> {
             !metadata.is_empty() || batches.iter().any(|batch| batch.stamped.len() + batch.exemplars.len() > 0);
         engine.check_writable(has_stamped)?;
         let mut committed = Committed::default();
+        own.metadata = engine.commit_metadata(&metadata, &mut committed, |name, limit| {
+            own.skip(limit.reason(), 1, || format!("metadata of {name}: {limit}"));
+        })?;
         let outcome = engine.commit(&batches, now_millis, &mut committed);
         own.samples = committed.samples + committed.floats;
         own.grid = committed.samples;

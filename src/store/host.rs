@@ -30,6 +30,10 @@ pub struct Host {
     keys: Arc<Mutex<KeyCache>>,
     shared_bytes: Arc<SharedBytes>,
     horizon_moves: AtomicU64,
+    /// How many stamped series there are: most hosts have none, and are asked without a lock.
+    pub(super) stamped_live: AtomicU64,
+    /// Sweeps after which stamped series were gone.
+    pub(super) stamped_sweeps: AtomicU64,
 }
 
 impl Host {
@@ -41,6 +45,8 @@ impl Host {
             keys: Arc::default(),
             shared_bytes,
             horizon_moves: AtomicU64::new(0),
+            stamped_live: AtomicU64::new(0),
+            stamped_sweeps: AtomicU64::new(0),
         }
     }
 
@@ -122,8 +128,8 @@ impl Host {
     /// Takes over an image, merging it with what is there.
     pub fn restore(&self, image: &HostImage, metrics: &MetricTable, limits: &Limits) -> Restored {
         let mut data = self.data.write();
-        let restored = data.restore(image, metrics, limits);
-        self.publish(&mut data);
+        let restored = data.restore(image, metrics, limits, &self.shared_bytes);
+        self.note_stamped(&mut data);
         restored
     }
 
@@ -145,7 +151,7 @@ impl Host {
         let Some(component) = data.component(path) else { return 0 };
         let dropped = data.move_horizon(component, to_secs);
         self.horizon_moves.fetch_add(1, Ordering::Relaxed);
-        self.publish(&mut data);
+        self.note_stamped(&mut data);
         dropped
     }
 
@@ -199,7 +205,11 @@ impl Host {
     /// Adds the numbers of the days (since 1970) in which rows before the limit, or before their component's horizon,
     /// may lie.
     pub fn departing_days(&self, limit_secs: i64, days: &mut std::collections::BTreeSet<i64>) {
-        self.data.read().departing_days(limit_secs, days);
+        let data = self.data.read();
+        data.departing_days(limit_secs, days);
+        if let Some(stamped) = &data.stamped {
+            stamped.days(limit_secs.saturating_mul(1000).max(data.horizon_ms()), days);
+        }
     }
 
     /// Whether rows may lie before their component's horizon: kept for the archive, and answered to nobody.
@@ -226,7 +236,10 @@ impl Host {
 
     /// The first second of any open row that holds a value.
     pub fn oldest_open_secs(&self) -> Option<i64> {
-        self.data.read().lanes.iter().flatten().filter_map(Lane::first_secs).min()
+        let data = self.data.read();
+        let stamped = data.stamped.as_ref().and_then(|stamped| stamped.oldest_open_ms());
+        let lanes = data.lanes.iter().flatten().filter_map(Lane::first_secs);
+        lanes.chain(stamped.map(|time_ms| time_ms.div_euclid(1000))).min()
     }
 
     /// The newest second of any sample; 0 before the first.
@@ -246,11 +259,16 @@ impl Host {
                 }
             }
         }
+        if let Some(stamped) = &data.stamped {
+            stamped.bytes_by_age(from_secs, width_secs, buckets);
+        }
     }
 
     /// The first slot that holds a value, in seconds; `None` when there is none.
     pub fn oldest_secs(&self) -> Option<i64> {
-        self.data.read().oldest_secs()
+        let data = self.data.read();
+        let stamped = data.stamped.as_ref().and_then(|stamped| stamped.oldest_ms());
+        data.oldest_secs().into_iter().chain(stamped.map(|time_ms| time_ms.div_euclid(1000))).min()
     }
 
     /// Seals the lanes whose frequency is no longer the configured one.
@@ -268,12 +286,17 @@ impl Host {
     }
 
     /// Adds to counts of components, series, lanes and blocks.
-    pub(super) fn count(&self, counts: &mut [u64; 4]) {
+    pub(super) fn count(&self, counts: &mut [u64; 6]) {
         let data = self.data.read();
         counts[0] += data.components.len() as u64 - 1;
         counts[1] += data.series.len() as u64;
         counts[2] += data.lanes.iter().flatten().count() as u64;
         counts[3] += data.series.iter().map(|(_, series)| series.blocks.len() as u64).sum::<u64>();
+        if let Some(stamped) = &data.stamped {
+            let (series, chunks) = stamped.count();
+            counts[4] += series;
+            counts[5] += chunks;
+        }
     }
 
     /// Takes the host's bytes out of those of all hosts.
@@ -281,9 +304,15 @@ impl Host {
         let mut data = self.data.write();
         data.bytes = Bytes::default();
         self.publish(&mut data);
+        self.shared_bytes.stamped_series().fetch_sub(self.stamped_series(), Ordering::Relaxed);
     }
 
-    fn publish(&self, data: &mut HostData) {
+    /// What all hosts share.
+    pub(super) fn shared(&self) -> &SharedBytes {
+        &self.shared_bytes
+    }
+
+    pub(super) fn publish(&self, data: &mut HostData) {
         let HostData { bytes, published, .. } = data;
         self.shared_bytes.publish(published, bytes);
     }

@@ -14,6 +14,7 @@ use super::recent;
 use super::rollup::Rollups;
 use super::series::{Late, NO_LANE, Series, SeriesTable};
 use super::slots::{GROUP, WINDOW, centre_at, phase, slot_at, window_start};
+use super::stamped::Stamped;
 
 /// Lanes of one host. Real hosts have a handful: one for each frequency and phase. A flood of series each at a time of
 /// its own gets no rows: it is kept in late samples and blocks.
@@ -35,6 +36,8 @@ pub(super) struct HostData {
     /// The seconds of sealed rows, by start.
     pub(super) ticks: Vec<Ticks>,
     pub(super) rollups: Rollups,
+    /// `None` until the first one comes: most hosts have grid series alone.
+    pub(super) stamped: Option<Box<Stamped>>,
     /// The newest second of any sample.
     pub(super) newest_secs: i64,
     /// Whether what lies before a horizon stays, out of sight, until the archive has it.
@@ -79,6 +82,7 @@ impl HostData {
             lanes: Vec::new(),
             ticks: Vec::new(),
             rollups: Rollups::default(),
+            stamped: None,
             newest_secs: 0,
             keeps_departed,
             watch_secs: i64::MIN,

@@ -12,7 +12,7 @@ use super::host::Restored;
 use super::host_data::{HostData, SeriesPath, add_ticks};
 use super::lane::{Lane, NO_SECOND};
 use super::limits::Limits;
-use super::memory::Use;
+use super::memory::{SharedBytes, Use};
 use super::recent::settled_columns;
 use super::series::NO_LANE;
 use super::slots::{GROUP, WINDOW, centre_at, phase, slot_at, window_start};
@@ -63,7 +63,7 @@ impl HostData {
                 columns: columns.filter(|(series, _)| *series != u32::MAX).collect(),
             }
         });
-        HostImage {
+        let mut image = HostImage {
             cluster: cluster.into(),
             host: host.into(),
             horizon_secs: self.components.node(ComponentId::HOST).horizon_secs,
@@ -73,11 +73,21 @@ impl HostData {
             ticks: self.ticks.iter().map(ticks_image).collect(),
             stamped: Vec::new(),
             times: Vec::new(),
+        };
+        if let Some(stamped) = &self.stamped {
+            stamped.image_to(&mut image);
         }
+        image
     }
 
     /// Merges an image into the host. What can't be used is counted, and the rest is taken over all the same.
-    pub(super) fn restore(&mut self, image: &HostImage, metrics: &MetricTable, limits: &Limits) -> Restored {
+    pub(super) fn restore(
+        &mut self,
+        image: &HostImage,
+        metrics: &MetricTable,
+        limits: &Limits,
+        shared: &SharedBytes,
+    ) -> Restored {
         let mut restored = Restored::default();
         self.rollups.clear(&mut self.bytes);
         self.lanes.iter_mut().flatten().for_each(|lane| lane.settled = 0);
@@ -113,6 +123,7 @@ impl HostData {
                 start_secs = start_secs.saturating_add(GROUP as i64 * i64::from(ticks.frequency_secs));
             }
         }
+        self.restore_stamped(image, limits, shared, &mut restored);
         for (at, component) in image.components.iter().enumerate() {
             if component.horizon_secs == i64::MIN || self.components.len() > limits.components_per_host_max {
                 continue;

@@ -24,12 +24,35 @@ pub enum Use {
     Keys,
     /// Sealed sums over components.
     Rollups,
+    /// Sealed samples of stamped series.
+    StampedChunks,
+    /// Samples of stamped series that are not sealed yet.
+    StampedOpen,
+    /// Headers, labels and index of stamped series.
+    StampedSeries,
+    /// Exemplars of stamped series.
+    Exemplars,
+    /// What metrics measure, by their senders.
+    Metadata,
 }
 
 impl Use {
     /// All uses, in the order in which they are shown.
-    pub const ALL: [Use; 8] =
-        [Use::Blocks, Use::Lanes, Use::Overlays, Use::Ticks, Use::Series, Use::Components, Use::Keys, Use::Rollups];
+    pub const ALL: [Use; 13] = [
+        Use::Blocks,
+        Use::Lanes,
+        Use::Overlays,
+        Use::Ticks,
+        Use::Series,
+        Use::Components,
+        Use::Keys,
+        Use::Rollups,
+        Use::StampedChunks,
+        Use::StampedOpen,
+        Use::StampedSeries,
+        Use::Exemplars,
+        Use::Metadata,
+    ];
 
     /// The name as metrics show it.
     pub fn name(self) -> &'static str {
@@ -42,6 +65,11 @@ impl Use {
             Use::Components => "components",
             Use::Keys => "keys",
             Use::Rollups => "rollups",
+            Use::StampedChunks => "stamped_chunks",
+            Use::StampedOpen => "stamped_open",
+            Use::StampedSeries => "stamped_series",
+            Use::Exemplars => "exemplars",
+            Use::Metadata => "metadata",
         }
     }
 }
@@ -74,14 +102,37 @@ impl Bytes {
     }
 }
 
-/// Bytes by use, of all hosts together.
+/// Bytes by use, of all hosts together, and what else all hosts share.
 #[derive(Debug, Default)]
 pub(super) struct SharedBytes {
     by_use: [AtomicI64; Use::ALL.len()],
     freed: AtomicU64,
+    stamped_series: AtomicU64,
+    exemplars_max: usize,
 }
 
 impl SharedBytes {
+    /// Nothing yet, with so many exemplars a series at most.
+    pub(super) fn new(exemplars_max: usize) -> Self {
+        SharedBytes { exemplars_max, ..SharedBytes::default() }
+    }
+
+    /// How many stamped series all hosts have.
+    pub(super) fn stamped_series(&self) -> &AtomicU64 {
+        &self.stamped_series
+    }
+
+    /// How many exemplars a series keeps.
+    pub(super) fn exemplars_max(&self) -> usize {
+        self.exemplars_max
+    }
+
+    /// Notes growth, or with a negative number shrinkage, of what belongs to no host.
+    pub(super) fn add(&self, to: Use, bytes: i64) {
+        self.by_use[to as usize].fetch_add(bytes, Ordering::Relaxed);
+        self.freed.fetch_add(bytes.min(0).unsigned_abs(), Ordering::Relaxed);
+    }
+
     /// Takes over what changed in a host since it was last published.
     pub(super) fn publish(&self, before: &mut Bytes, now: &Bytes) {
         for (shared, (before, now)) in self.by_use.iter().zip(before.by_use.iter().zip(&now.by_use)) {

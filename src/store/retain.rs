@@ -47,6 +47,7 @@ impl HostData {
         self.drop_rollups(component, to_secs);
         if component == ComponentId::HOST {
             self.drop_ticks(to_secs);
+            dropped += self.stamped.as_mut().map_or(0, |stamped| stamped.drop_before(to_secs.saturating_mul(1000)));
         }
         dropped
     }
@@ -64,6 +65,10 @@ impl HostData {
                 let last = (0..WINDOW).rfind(|&row| !is_empty(lane.get(row, series.column)));
                 hidden += u64::from(last.is_some_and(|row| (from_secs..to_secs).contains(&lane.centre(row as i64))));
             }
+        }
+        if component == ComponentId::HOST {
+            let (from_ms, to_ms) = (self.horizon_ms(), to_secs.saturating_mul(1000));
+            hidden += self.stamped.as_ref().map_or(0, |stamped| stamped.count_between(from_ms, to_ms));
         }
         self.components.move_horizon(component, to_secs);
         self.drop_rollups(component, to_secs);

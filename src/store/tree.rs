@@ -13,6 +13,7 @@ use super::host::Host;
 use super::limits::{LimitReached, Limits};
 use super::memory::SharedBytes;
 use super::read::{self, Answer, ReadError};
+use super::stamped::MetadataTable;
 use super::summary::{self, LevelSummary};
 
 type Names<T> = HashMap<Arc<str>, T, foldhash::fast::RandomState>;
@@ -28,6 +29,7 @@ pub struct Store {
     clusters: RwLock<Names<Names<Arc<Host>>>>,
     hosts: AtomicUsize,
     bytes: Arc<SharedBytes>,
+    metadata: MetadataTable,
 }
 
 impl Store {
@@ -39,7 +41,8 @@ impl Store {
             keeps_departed: false,
             clusters: RwLock::default(),
             hosts: AtomicUsize::new(0),
-            bytes: Arc::default(),
+            bytes: Arc::new(SharedBytes::new(limits.exemplars_per_series_max)),
+            metadata: MetadataTable::default(),
         }
     }
 
@@ -176,6 +179,14 @@ impl Store {
         self.bytes.total()
     }
 
+    pub(super) fn metadata_table(&self) -> &MetadataTable {
+        &self.metadata
+    }
+
+    pub(super) fn shared_bytes(&self) -> &SharedBytes {
+        &self.bytes
+    }
+
     /// Bytes that were freed since the start.
     pub fn freed_bytes(&self) -> u64 {
         self.bytes.freed()
@@ -189,11 +200,11 @@ impl Store {
     /// How many things there are, by kind.
     pub fn objects(&self) -> Vec<(&'static str, u64)> {
         let hosts = self.hosts();
-        let mut counts = [0; 4];
+        let mut counts = [0; 6];
         for host in &hosts {
             host.count(&mut counts);
         }
-        let [components, series, lanes, blocks] = counts;
+        let [components, series, lanes, blocks, stamped_series, stamped_chunks] = counts;
         vec![
             ("clusters", self.clusters.read().len() as u64),
             ("hosts", hosts.len() as u64),
@@ -201,6 +212,8 @@ impl Store {
             ("series", series),
             ("lanes", lanes),
             ("blocks", blocks),
+            ("stamped_series", stamped_series),
+            ("stamped_chunks", stamped_chunks),
         ]
     }
 }

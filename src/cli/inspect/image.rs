@@ -22,7 +22,7 @@ pub(super) fn state(source: impl Read, len: u64, report: &mut Report<'_>) -> io:
 /// Prints a host with its components, series, blocks and open rows.
 pub(super) fn host(image: &HostImage, offset: Option<u64>, bytes: u64, report: &mut Report<'_>) -> io::Result<()> {
     report.totals.hosts += 1;
-    report.totals.series += image.series.len() as u64;
+    report.totals.series += (image.series.len() + image.stamped.len()) as u64;
     report.item("host", offset, || {
         let mut fields = vec![
             ("host", Field::text(format!("{}/{}", image.cluster, image.host))),
@@ -32,6 +32,9 @@ pub(super) fn host(image: &HostImage, offset: Option<u64>, bytes: u64, report: &
             ("lanes", Field::count(image.lanes.len())),
             ("ticks", Field::count(image.ticks.len())),
         ];
+        if !image.stamped.is_empty() {
+            fields.extend([("stamped", Field::count(image.stamped.len())), ("times", Field::count(image.times.len()))]);
+        }
         push_horizon(&mut fields, image.horizon_secs);
         fields
     })?;
@@ -54,6 +57,19 @@ pub(super) fn host(image: &HostImage, offset: Option<u64>, bytes: u64, report: &
     }
     for lane in &image.lanes {
         self::lane(image, lane, report)?;
+    }
+    for series in &image.stamped {
+        report.totals.samples += series.open.len() as u64;
+        series.open.iter().for_each(|sample| report.totals.see(sample.time_ms.div_euclid(1000)));
+        report.item("stamped series", None, || {
+            vec![
+                ("series", Field::text(series.labels.to_string())),
+                ("chunks", Field::count(series.chunks.len())),
+                ("bytes", Field::count(series.chunks.iter().map(|chunk| chunk.values.len()).sum())),
+                ("open", Field::count(series.open.len())),
+                ("exemplars", Field::count(series.exemplars.len())),
+            ]
+        })?;
     }
     for ticks in &image.ticks {
         report.item("ticks", None, || rows(ticks.frequency_secs, ticks.start_secs, ticks.seconds.len()))?;

@@ -5,10 +5,10 @@ use std::io::{self, Read};
 use hashbrown::HashMap;
 
 use crate::formats::native::{
-    ComponentPath, Definition, Entry, FILE_VERSION, FileHeader, FileKind, HorizonRecord, NativeError, Record, Section,
-    SegmentReader, SnapshotReader,
+    ComponentPath, Definition, Entry, FileHeader, FileKind, HorizonRecord, NativeError, Record, Section, SegmentReader,
+    SnapshotReader, StampedRecord,
 };
-use crate::model::Sample;
+use crate::model::{Metadata, Sample, StampedSample, StampedValue};
 
 use super::image;
 use super::report::{Field, Fields, Report};
@@ -20,9 +20,10 @@ pub(super) fn segment(bytes: &[u8], report: &mut Report<'_>) -> io::Result<()> {
         Ok(reader) => reader,
         Err(error) => return refused(FileKind::Segment, len, &error, report),
     };
-    report.begin(FileKind::Segment.name(), len, &header(reader.header()))?;
+    report.begin(FileKind::Segment.name(), len, &header(reader.header(), FileHeader::version(bytes)))?;
     let mut names = Names::default();
     let mut samples = Vec::new();
+    let mut stamped = Vec::new();
     for entry in reader {
         match entry {
             Entry::Record { offset, payload } => {
@@ -36,6 +37,14 @@ pub(super) fn segment(bytes: &[u8], report: &mut Report<'_>) -> io::Result<()> {
                         }
                     }
                     Ok(Record::Horizon(record)) => report.item("horizon", Some(offset), || horizon(&record))?,
+                    Ok(Record::Stamped(record)) => {
+                        names.stamped_record(offset, &record, report)?;
+                        match record.read(&mut stamped) {
+                            Ok(()) => names.stamped_samples(offset, &record, &stamped, report)?,
+                            Err(error) => report.damage(Some(offset), payload.len() as u64, &error)?,
+                        }
+                    }
+                    Ok(Record::Metadata(metrics)) => metadata(offset, &metrics, report)?,
                     Err(error) => report.damage(Some(offset), payload.len() as u64, &error)?,
                 }
             }
@@ -46,7 +55,7 @@ pub(super) fn segment(bytes: &[u8], report: &mut Report<'_>) -> io::Result<()> {
         }
     }
     report.totals.hosts = names.hosts.len() as u64;
-    report.totals.series = names.series.len() as u64;
+    report.totals.series = (names.series.len() + names.stamped.len()) as u64;
     Ok(())
 }
 
@@ -56,11 +65,13 @@ fn refused(kind: FileKind, len: u64, error: &NativeError, report: &mut Report<'_
     report.damage(Some(0), 0, error)
 }
 
-fn header(header: Option<&FileHeader>) -> Fields {
+fn header(header: Option<&FileHeader>, version: Option<u32>) -> Fields {
     // A damaged header is told as damage.
-    let Some(FileHeader { shard, sequence, created_secs }) = header else { return Vec::new() };
+    let (Some(FileHeader { shard, sequence, created_secs }), Some(version)) = (header, version) else {
+        return Vec::new();
+    };
     vec![
-        ("version", Field::Count(u64::from(FILE_VERSION))),
+        ("version", Field::Count(u64::from(version))),
         ("shard", Field::Count(u64::from(*shard))),
         ("sequence", Field::Count(*sequence)),
         ("created", Field::Secs(*created_secs)),
@@ -72,6 +83,7 @@ fn header(header: Option<&FileHeader>) -> Fields {
 struct Names {
     hosts: HashMap<u32, String>,
     series: HashMap<(u32, u32), String>,
+    stamped: HashMap<(u32, u32), String>,
 }
 
 impl Names {
@@ -145,9 +157,83 @@ impl Names {
         })
     }
 
+    fn stamped_record(&mut self, offset: u64, record: &StampedRecord<'_>, report: &mut Report<'_>) -> io::Result<()> {
+        if let Some((cluster, host)) = record.names {
+            let host = Definition::Host { cluster, host };
+            self.record(offset, record.host, &[host], report)?;
+        }
+        for (series, labels) in &record.definitions {
+            let name = labels.to_string();
+            report.item("stamped series defined", Some(offset), || {
+                vec![
+                    ("host", Field::text(self.host(record.host))),
+                    ("number", Field::Count(u64::from(series.0))),
+                    ("series", Field::text(&*name)),
+                ]
+            })?;
+            self.stamped.insert((record.host, series.0), name);
+        }
+        Ok(())
+    }
+
+    fn stamped_samples(
+        &self,
+        offset: u64,
+        record: &StampedRecord<'_>,
+        samples: &[StampedSample],
+        report: &mut Report<'_>,
+    ) -> io::Result<()> {
+        let secs = || samples.iter().map(|sample| sample.time_ms.div_euclid(1000));
+        report.totals.samples += samples.len() as u64;
+        secs().min().into_iter().chain(secs().max()).for_each(|secs| report.totals.see(secs));
+        let name = |series: u32| self.stamped.get(&(record.host, series)).map_or("not defined", String::as_str);
+        report.item("stamped samples", Some(offset), || {
+            let is_histogram = |sample: &&StampedSample| matches!(sample.value, StampedValue::Histogram(_));
+            let mut fields = vec![
+                ("host", Field::text(self.host(record.host))),
+                ("received", Field::Secs(record.received_ms.div_euclid(1000))),
+                ("samples", Field::count(samples.len())),
+                ("histograms", Field::count(samples.iter().filter(is_histogram).count())),
+                ("exemplars", Field::count(record.exemplars.len())),
+            ];
+            if let Some(first) = samples.first() {
+                fields.push(("of", Field::text(name(first.series.0))));
+                fields.push(match &first.value {
+                    StampedValue::Float(value) => ("value", Field::Value(*value)),
+                    StampedValue::Histogram(histogram) => ("value", Field::text(histogram.to_string())),
+                });
+            }
+            if let (Some(first), Some(last)) = (secs().min(), secs().max()) {
+                fields.extend([("first", Field::Secs(first)), ("last", Field::Secs(last))]);
+            }
+            // Their definitions were in a damaged record.
+            let is_undefined = |sample: &&StampedSample| !self.stamped.contains_key(&(record.host, sample.series.0));
+            match samples.iter().filter(is_undefined).count() {
+                0 => {}
+                count => fields.push(("undefined", Field::count(count))),
+            }
+            fields
+        })
+    }
+
     fn host(&self, number: u32) -> String {
         self.hosts.get(&number).cloned().unwrap_or_else(|| format!("number {number}, not defined"))
     }
+}
+
+/// Prints what metrics are.
+fn metadata(offset: u64, metrics: &[(Box<str>, Metadata)], report: &mut Report<'_>) -> io::Result<()> {
+    for (name, metadata) in metrics {
+        report.item("metadata", Some(offset), || {
+            vec![
+                ("metric", Field::text(&**name)),
+                ("type", Field::text(metadata.kind.name())),
+                ("unit", Field::text(&*metadata.unit)),
+                ("help", Field::text(&*metadata.help)),
+            ]
+        })?;
+    }
+    Ok(())
 }
 
 fn horizon(record: &HorizonRecord<'_>) -> Fields {
@@ -169,11 +255,12 @@ pub(super) fn snapshot(source: impl Read, len: u64, report: &mut Report<'_>) -> 
         Ok(reader) => reader,
         Err(error) => return refused(FileKind::Snapshot, len, &error, report),
     };
-    report.begin(FileKind::Snapshot.name(), len, &header(reader.header()))?;
+    report.begin(FileKind::Snapshot.name(), len, &header(reader.header(), reader.version()))?;
     loop {
         let offset = reader.offset();
         match reader.next_section() {
             Ok(Some(Section::Host(host))) => image::host(&host, Some(offset), reader.offset() - offset, report)?,
+            Ok(Some(Section::Metadata(metrics))) => metadata(offset, &metrics, report)?,
             Ok(Some(Section::Damage(found))) => report.damage(Some(found.offset), found.len, &found.reason)?,
             Ok(None) => return Ok(()),
             Err(error) => return report.damage(Some(offset), 0, &error),

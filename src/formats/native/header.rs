@@ -83,6 +83,11 @@ impl FileHeader {
         }
     }
 
+    /// The version in a sound header at the beginning of `bytes`.
+    pub fn version(bytes: &[u8]) -> Option<u32> {
+        Self::fields(bytes).map(|(_, version, _)| version)
+    }
+
     /// Magic, version and the rest of a header whose checksum is right.
     fn fields(bytes: &[u8]) -> Option<([u8; 8], u32, FileHeader)> {
         let (checked, crc) = bytes.get(..FILE_HEADER_BYTES)?.split_last_chunk::<4>()?;

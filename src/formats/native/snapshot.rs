@@ -57,9 +57,12 @@ impl<W: Write> SnapshotWriter<W> {
     /// # Errors
     ///
     /// Those of the target, after which the snapshot is useless.
-    pub fn metadata(&mut self, metrics: &[(Box<str>, Metadata)]) -> Result<(), NativeError> {
+    pub fn metadata<'m>(
+        &mut self,
+        metrics: impl ExactSizeIterator<Item = (&'m str, &'m Metadata)>,
+    ) -> Result<(), NativeError> {
         self.payload.clear();
-        metadata::encode(&mut self.payload, metrics.iter().map(|(name, metadata)| (&**name, metadata)));
+        metadata::encode(&mut self.payload, metrics);
         self.section(FrameKind::Metadata)
     }
 
@@ -152,6 +155,7 @@ pub enum Section {
 pub struct SnapshotReader<R> {
     source: R,
     header: Option<FileHeader>,
+    version: Option<u32>,
     /// Bytes that were read and not yet used up: those from `start` on.
     buffer: Vec<u8>,
     start: usize,
@@ -186,6 +190,7 @@ impl<R: Read> SnapshotReader<R> {
         let mut reader = SnapshotReader {
             source,
             header: None,
+            version: None,
             buffer: Vec::new(),
             start: 0,
             offset: 0,
@@ -198,6 +203,7 @@ impl<R: Read> SnapshotReader<R> {
         reader.fill(FILE_HEADER_BYTES as u64)?;
         reader.header = FileHeader::decode(Kind::Snapshot, reader.rest())?;
         if reader.header.is_some() {
+            reader.version = FileHeader::version(reader.rest());
             reader.consume(FILE_HEADER_BYTES);
         }
         Ok(reader)
@@ -206,6 +212,11 @@ impl<R: Read> SnapshotReader<R> {
     /// The header; `None` when it is damaged.
     pub fn header(&self) -> Option<&FileHeader> {
         self.header.as_ref()
+    }
+
+    /// The version in the header; `None` when it is damaged.
+    pub fn version(&self) -> Option<u32> {
+        self.version
     }
 
     /// Where in the file the next section begins.

@@ -1,4 +1,4 @@
-//! Whole files: golden bytes of version 1, every byte flipped, every length, nothing lost that is sound.
+//! Whole files: golden bytes of both versions, every byte flipped, every length, nothing lost that is sound.
 
 use std::fs;
 use std::io::Read;
@@ -9,8 +9,11 @@ use proptest::prelude::*;
 use super::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind};
 use super::header::tests::set_version;
 use super::section::tests::{assert_same, image};
+use super::stamped_section::tests::add_stamped;
 use super::*;
-use crate::model::{HostImage, Sample, SeriesId};
+use crate::model::{
+    Exemplar, HostImage, Labels, Metadata, MetricKind, Sample, SeriesId, StampedId, StampedSample, StampedValue,
+};
 
 const HEADER: FileHeader = FileHeader { shard: 7, sequence: 42, created_secs: 1_700_000_000 };
 
@@ -19,7 +22,7 @@ fn sample(series: u32, secs: i64, value: f64) -> Sample {
 }
 
 /// Two ticks, one of them late and unordered, and two horizons: every layout that version 1 has.
-fn log() -> Vec<u8> {
+fn log_of_version_1() -> Vec<u8> {
     let socket = ComponentRef { kind: "socket", id: "1" };
     let device = ComponentRef { kind: "network", id: "eth0" };
     let series = |series, components: &[ComponentRef<'static>], is_device, metric| Definition::Series {
@@ -61,8 +64,56 @@ fn log() -> Vec<u8> {
     out
 }
 
+/// What version 1 has, a scrape of two series, samples of one series with start times, histograms and exemplars, and
+/// metadata: every layout that version 2 has.
+fn log() -> Vec<u8> {
+    let mut image = HostImage::default();
+    add_stamped(&mut image);
+    let definitions: Vec<(StampedId, Labels)> =
+        (0..).zip(&image.stamped).map(|(id, series)| (StampedId(id * 200), series.labels.clone())).collect();
+    let float = |series, time_ms, value| StampedSample {
+        series: StampedId(series),
+        time_ms,
+        start_ms: 0,
+        value: StampedValue::Float(value),
+    };
+    let scrape =
+        [float(0, 1_700_000_060_123, 0.5), float(200, 1_700_000_060_123, f64::from_bits(0x7ff8_0000_0000_0001))];
+    let exemplars: Vec<(StampedId, Exemplar)> =
+        image.stamped[0].exemplars.iter().map(|exemplar| (StampedId(0), exemplar.clone())).collect();
+    let names = Some(("alex", "a0001"));
+    let first = StampedHead { host: 0, received_ms: 1_700_000_060_456, names, definitions: &definitions };
+    let second = StampedHead { received_ms: 1_700_000_070_000, names: None, definitions: &[], ..first };
+    let metadata = Metadata { kind: MetricKind::Counter, help: "Seconds of each mode.".into(), unit: "seconds".into() };
+    let mut out = log_of_version_1();
+    append_record(&mut out, |out| encode_stamped(out, &first, &scrape, &[])).unwrap();
+    append_record(&mut out, |out| encode_stamped(out, &second, &image.stamped[0].open, &exemplars)).unwrap();
+    append_record(&mut out, |out| encode_stamped(out, &second, &[], &exemplars)).unwrap();
+    append_record(&mut out, |out| {
+        encode_metadata(out, [("node_cpu_seconds_total", &metadata)].into_iter());
+        Ok(())
+    })
+    .unwrap();
+    out
+}
+
 fn images() -> Vec<HostImage> {
     vec![image("a0001"), HostImage::default(), image("a0003")]
+}
+
+fn metadata() -> Vec<(Box<str>, Metadata)> {
+    let of = |name: &str, kind, help: &str| (name.into(), Metadata { kind, help: help.into(), unit: "".into() });
+    vec![of("node_load1", MetricKind::Gauge, "1m load average."), of("up", MetricKind::Unknown, "")]
+}
+
+/// Those of version 1, one of them with stamped series too, and metadata: every layout that version 2 has.
+fn snapshot_of_version_2() -> Vec<u8> {
+    let mut images = images();
+    add_stamped(&mut images[0]);
+    let mut writer = SnapshotWriter::begin(Vec::new(), &HEADER).unwrap();
+    images.iter().for_each(|image| writer.host(image).unwrap());
+    writer.metadata(metadata().iter().map(|(name, metadata)| (&**name, metadata))).unwrap();
+    writer.finish().unwrap().0
 }
 
 fn snapshot(images: &[HostImage]) -> Vec<u8> {
@@ -97,6 +148,15 @@ fn records(bytes: &[u8]) -> (Vec<String>, Vec<Damage>) {
                 ));
             }
             Record::Horizon(horizon) => texts.push(format!("{offset} {horizon:?}")),
+            Record::Stamped(record) => {
+                let mut samples = Vec::new();
+                record.read(&mut samples).unwrap();
+                let StampedRecord { host, received_ms, names, definitions, exemplars, .. } = &record;
+                let samples = columns::tests::bits(&samples);
+                texts
+                    .push(format!("{offset} {host} {received_ms} {names:?} {definitions:?} {exemplars:?} {samples:?}"));
+            }
+            Record::Metadata(metrics) => texts.push(format!("{offset} {metrics:?}")),
         }
     }
     (texts, damages)
@@ -119,6 +179,7 @@ fn hosts(source: impl Read) -> (Vec<HostImage>, Vec<Damage>, bool) {
     while let Some(section) = reader.next_section().unwrap() {
         match section {
             Section::Host(image) => images.push(image),
+            Section::Metadata(found) => assert_eq!(found, metadata()),
             Section::Damage(damage) => damages.push(damage),
         }
     }
@@ -129,26 +190,47 @@ fn golden(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/native").join(name)
 }
 
+const CHANGED: &str = "what is written has changed: a change of the format needs a new version";
+
+/// Files of version 1 lie in the directories of those who had it: they are read as they were written, and what they
+/// hold is written as before but for the version.
 #[test]
-fn version_1_of_the_log_is_pinned() {
+fn version_1_is_read() {
     let pinned = fs::read(golden("version1.log")).unwrap();
-    assert!(log() == pinned, "what is written has changed: a change of the format needs a new version");
-    assert!(records(&pinned).1.is_empty());
+    let mut log = log_of_version_1();
+    assert_eq!(records(&pinned).0, records(&log).0);
+    set_version(&mut log, 1);
+    assert!(log == pinned, "{CHANGED}");
+    let pinned = fs::read(golden("version1.snapshot")).unwrap();
+    let (found, damages, complete) = hosts(&pinned[..]);
+    assert!(complete && damages.is_empty());
+    found.iter().zip(&images()).for_each(|(found, expected)| assert_same(found, expected));
+    let mut snapshot = snapshot(&images());
+    set_version(&mut snapshot, 1);
+    assert!(snapshot == pinned, "{CHANGED}");
 }
 
 #[test]
-fn version_1_of_the_snapshot_is_pinned() {
-    let pinned = fs::read(golden("version1.snapshot")).unwrap();
-    assert!(snapshot(&images()) == pinned, "what is written has changed: a change of the format needs a new version");
+fn version_2_of_the_log_is_pinned() {
+    let pinned = fs::read(golden("version2.log")).unwrap();
+    assert!(log() == pinned, "{CHANGED}");
+    let (records, damages) = records(&pinned);
+    assert!(records.len() == 9 && damages.is_empty());
+}
+
+#[test]
+fn version_2_of_the_snapshot_is_pinned() {
+    let pinned = fs::read(golden("version2.snapshot")).unwrap();
+    assert!(snapshot_of_version_2() == pinned, "{CHANGED}");
     let (found, damages, complete) = hosts(&pinned[..]);
     assert!(complete && damages.is_empty());
-    assert_eq!(found.len(), 3);
+    assert_eq!(found.iter().map(|image| image.stamped.len()).collect::<Vec<_>>(), [2, 0, 0]);
 }
 
 #[test]
 #[ignore = "writes the golden files: only for a new version, whose files get names of their own"]
 fn write_golden_files() {
-    for (name, bytes) in [("version1.log", log()), ("version1.snapshot", snapshot(&images()))] {
+    for (name, bytes) in [("version2.log", log()), ("version2.snapshot", snapshot_of_version_2())] {
         assert!(!golden(name).exists(), "{name} is pinned");
         fs::write(golden(name), bytes).unwrap();
     }
@@ -241,7 +323,7 @@ fn a_snapshot_that_lacks_a_whole_section_is_incomplete() {
     let (found, damages, complete) = hosts(&bytes[..]);
     assert_eq!(found.len(), 2);
     assert!(!complete);
-    assert!(damages[0].to_string().ends_with("the trailer counts other hosts than were there"), "{}", damages[0]);
+    assert!(damages[0].to_string().ends_with("the trailer counts other sections than were there"), "{}", damages[0]);
     let (_, damages, complete) = hosts(&[&all[..], b"more"].concat()[..]);
     assert!(!complete);
     assert_eq!((damages[0].offset, damages[0].len), (all.len() as u64, 4));
@@ -250,9 +332,9 @@ fn a_snapshot_that_lacks_a_whole_section_is_incomplete() {
 #[test]
 fn a_snapshot_of_a_newer_version_is_refused() {
     let mut bytes = snapshot(&images());
-    set_version(&mut bytes, 2);
+    set_version(&mut bytes, 3);
     let error = SnapshotReader::open(&bytes[..]).unwrap_err();
-    assert!(matches!(error, NativeError::UnsupportedVersion { version: 2, .. }), "{error}");
+    assert!(matches!(error, NativeError::UnsupportedVersion { version: 3, .. }), "{error}");
     let error = SnapshotReader::open(&log()[..]).unwrap_err();
     assert!(matches!(error, NativeError::WrongFile { .. }), "{error}");
 }

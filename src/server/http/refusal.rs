@@ -101,6 +101,7 @@ impl From<IngestError> for Refusal {
             IngestError::NotReady => Refusal::unavailable("not_ready", error.to_string()),
             IngestError::LogFailed(_) => Refusal::unavailable("log_failed", error.to_string()),
             IngestError::Closed => Refusal::unavailable("closing", error.to_string()),
+            IngestError::Forgotten => Refusal::unavailable("forgotten", error.to_string()),
             // What can never succeed is not to be sent again.
             IngestError::GridOnly => Refusal::text(StatusCode::BAD_REQUEST, error.to_string()).because("grid_only"),
         }

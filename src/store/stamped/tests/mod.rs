@@ -1,0 +1,1 @@
+//! Stamped series as a whole.
