@@ -23,6 +23,7 @@ use super::native::{NativeLog, Place};
 use super::options::{CheckpointFormat, CleanupMode, Options};
 use super::outcome::{IngestError, OpenError};
 use super::recover::{self, NativeStart};
+use super::remote::Receiver;
 use super::retain::{NodeProvider, Relief};
 
 /// The name of Treering's own folder in the checkpoint directory.
@@ -61,6 +62,8 @@ pub struct Engine {
     pub(super) unlogged_metadata: Unlogged,
     /// What is known of the archive, in the cleanup mode that has one.
     pub(super) archive: ArchiveState,
+    /// The rules for series with labels of their own, and what is remembered of them.
+    pub(super) receiver: Receiver,
     /// Long work is to end at the next chance.
     pub(super) stopping: Arc<AtomicBool>,
 }
@@ -109,6 +112,7 @@ impl Engine {
             limits_logged: LogLimit::default(),
             unlogged_metadata: Unlogged::default(),
             archive: ArchiveState::default(),
+            receiver: Receiver::default(),
             stopping: Arc::default(),
         })
     }
@@ -166,6 +170,7 @@ impl Engine {
     /// sample on.
     pub fn reload_metrics(&self, metrics: impl IntoIterator<Item = crate::model::Metric>) {
         self.store.set_metrics(self.store.metrics().reloaded(metrics));
+        self.forget_targets();
     }
 
     /// Gives up checkpoints that are not over after `time`, the one under way too. The logs hold what they miss.

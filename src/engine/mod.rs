@@ -40,7 +40,10 @@ pub use self::core::Engine;
 pub use archive::{ArchiveError, CleanupProgress};
 pub use options::{ArchiveOptions, CheckpointFormat, CleanupMode, Options, Partition, ValueType, WalSync};
 pub use outcome::{BadLine, CheckpointReport, CleanupReport, IngestError, IngestReport, OpenError};
-pub use remote::{Mapping, MappingError, MappingSettings, Place, Placing, Protocols, RemoteLimits, RemoteOptions};
+pub use remote::{
+    Mapping, MappingError, MappingSettings, Place, Placing, Protocols, RemoteError, RemoteLimits, RemoteOptions,
+    RemoteReport, WriteVersion,
+};
 pub use retain::{NodeProvider, UsedNodes};
 pub use stamped::{StampedReport, StampedWrite};
 pub use work::Background;

@@ -4,7 +4,7 @@ pub mod ccms;
 pub mod line;
 pub mod native;
 pub mod parquet;
-mod protobuf;
+pub(crate) mod protobuf;
 pub mod remote;
 
 pub use protobuf::Malformed;

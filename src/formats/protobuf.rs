@@ -15,7 +15,7 @@ pub struct Malformed {
 
 /// The value of one field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// Integers, enumerations and booleans.
     Varint(u64),
     /// Doubles and integers of fixed length.
@@ -28,7 +28,7 @@ pub(super) enum Value<'a> {
 
 /// Walks over the fields of one message.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     rest: &'a [u8],
     /// Where the message ends in the body.
     end: usize,
@@ -271,19 +271,19 @@ impl<'a> Value<'a> {
 
 /// A signed number from its zigzag form.
 #[inline]
-pub(super) fn zigzag(number: u64) -> i64 {
+pub(crate) fn zigzag(number: u64) -> i64 {
     (number >> 1).cast_signed() ^ -((number & 1).cast_signed())
 }
 
 /// The zigzag form of a signed number.
 #[inline]
-pub(super) fn to_zigzag(number: i64) -> u64 {
+pub(crate) fn to_zigzag(number: i64) -> u64 {
     (number << 1 ^ number >> 63).cast_unsigned()
 }
 
 /// Appends a number of variable length.
 #[inline]
-pub(super) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;
@@ -292,47 +292,47 @@ pub(super) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
 }
 
 /// Appends a field with an integer; zero is the same as no field, so nothing is written for it.
-pub(super) fn put_integer(out: &mut Vec<u8>, field: u32, number: u64) {
+pub(crate) fn put_integer(out: &mut Vec<u8>, field: u32, number: u64) {
     if number != 0 {
         put_integer_always(out, field, number);
     }
 }
 
 /// Appends a field with an integer, zero included.
-pub(super) fn put_integer_always(out: &mut Vec<u8>, field: u32, number: u64) {
+pub(crate) fn put_integer_always(out: &mut Vec<u8>, field: u32, number: u64) {
     put_varint(out, u64::from(field) << 3 | u64::from(VARINT));
     put_varint(out, number);
 }
 
 /// Appends a field with a double; positive zero is the same as no field.
-pub(super) fn put_double(out: &mut Vec<u8>, field: u32, number: f64) {
+pub(crate) fn put_double(out: &mut Vec<u8>, field: u32, number: f64) {
     if number.to_bits() != 0 {
         put_double_always(out, field, number);
     }
 }
 
 /// Appends a field with a double, zero included.
-pub(super) fn put_double_always(out: &mut Vec<u8>, field: u32, number: f64) {
+pub(crate) fn put_double_always(out: &mut Vec<u8>, field: u32, number: f64) {
     put_varint(out, u64::from(field) << 3 | u64::from(FIXED64));
     out.extend_from_slice(&number.to_le_bytes());
 }
 
 /// Appends a field with bytes, empty ones included.
-pub(super) fn put_bytes(out: &mut Vec<u8>, field: u32, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, field: u32, bytes: &[u8]) {
     put_varint(out, u64::from(field) << 3 | u64::from(BYTES));
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
 /// Appends a field with a text; an empty one is the same as no field.
-pub(super) fn put_text(out: &mut Vec<u8>, field: u32, text: &str) {
+pub(crate) fn put_text(out: &mut Vec<u8>, field: u32, text: &str) {
     if !text.is_empty() {
         put_bytes(out, field, text.as_bytes());
     }
 }
 
 /// Appends a field with the message that `write` appends.
-pub(super) fn put_message(out: &mut Vec<u8>, field: u32, write: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn put_message(out: &mut Vec<u8>, field: u32, write: impl FnOnce(&mut Vec<u8>)) {
     put_varint(out, u64::from(field) << 3 | u64::from(BYTES));
     let start = out.len();
     // Most messages are short: room for a length of one byte, moved when it takes more.
@@ -349,7 +349,7 @@ pub(super) fn put_message(out: &mut Vec<u8>, field: u32, write: impl FnOnce(&mut
 }
 
 /// Appends a field with packed numbers; none are the same as no field.
-pub(super) fn put_packed(out: &mut Vec<u8>, field: u32, numbers: impl IntoIterator<Item = u64>) {
+pub(crate) fn put_packed(out: &mut Vec<u8>, field: u32, numbers: impl IntoIterator<Item = u64>) {
     let mut numbers = numbers.into_iter().peekable();
     if numbers.peek().is_some() {
         put_message(out, field, |out| numbers.for_each(|number| put_varint(out, number)));
@@ -357,7 +357,7 @@ pub(super) fn put_packed(out: &mut Vec<u8>, field: u32, numbers: impl IntoIterat
 }
 
 /// Appends a field with packed doubles; none are the same as no field.
-pub(super) fn put_doubles(out: &mut Vec<u8>, field: u32, numbers: &[f64]) {
+pub(crate) fn put_doubles(out: &mut Vec<u8>, field: u32, numbers: &[f64]) {
     if !numbers.is_empty() {
         put_message(out, field, |out| numbers.iter().for_each(|number| out.extend_from_slice(&number.to_le_bytes())));
     }
@@ -440,7 +440,7 @@ mod tests {
     #[test]
     fn what_cannot_be_names_its_place() {
         let error = |body: &[u8]| all(body).unwrap_err().to_string();
-        assert_eq!(error(&[0x08, 1, 0x07]), "malformed protobuf at byte 3: expected a known wire type");
+        assert_eq!(error(&[0x08, 1, 0x0F]), "malformed protobuf at byte 3: expected a known wire type");
         assert!(error(&[0x00]).contains("a field number from 1 to 536870911"));
         assert!(error(&[0x0A, 5, 1]).contains("byte 2: expected a length that the message has room for"));
         assert!(error(&[0x0A, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1]).contains("has room for"));

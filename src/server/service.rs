@@ -5,7 +5,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::engine::{Engine, IngestError, IngestReport};
+use crate::engine::{Engine, IngestError, IngestReport, RemoteError, RemoteOptions, RemoteReport, WriteVersion};
 use crate::model::MetricTable;
 use crate::query;
 use crate::store::{LevelSummary, Store};
@@ -17,6 +17,12 @@ pub(super) trait Service: Send + Sync + 'static {
 
     /// Stores whole lines of a body that came over HTTP.
     fn ingest(&self, default_cluster: &str, lines: &[u8], report: &mut IngestReport) -> Result<(), IngestError>;
+
+    /// The rules by which series with labels of their own are taken in.
+    fn remote_options(&self) -> Arc<RemoteOptions>;
+
+    /// Stores a decompressed body of remote write.
+    fn write_remote(&self, version: WriteVersion, body: &[u8]) -> Result<RemoteReport, RemoteError>;
 
     /// Frees what lies before `to` below each selector; answers how many blocks went.
     fn free(&self, selectors: &[Vec<String>], to: i64) -> Result<u64, IngestError>;
@@ -56,6 +62,14 @@ impl Service for Engine {
 
     fn ingest(&self, default_cluster: &str, lines: &[u8], report: &mut IngestReport) -> Result<(), IngestError> {
         Engine::ingest(self, "http", default_cluster, lines, report)
+    }
+
+    fn remote_options(&self) -> Arc<RemoteOptions> {
+        Engine::remote_options(self)
+    }
+
+    fn write_remote(&self, version: WriteVersion, body: &[u8]) -> Result<RemoteReport, RemoteError> {
+        Engine::write_remote(self, version, body)
     }
 
     fn free(&self, selectors: &[Vec<String>], to: i64) -> Result<u64, IngestError> {

@@ -1,7 +1,7 @@
 //! The tree above the hosts: clusters by name, hosts by name, and what all of them share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use hashbrown::HashMap;
@@ -11,7 +11,7 @@ use crate::model::{MetricTable, Selector};
 
 use super::host::Host;
 use super::limits::{LimitReached, Limits};
-use super::memory::SharedBytes;
+use super::memory::{SharedBytes, Use};
 use super::read::{self, Answer, ReadError};
 use super::stamped::MetadataTable;
 use super::summary::{self, LevelSummary};
@@ -30,6 +30,8 @@ pub struct Store {
     hosts: AtomicUsize,
     bytes: Arc<SharedBytes>,
     metadata: MetadataTable,
+    /// Bytes of what is remembered of the series of all senders.
+    known_bytes: AtomicI64,
 }
 
 impl Store {
@@ -43,6 +45,7 @@ impl Store {
             hosts: AtomicUsize::new(0),
             bytes: Arc::new(SharedBytes::new(limits.exemplars_per_series_max)),
             metadata: MetadataTable::default(),
+            known_bytes: AtomicI64::new(0),
         }
     }
 
@@ -172,6 +175,17 @@ impl Store {
     pub fn summary(&self, path: &[String]) -> Option<LevelSummary> {
         let [cluster, host, below @ ..] = path else { return None };
         summary::of_host(&*self.host(cluster, host)?, below, &self.metrics.load())
+    }
+
+    /// Notes by how much memory changed that holds what is remembered of the series of all senders.
+    pub fn count_known(&self, change_bytes: i64) {
+        self.known_bytes.fetch_add(change_bytes, Ordering::Relaxed);
+        self.bytes.add(Use::Keys, change_bytes);
+    }
+
+    /// Bytes of what is remembered of the series of all senders.
+    pub fn known_bytes(&self) -> u64 {
+        self.known_bytes.load(Ordering::Relaxed).max(0).unsigned_abs()
     }
 
     /// Counted bytes of all that grows with data.

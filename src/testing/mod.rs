@@ -5,9 +5,11 @@ mod disk;
 mod fuzz;
 mod model;
 mod random;
+mod remote_write;
 
 pub use clock::ManualClock;
 pub use disk::{FaultyDisk, Files, Lasts, Operation};
 pub use fuzz::{FUZZ_TARGETS, FuzzTarget};
 pub use model::ModelSeries;
 pub use random::Random;
+pub use remote_write::{SentSeries, write_1, write_2};

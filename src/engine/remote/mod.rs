@@ -5,10 +5,18 @@
 //! looked at. Invariant: what is remembered gives the same target as working it out anew.
 
 mod grid;
+mod intake;
+mod known;
 mod mapping;
 mod options;
 mod place;
+mod receiver;
+mod report;
+mod write;
 
 pub use mapping::{Mapping, MappingError, MappingSettings};
 pub use options::{Protocols, RemoteLimits, RemoteOptions};
 pub use place::{Place, Placing};
+pub(in crate::engine) use receiver::Receiver;
+pub use report::RemoteReport;
+pub use write::{RemoteError, WriteVersion};

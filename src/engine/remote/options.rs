@@ -53,9 +53,6 @@ pub struct RemoteLimits {
 
 impl Default for RemoteLimits {
     fn default() -> Self {
-        RemoteLimits {
-            samples_max: 2_000_000,
-            body_bytes_max: 64 << 20,
-        }
+        RemoteLimits { samples_max: 2_000_000, body_bytes_max: 64 << 20 }
     }
 }

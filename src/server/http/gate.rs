@@ -30,6 +30,8 @@ pub(super) enum Route {
     Healthcheck,
     /// An endpoint of Prometheus's API, by its path.
     Prometheus(&'static str),
+    /// One that takes data in, by its path.
+    Receive(&'static str),
     Healthy,
     Ready,
     Metrics,
@@ -47,7 +49,7 @@ impl Route {
             Route::Free => "/api/free",
             Route::Debug => "/api/debug",
             Route::Healthcheck => "/api/healthcheck",
-            Route::Prometheus(path) => path,
+            Route::Prometheus(path) | Route::Receive(path) => path,
             Route::Healthy => "/-/healthy",
             Route::Ready => "/-/ready",
             Route::Metrics => "/metrics",
@@ -58,7 +60,7 @@ impl Route {
 
     fn permission(self) -> Permission {
         match self {
-            Route::Write => Permission::Write,
+            Route::Write | Route::Receive(_) => Permission::Write,
             Route::Query | Route::Healthcheck | Route::Prometheus(_) => Permission::Read,
             Route::Free => Permission::Free,
             Route::Debug => Permission::Debug,
@@ -69,7 +71,7 @@ impl Route {
     /// Whether the answer needs what recovery brings back.
     fn needs_data(self) -> bool {
         let is_api = matches!(self, Route::Write | Route::Query | Route::Free | Route::Debug | Route::Healthcheck);
-        is_api || matches!(self, Route::Prometheus(_))
+        is_api || matches!(self, Route::Prometheus(_) | Route::Receive(_))
     }
 }
 

@@ -12,6 +12,7 @@ mod intake;
 mod lines;
 mod prometheus;
 mod query;
+mod receive;
 mod refusal;
 mod status;
 mod turns;
@@ -90,6 +91,11 @@ pub(super) fn router(
         let methods = methods.fallback(status::method_not_allowed);
         let methods = methods.layer(from_fn_with_state(Gate::new(&app, Route::Prometheus(path)), gate::pass));
         router = router.route(path, methods.layer(from_fn(prometheus::allow_origins)));
+    }
+    for (path, methods) in receive::endpoints() {
+        let methods = methods.fallback(status::method_not_allowed);
+        let methods = methods.layer(from_fn_with_state(Gate::new(&app, Route::Receive(path)), gate::pass));
+        router = router.route(path, methods);
     }
     let statuses: [(Route, &str, MethodRouter<Arc<App>>); 3] = [
         (Route::Healthy, "/-/healthy", get(status::healthy)),

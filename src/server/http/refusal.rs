@@ -81,6 +81,16 @@ impl Refusal {
         self
     }
 
+    /// The same for senders of Prometheus's protocols: plain text, and 503 instead of 429, which most of them take for a
+    /// reason to throw the data away.
+    pub(super) fn for_senders(mut self) -> Self {
+        self.form = Form::Text;
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            self.status = StatusCode::SERVICE_UNAVAILABLE;
+        }
+        self
+    }
+
     /// Adds to the text.
     pub(super) fn and(mut self, more: &str) -> Self {
         self.text.push_str(more);

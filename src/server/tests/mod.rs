@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::service::Service;
 use super::{Options, run};
-use crate::engine::{IngestError, IngestReport};
+use crate::engine::{IngestError, IngestReport, RemoteError, RemoteOptions, RemoteReport, WriteVersion};
 use crate::model::{Aggregation, Metric, MetricTable};
 use crate::query;
 use crate::store::{self, LevelSummary, RunSummary, Store};
@@ -64,6 +64,19 @@ impl Service for Fake {
         }
         self.lines.lock().extend_from_slice(lines);
         Ok(())
+    }
+
+    fn remote_options(&self) -> Arc<RemoteOptions> {
+        Arc::default()
+    }
+
+    /// Takes every body, if there is nothing to fail by.
+    fn write_remote(&self, _: WriteVersion, body: &[u8]) -> Result<RemoteReport, RemoteError> {
+        if let Some(failure) = &self.failure {
+            return Err(failure().into());
+        }
+        self.pieces.lock().push(body.len());
+        Ok(RemoteReport::default())
     }
 
     fn free(&self, selectors: &[Vec<String>], to: i64) -> Result<u64, IngestError> {

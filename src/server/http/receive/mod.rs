@@ -1,0 +1,18 @@
+//! Series with labels of their own, as Prometheus and its relatives send them: a file a way in.
+//!
+//! Whoever may write may use them. What is wrong with a body is told in plain text, as Prometheus's receiver tells it.
+
+mod body;
+mod content_type;
+mod remote_write;
+
+use std::sync::Arc;
+
+use axum::routing::{MethodRouter, post};
+
+use super::App;
+
+/// The endpoints with their paths.
+pub(super) fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
+    vec![("/api/v1/write", post(remote_write::write))]
+}
