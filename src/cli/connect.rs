@@ -61,6 +61,8 @@ pub(super) fn server_options(
 /// How PromQL is answered.
 fn prometheus_options(settings: &config::PrometheusSettings) -> server::PrometheusOptions {
     server::PrometheusOptions {
+        cors_origin: settings.cors_origin.clone(),
+        external_labels: settings.external_labels.clone(),
         lookback: settings.lookback,
         query_timeout: settings.query_timeout,
         query_samples_max: settings.query_samples_max,
@@ -84,6 +86,7 @@ fn server_limits(settings: &config::ServerLimits) -> server::Limits {
         connections_max: settings.connections_max,
         ingests_max: settings.writes_max.unwrap_or(default.ingests_max),
         queries_max: settings.queries_max.unwrap_or(default.queries_max),
+        grpc_streams_max: settings.grpc_streams_max,
         header_timeout: settings.header_timeout,
         idle_timeout: settings.idle_timeout,
         stall_timeout: settings.stall_timeout,

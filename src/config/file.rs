@@ -55,6 +55,16 @@ pub(super) struct ConfigFile {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[schemars(inline)]
 pub(super) struct PrometheusSection {
+    /// A second address and port to listen on, which serve Prometheus's API alone; empty: none.
+    #[schemars(extend("default" = ""))]
+    pub addr: Option<String>,
+    /// The origins whose scripts may read answers, as a pattern for the whole of them; empty: none.
+    #[schemars(extend("default" = ".*"))]
+    pub cors_origin: Option<String>,
+    /// Labels that federation gives to series that have none of that name.
+    #[serde(default)]
+    #[schemars(extend("default" = {}))]
+    pub external_labels: BTreeMap<String, String>,
     /// How long a sample stays current, as a Go duration; series with a longer period look back for two of theirs.
     #[schemars(extend("default" = "5m"))]
     pub lookback_delta: Option<String>,
@@ -106,6 +116,9 @@ pub(super) struct MainSection {
     /// Address and port to listen on.
     #[schemars(extend("default" = "0.0.0.0:8082"))]
     pub addr: Option<String>,
+    /// Address and port of gRPC; empty: none.
+    #[schemars(extend("default" = ""))]
+    pub grpc_addr: Option<String>,
     /// File with the certificate chain (PEM); with https-key-file it switches HTTPS on.
     #[schemars(extend("default" = ""))]
     pub https_cert_file: Option<String>,
@@ -169,6 +182,9 @@ pub(super) struct ServerLimitsSection {
     /// Queries that are computed at a time, a thread or more each; 0: four for each processor, 16 to 128.
     #[schemars(range(min = 0, max = 256), extend("default" = 0))]
     pub queries: Option<usize>,
+    /// Calls at a time on one connection of gRPC; clients open another connection for more, or wait; 0: 100.
+    #[schemars(range(min = 0, max = 4_294_967_295u64), extend("default" = 100))]
+    pub grpc_streams: Option<u64>,
     /// How long the head of a request, and the first byte of a connection, may take, as a Go duration.
     #[schemars(extend("default" = "15s"))]
     pub header_timeout: Option<String>,

@@ -5,6 +5,7 @@ pub mod line;
 pub mod native;
 pub mod parquet;
 pub(crate) mod protobuf;
+pub mod push;
 pub mod remote;
 
 pub use protobuf::Malformed;

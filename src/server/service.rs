@@ -5,7 +5,10 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::engine::{Engine, IngestError, IngestReport, RemoteError, RemoteOptions, RemoteReport, WriteVersion};
+use crate::engine::{
+    Engine, IngestError, IngestReport, PushReport, RemoteError, RemoteOptions, RemoteReport, WriteVersion,
+};
+use crate::formats::push::PushRequest;
 use crate::model::MetricTable;
 use crate::query;
 use crate::store::{LevelSummary, Store};
@@ -23,6 +26,9 @@ pub(super) trait Service: Send + Sync + 'static {
 
     /// Stores a decompressed body of remote write.
     fn write_remote(&self, version: WriteVersion, body: &[u8]) -> Result<RemoteReport, RemoteError>;
+
+    /// Stores what came over gRPC.
+    fn push(&self, request: &PushRequest<'_>, report: &mut PushReport) -> Result<(), RemoteError>;
 
     /// Frees what lies before `to` below each selector; answers how many blocks went.
     fn free(&self, selectors: &[Vec<String>], to: i64) -> Result<u64, IngestError>;
@@ -70,6 +76,10 @@ impl Service for Engine {
 
     fn write_remote(&self, version: WriteVersion, body: &[u8]) -> Result<RemoteReport, RemoteError> {
         Engine::write_remote(self, version, body)
+    }
+
+    fn push(&self, request: &PushRequest<'_>, report: &mut PushReport) -> Result<(), RemoteError> {
+        Engine::push(self, "grpc", request, report)
     }
 
     fn free(&self, selectors: &[Vec<String>], to: i64) -> Result<u64, IngestError> {

@@ -147,12 +147,6 @@ impl SharedBytes {
         *before = *now;
     }
 
-    /// Notes growth of what belongs to no host.
-    pub(super) fn add(&self, to: Use, bytes: i64) {
-        self.by_use[to as usize].fetch_add(bytes, Ordering::Relaxed);
-        self.freed.fetch_add(bytes.min(0).unsigned_abs(), Ordering::Relaxed);
-    }
-
     /// Bytes by use.
     pub(super) fn by_use(&self) -> Vec<(&'static str, u64)> {
         Use::ALL.iter().map(|&u| (u.name(), self.get(u))).collect()

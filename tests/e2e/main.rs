@@ -17,6 +17,9 @@ mod conformance;
 mod damage;
 mod free;
 mod gaps;
+mod grpc;
+mod grpc_access;
+mod grpc_limits;
 #[allow(dead_code, unused_imports, reason = "tests/load shares it")]
 mod harness;
 mod http;
@@ -24,6 +27,7 @@ mod jetstream;
 mod job;
 mod nats;
 mod prometheus;
+mod prometheus_addr;
 mod provider;
 mod reading;
 mod restart;

@@ -436,7 +436,8 @@ fn a_small_chunk_is_as_documented() {
             // Four samples; 1000 as a varint; 1.0; 1000 more; the value unchanged (0); the delta unchanged (0), the
             // value changed (1), new bits (1): one leading zero (00001), twelve significant (001100), all ones;
             // delta by one (10 and 14 bits), the value unchanged (0).
-            let bits = "0".to_owned() + "0" + "11" + "00001" + "001100" + "111111111111" + "10" + "00000000000001" + "0";
+            let bits =
+                "0".to_owned() + "0" + "11" + "00001" + "001100" + "111111111111" + "10" + "00000000000001" + "0";
             let mut data = vec![0, 4, 0xD0, 0x0F, 0x3F, 0xF0, 0, 0, 0, 0, 0, 0, 0xE8, 0x07];
             for byte in bits.as_bytes().chunks(8) {
                 let text = format!("{:0<8}", std::str::from_utf8(byte).unwrap());

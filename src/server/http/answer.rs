@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Refusal;
 use super::encoding::{Accepted, Coding};
-use super::turns::AnswerTurn;
+use super::turns::{AnswerTurn, gone};
 use crate::query::Sink;
 use crate::server::options::Compression;
 
@@ -285,23 +285,7 @@ struct Pieces {
 
 impl Pieces {
     fn send(&mut self, piece: Piece) -> io::Result<()> {
-        let piece = match self.sender.try_send(piece) {
-            Ok(()) => return Ok(()),
-            Err(mpsc::error::TrySendError::Closed(_)) => return Err(gone()),
-            Err(mpsc::error::TrySendError::Full(piece)) => piece,
-        };
-        // The client is slower than this thread: others compute while it catches up.
-        self.turn.pause();
-        let sent = self.runtime.block_on(tokio::time::timeout(self.stall_timeout, self.sender.send(piece)));
-        self.turn.resume(&self.runtime);
-        match sent {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(gone()),
-            Err(_) => {
-                self.turn.count_slow_reader();
-                Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing"))
-            }
-        }
+        self.turn.hand_on(&self.runtime, &self.sender, piece, self.stall_timeout)
     }
 
     /// Hands a piece on as it is, unless it is so small that it pays to wait for more.
@@ -346,8 +330,4 @@ impl Write for Pieces {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-fn gone() -> io::Error {
-    io::Error::new(io::ErrorKind::BrokenPipe, "the client has gone")
 }

@@ -18,7 +18,8 @@ use tokio::task::JoinHandle;
 
 use super::service::Service;
 use super::{Options, run};
-use crate::engine::{IngestError, IngestReport, RemoteError, RemoteOptions, RemoteReport, WriteVersion};
+use crate::engine::{IngestError, IngestReport, PushReport, RemoteError, RemoteOptions, RemoteReport, WriteVersion};
+use crate::formats::push::PushRequest;
 use crate::model::{Aggregation, Metric, MetricTable};
 use crate::query;
 use crate::store::{self, LevelSummary, RunSummary, Store};
@@ -77,6 +78,11 @@ impl Service for Fake {
         }
         self.pieces.lock().push(body.len());
         Ok(RemoteReport::default())
+    }
+
+    fn push(&self, request: &PushRequest<'_>, report: &mut PushReport) -> Result<(), RemoteError> {
+        report.stored = request.grid().map(|series| series.samples().count() as u64).sum();
+        Ok(())
     }
 
     fn free(&self, selectors: &[Vec<String>], to: i64) -> Result<u64, IngestError> {

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 
 use super::super::Refusal;
+use super::super::answer::Unanswered;
 use crate::promql::QueryError;
 
 /// A request that makes no sense.
@@ -36,5 +37,11 @@ pub(super) fn of_query(error: &QueryError) -> Refusal {
         QueryError::TooManySamples => refusal.because("query_samples"),
         QueryError::TimedOut => refusal.because("query_timeout"),
         _ => refusal,
+    }
+}
+
+impl From<QueryError> for Unanswered {
+    fn from(error: QueryError) -> Self {
+        of_query(&error).into()
     }
 }

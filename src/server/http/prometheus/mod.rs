@@ -7,6 +7,7 @@ mod catalogue;
 mod cors;
 mod empty;
 mod envelope;
+mod evaluate;
 mod failure;
 mod form;
 mod label_values;
@@ -28,6 +29,7 @@ use axum::routing::{MethodRouter, get};
 use super::App;
 
 pub(super) use self::cors::allow_origins;
+pub(in crate::server) use self::evaluate::{PromqlQuery, STEPS_MAX, Unevaluated, Waiting, watch};
 
 /// The endpoints with their paths.
 pub(super) fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {

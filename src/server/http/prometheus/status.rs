@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::super::turns::AnswerLimit;
 use super::super::{App, Refusal};
 use super::envelope::{self, Notes, small};
+use super::evaluate::watch;
 use super::failure::bad_data;
-use super::run::watch;
 use crate::promql::grid::{Count, GridSource};
 use crate::time::GoDuration;
 

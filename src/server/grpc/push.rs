@@ -1,0 +1,74 @@
+//! `Push`: requests of a stream, stored one after the other.
+//!
+//! Invariant: a response is sent when the log holds what it counts as stored; and the next request is read when the
+//! response is on its way, so that a client that reads no responses cannot fill memory with requests.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+use prost::Message;
+use tonic::body::Body;
+use tonic::server::Grpc;
+use tonic::{Response, Status, Streaming};
+use tower::service_fn;
+
+use super::call::Call;
+use super::proto::WriteResponse;
+use super::raw::RawCodec;
+use super::status::ending;
+use crate::engine::{PushReport, RemoteError};
+use crate::formats::push::PushRequest;
+use crate::server::http::{App, Refusal};
+
+const NAME: &str = Call::Push.name();
+
+pub(super) async fn push(State(app): State<Arc<App>>, request: Request) -> axum::http::Response<Body> {
+    let bytes_max = app.options.limits.grpc_message_bytes_max;
+    let service = service_fn(move |request: tonic::Request<Streaming<Bytes>>| {
+        let responses = responses(Arc::clone(&app), request.into_inner());
+        async { Ok::<_, Status>(Response::new(responses)) }
+    });
+    Grpc::new(RawCodec).max_decoding_message_size(bytes_max).streaming(service, request).await
+}
+
+/// Stores request after request while somebody takes the responses.
+fn responses(app: Arc<App>, requests: Streaming<Bytes>) -> impl Stream<Item = Result<Bytes, Status>> + Send + use<> {
+    stream::try_unfold((app, requests), |(app, mut requests)| async move {
+        let Some(message) = next(&app, &mut requests).await? else { return Ok(None) };
+        let response = store(&app, message).await?;
+        Ok(Some((Bytes::from(response.encode_to_vec()), (app, requests))))
+    })
+}
+
+/// The next request; an error if the server is to end before it has come.
+async fn next(app: &App, requests: &mut Streaming<Bytes>) -> Result<Option<Bytes>, Status> {
+    let mut is_ending = app.ending.clone();
+    let end = pin!(async move { _ = is_ending.wait_for(|&is_ending| is_ending).await });
+    tokio::select! {
+        message = requests.message() => message,
+        () = end => Err(ending()),
+    }
+}
+
+/// Stores one request, in its turn.
+async fn store(app: &Arc<App>, message: Bytes) -> Result<WriteResponse, Status> {
+    let turn = app.turn(&app.turns.writes, 1).await.map_err(|refusal| app.status(NAME, &refusal))?;
+    let worker = Arc::clone(app);
+    let stored = tokio::task::spawn_blocking(move || {
+        // Held by the work and not by the call: a client that goes away does not make room for more of it.
+        let _turn = turn;
+        let request = PushRequest::read(&message).map_err(|error| worker.invalid(NAME, error))?;
+        let mut report = PushReport::default();
+        worker.service.push(&request, &mut report).map_err(|error| match error {
+            RemoteError::Store(error) => worker.status(NAME, &Refusal::from(error)),
+            error => worker.invalid(NAME, error),
+        })?;
+        let PushReport { stored, skipped, bad, problems } = report;
+        Ok(WriteResponse { sequence: request.sequence, stored, skipped, bad, problems })
+    });
+    let failed = |error| app.status(NAME, &Refusal::internal(format!("storing failed: {error}")));
+    stored.await.map_err(failed)?
+}
