@@ -1,6 +1,7 @@
 //! File formats and wire formats: bytes ↔ model.
 
 pub mod ccms;
+pub mod exposition;
 pub mod line;
 pub mod native;
 pub mod parquet;

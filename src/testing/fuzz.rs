@@ -1,13 +1,13 @@
 //! All fuzz targets by name: the fuzz crate runs them, and a test replays what was found.
 
-use crate::formats::{ccms, line, native, remote};
+use crate::formats::{ccms, exposition, line, native, remote};
 use crate::{config, promql, query, server};
 
 /// A function that takes any bytes and panics when something is broken.
 pub type FuzzTarget = fn(&[u8]);
 
 /// The targets, with the names of their folders in `fuzz/corpus`.
-pub const FUZZ_TARGETS: [(&str, FuzzTarget); 13] = [
+pub const FUZZ_TARGETS: [(&str, FuzzTarget); 14] = [
     ("line", line::fuzz),
     ("query", query::fuzz_request),
     ("wal", ccms::fuzz_wal),
@@ -21,4 +21,5 @@ pub const FUZZ_TARGETS: [(&str, FuzzTarget); 13] = [
     ("promql", promql::parse::fuzz_query),
     ("remote_write", remote::fuzz_write),
     ("remote_read", remote::fuzz_read),
+    ("exposition", exposition::fuzz_exposition),
 ];

@@ -362,7 +362,9 @@ fn read_histograms(data: &[u8]) -> Vec<(i64, u64, Option<FloatHistogram>)> {
         } else {
             delta += bits.signed();
             time += delta;
-            numbers.iter_mut().for_each(|number| drop(number.next(&mut bits)));
+            for number in &mut numbers {
+                number.next(&mut bits);
+            }
         }
         let mut values = numbers.iter().map(|number| f64::from_bits(number.value));
         let mut next = || values.next().unwrap();
