@@ -1,9 +1,10 @@
-//! Speed of sealing and decoding blocks, by the shape of the values. Throughput counts values.
+//! Speed of sealing and decoding blocks and the chunks of stamped series, by the shape of the values. Throughput counts
+//! values.
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use treering::block::Block;
+use treering::block::{Block, Column, Times};
 
 const SLOTS: usize = 512;
 
@@ -45,5 +46,48 @@ fn block(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, block);
+fn column(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("column");
+    group.throughput(Throughput::Elements(SLOTS as u64));
+    for (name, values) in shapes() {
+        let column = Column::seal(&values);
+        group.bench_function(BenchmarkId::new("seal", name), |bencher| {
+            bencher.iter(|| Column::seal(black_box(&values)));
+        });
+        let mut out = vec![0.0; SLOTS];
+        group.bench_function(BenchmarkId::new("decode", name), |bencher| {
+            bencher.iter(|| column.decode(0..SLOTS, black_box(&mut out)));
+        });
+    }
+    group.finish();
+}
+
+fn times(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("times");
+    group.throughput(Throughput::Elements(SLOTS as u64));
+    let time = |at: usize| 1_700_000_000_000 + at as i64 * 15_000;
+    // Five bits that look random.
+    let jitter = |at: usize| (at as i64).wrapping_mul(0x9E37_79B9) >> 7 & 31;
+    let gap = |at: usize| if at > SLOTS / 3 { 400_000 } else { 0 };
+    let shapes: [(&str, &dyn Fn(usize) -> i64); 4] = [
+        ("even", &time),
+        ("jitter", &|at| time(at) + jitter(at)),
+        ("drift", &|at| time(at) + at as i64 * 45 / 100),
+        ("jitter and a gap", &|at| time(at) + jitter(at) + gap(at)),
+    ];
+    for (name, time_of) in shapes {
+        let times_ms: Vec<i64> = (0..SLOTS).map(time_of).collect();
+        let times = Times::seal(&times_ms);
+        group.bench_function(BenchmarkId::new("seal", name), |bencher| {
+            bencher.iter(|| Times::seal(black_box(&times_ms)));
+        });
+        let mut out = vec![0; SLOTS];
+        group.bench_function(BenchmarkId::new("decode", name), |bencher| {
+            bencher.iter(|| times.decode(0..SLOTS, black_box(&mut out)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, block, column, times);
 criterion_main!(benches);

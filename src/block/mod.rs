@@ -27,5 +27,7 @@ mod tests;
 
 pub use error::BlockError;
 pub use sealed::{Batch, Block, SLOTS_MAX};
+#[cfg(any(test, feature = "testing"))]
+pub use stamped::fuzz;
 pub use stamped::{Column, ColumnBatch, HistogramColumn, SAMPLES_MAX, Times, Values};
 pub use ticks::{NO_TICK, Ticks};

@@ -561,3 +561,38 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn prometheus_has_an_address_origins_and_labels_of_its_own() {
+    let mut whole = config(json!({}));
+    let loaded_with = |changes: Value| {
+        let mut whole = config(json!({}));
+        merge(&mut whole, changes);
+        loaded(&whole)
+    };
+    let default = loaded(&whole).prometheus;
+    assert!(default.addr.is_none() && default.external_labels.is_empty());
+    assert!(default.cors_origin.unwrap().is_all());
+    let own =
+        json!({ "addr": ":9090", "cors-origin": "https?://a", "external-labels": { "b": "2", "a": "1", "c": "" } });
+    let own = loaded_with(json!({ "prometheus": own })).prometheus;
+    assert_eq!(own.addr.as_deref(), Some(":9090"));
+    let pattern = own.cors_origin.unwrap();
+    assert!(pattern.matches("http://a") && !pattern.matches("http://a.b"));
+    assert_eq!(own.external_labels.to_string(), r#"{a="1", b="2"}"#);
+    let none = loaded_with(json!({ "prometheus": { "cors-origin": "" } })).prometheus;
+    assert!(none.cors_origin.is_none());
+    merge(
+        &mut whole,
+        json!({
+            "main": { "grpc-addr": "nowhere" },
+            "prometheus": { "addr": "9090", "cors-origin": "(", "external-labels": { "__name__": "x" } }
+        }),
+    );
+    let errors = problems(&whole).join("\n");
+    for pointer in
+        ["/main/grpc-addr", "/prometheus/addr", "/prometheus/cors-origin", "/prometheus/external-labels/__name__"]
+    {
+        assert!(errors.contains(&format!("{pointer}: ")), "{pointer} in {errors}");
+    }
+}

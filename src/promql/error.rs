@@ -9,6 +9,9 @@ pub enum QueryError {
     /// More samples at once than the limit allows.
     #[error("query processing would load too many samples into memory in query execution")]
     TooManySamples,
+    /// More series than one selector may select.
+    #[error("a selector of the query selects more than {0} series; narrow it, or ask for fewer hosts at a time")]
+    TooManySeries(usize),
     /// The time for the query is over.
     #[error("query timed out in expression evaluation")]
     TimedOut,

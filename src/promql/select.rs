@@ -49,6 +49,9 @@ pub fn series<'a>(ev: &Evaluator<'a>, select: &Select, hints: Hints) -> Result<S
     let selection = ev.source.select(&select.matchers, &hints)?;
     // A source that was stopped has handed out a part.
     ev.poll()?;
+    if let Some(most) = selection.exceeds {
+        return Err(QueryError::TooManySeries(most));
+    }
     for warning in selection.warnings {
         ev.note(super::annotations::Note::from_source(warning));
     }

@@ -146,7 +146,7 @@ impl Source for Memory {
     fn select(&self, matchers: &[Matcher], _: &Hints) -> Result<Selection<'_>, SourceError> {
         let fits = |stored: &&Stored| matchers.iter().all(|matcher| matcher.matches_labels(&stored.labels));
         let series = self.0.iter().filter(fits).map(|stored| Box::new(stored) as Box<dyn Series>).collect();
-        Ok(Selection { series, warnings: Vec::new() })
+        Ok(Selection { series, ..Selection::default() })
     }
 }
 

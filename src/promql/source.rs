@@ -45,6 +45,8 @@ pub struct Selection<'a> {
     pub series: Vec<Box<dyn Series + 'a>>,
     /// Warnings, as they shall be printed.
     pub warnings: Vec<String>,
+    /// The number of series that the source hands out at most, if more than that fit; then it hands out none.
+    pub exceeds: Option<usize>,
 }
 
 /// One series of a selection.

@@ -1,13 +1,13 @@
 //! All fuzz targets by name: the fuzz crate runs them, and a test replays what was found.
 
 use crate::formats::{ccms, exposition, line, native, remote};
-use crate::{config, promql, query, server};
+use crate::{block, config, promql, query, server};
 
 /// A function that takes any bytes and panics when something is broken.
 pub type FuzzTarget = fn(&[u8]);
 
 /// The targets, with the names of their folders in `fuzz/corpus`.
-pub const FUZZ_TARGETS: [(&str, FuzzTarget); 14] = [
+pub const FUZZ_TARGETS: [(&str, FuzzTarget); 15] = [
     ("line", line::fuzz),
     ("query", query::fuzz_request),
     ("wal", ccms::fuzz_wal),
@@ -16,6 +16,7 @@ pub const FUZZ_TARGETS: [(&str, FuzzTarget); 14] = [
     ("state", ccms::fuzz_state),
     ("segment", native::fuzz_segment),
     ("snapshot", native::fuzz_snapshot),
+    ("chunk", block::fuzz),
     ("config", config::fuzz_config),
     ("token", server::fuzz_token),
     ("promql", promql::parse::fuzz_query),

@@ -15,6 +15,7 @@ mod clocks;
 mod config;
 mod conformance;
 mod damage;
+mod federation;
 mod free;
 mod gaps;
 mod grpc;

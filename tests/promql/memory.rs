@@ -149,7 +149,7 @@ impl Source for Memory {
         let fits = |labels: &Labels| matchers.iter().all(|matcher| matcher.matches_labels(labels));
         let found = self.series.iter().filter(|(labels, _)| fits(labels));
         let series = found.map(|(labels, samples)| Box::new(OneSeries { labels, samples }) as Box<dyn Series>);
-        Ok(Selection { series: series.collect(), warnings: Vec::new() })
+        Ok(Selection { series: series.collect(), ..Selection::default() })
     }
 }
 

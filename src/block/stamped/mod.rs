@@ -7,6 +7,8 @@
 mod batch;
 mod column;
 mod count;
+#[cfg(any(test, feature = "testing"))]
+mod fuzz;
 mod grid;
 mod histograms;
 mod shape;
@@ -18,6 +20,8 @@ mod tests;
 
 pub use batch::ColumnBatch;
 pub use column::Column;
+#[cfg(any(test, feature = "testing"))]
+pub use fuzz::fuzz;
 pub use histograms::HistogramColumn;
 pub use times::Times;
 pub use values::Values;

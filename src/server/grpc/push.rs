@@ -72,3 +72,67 @@ async fn store(app: &Arc<App>, message: Bytes) -> Result<WriteResponse, Status> 
     let failed = |error| app.status(NAME, &Refusal::internal(format!("storing failed: {error}")));
     stored.await.map_err(failed)?
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::proto::{GridSeries, Sample, StampedSeries, WriteRequest};
+    use super::*;
+
+    fn grid() -> impl Strategy<Value = GridSeries> {
+        let text = || prop_oneof![Just(String::new()), "[a-zä]{1,9}"];
+        let samples = prop::collection::vec((any::<u64>(), any::<i64>()), 0..4);
+        let words = (text(), text(), text(), text(), text(), text(), text());
+        (words, samples).prop_map(|((cluster, hostname, metric, r#type, type_id, stype, stype_id), samples)| {
+            GridSeries {
+                cluster,
+                hostname,
+                metric,
+                r#type,
+                type_id,
+                stype,
+                stype_id,
+                samples: samples
+                    .into_iter()
+                    .map(|(bits, time_ms)| Sample { value: f64::from_bits(bits), time_ms })
+                    .collect(),
+            }
+        })
+    }
+
+    proptest! {
+        /// The server reads by hand what clients write by generated code.
+        #[test]
+        fn what_clients_write_is_read(
+            sequence: u64,
+            default_cluster in "[a-z]{0,5}",
+            grid in prop::collection::vec(grid(), 0..5),
+            has_stamped: bool,
+            cut: prop::sample::Index,
+        ) {
+            let series = vec![StampedSeries::default(); usize::from(has_stamped)];
+            let request = WriteRequest { sequence, default_cluster, grid, series, ..WriteRequest::default() };
+            let bytes = request.encode_to_vec();
+            let read = PushRequest::read(&bytes).unwrap();
+            prop_assert_eq!(read.sequence, sequence);
+            prop_assert_eq!(read.default_cluster, &request.default_cluster);
+            prop_assert_eq!((read.grid_series, read.has_stamped), (request.grid.len(), has_stamped));
+            let found: Vec<_> = read.grid().collect();
+            prop_assert_eq!(found.len(), request.grid.len());
+            for (found, sent) in found.iter().zip(&request.grid) {
+                let words = [found.cluster, found.host, found.metric, found.kind, found.id, found.sub_kind, found.sub_id];
+                let expected = [
+                    &sent.cluster, &sent.hostname, &sent.metric, &sent.r#type, &sent.type_id, &sent.stype, &sent.stype_id,
+                ];
+                prop_assert_eq!(words, expected.map(String::as_str));
+                let samples: Vec<_> = found.samples().map(|s| (s.value.to_bits(), s.time_ms)).collect();
+                let expected: Vec<_> = sent.samples.iter().map(|s| (s.value.to_bits(), s.time_ms)).collect();
+                prop_assert_eq!(samples, expected);
+            }
+            // Both readers agree on what is no message at all; a part may be one.
+            let part = &bytes[..cut.index(bytes.len() + 1)];
+            prop_assert_eq!(PushRequest::read(part).is_ok(), WriteRequest::decode(part).is_ok());
+        }
+    }
+}

@@ -24,7 +24,7 @@ use super::proto::{Histogram, QueryRangeRequest, QueryRangeResponse, Series};
 use super::raw::RawCodec;
 use super::{deadline, series};
 use crate::promql::{Times, Value};
-use crate::server::http::{AnswerLimit, AnswerTurn, App, PromqlQuery, STEPS_MAX, Unevaluated, Waiting, watch};
+use crate::server::http::{AnswerLimit, AnswerTurn, App, PromqlQuery, STEPS_MAX, Waiting, watch};
 
 const NAME: &str = Call::QueryRange.name();
 
@@ -56,7 +56,6 @@ async fn answer(
     message: Bytes,
 ) -> Result<impl Stream<Item = Result<Bytes, Status>> + Send, Status> {
     let query = read(&app, deadline, message)?;
-    app.check_query(&query.text).map_err(|error| app.unevaluated(NAME, Unevaluated::Parse(error)))?;
     let turn = app.answer_turn(AnswerLimit::Promql).await;
     let turn = turn.map_err(|refusal| app.status(NAME, &refusal))?;
     let (waiting, watch) = watch(query.timeout);

@@ -34,6 +34,9 @@ const PIECES_WAITING: usize = 4;
 const GZIP_LEVEL: u32 = 2;
 const ZSTD_LEVEL: i32 = 1;
 
+/// The type of most answers.
+const JSON: &str = "application/json";
+
 /// What decides how an answer is sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Policy {
@@ -90,6 +93,19 @@ pub(super) async fn json<F>(policy: Policy, turn: AnswerTurn, work: F) -> Result
 where
     F: FnOnce(&mut dyn Sink) -> Result<(), Unanswered> + Send + 'static,
 {
+    of_type(JSON, policy, turn, work).await
+}
+
+/// Answers with what `work` writes on a blocking thread.
+pub(super) async fn of_type<F>(
+    content_type: &'static str,
+    policy: Policy,
+    turn: AnswerTurn,
+    work: F,
+) -> Result<Response, Refusal>
+where
+    F: FnOnce(&mut dyn Sink) -> Result<(), Unanswered> + Send + 'static,
+{
     let (head_sender, head) = oneshot::channel();
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || {
@@ -113,7 +129,7 @@ where
         Ok(Head::Refused(refusal)) => return Err(refusal),
         Err(_) => return Err(Refusal::internal("the answer could not be written")),
     };
-    Ok(response(policy, coding, body))
+    Ok(response(content_type, policy, coding, body))
 }
 
 /// Answers with JSON that was written already.
@@ -128,11 +144,11 @@ pub(super) async fn whole(policy: Policy, turn: AnswerTurn, json: Vec<u8>) -> Re
     };
     let json = json.map_err(|error| Refusal::internal(format!("compressing failed: {error}")))?;
     let body = turn.keep_soon(json).await?;
-    Ok(response(policy, coding, body.into()))
+    Ok(response(JSON, policy, coding, body.into()))
 }
 
-fn response(policy: Policy, coding: Coding, body: Body) -> Response {
-    let mut response = ([(header::CONTENT_TYPE, "application/json")], body).into_response();
+fn response(content_type: &'static str, policy: Policy, coding: Coding, body: Body) -> Response {
+    let mut response = ([(header::CONTENT_TYPE, content_type)], body).into_response();
     let headers = response.headers_mut();
     if policy.compression != Compression::Off {
         headers.insert(header::VARY, header::ACCEPT_ENCODING.into());

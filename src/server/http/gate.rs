@@ -91,7 +91,8 @@ impl Gate {
     fn check(&self, request: &Request) -> Result<(), Refusal> {
         if let Some(authenticator) = &self.app.authenticator {
             // Below /api/ a path that leads nowhere needs a token too: strangers learn nothing about what is there.
-            if request.uri().path().starts_with("/api/") || authenticator.protects_metrics() {
+            let is_data = request.uri().path().starts_with("/api/") || matches!(self.route, Route::Prometheus(_));
+            if is_data || authenticator.protects_metrics() {
                 let nobody = Identity::default();
                 let identity = request.extensions().get::<Peer>().map_or(&nobody, |peer| &peer.identity);
                 authenticator.check(request.headers(), identity, self.route.permission())?;

@@ -36,6 +36,8 @@ pub(super) struct Refused {
     pub(super) reason: Option<&'static str>,
     /// What the client is told.
     pub(super) text: String,
+    /// Whether it is in the JSON form of cc-metric-store.
+    pub(super) is_json: bool,
 }
 
 impl Refusal {
@@ -134,7 +136,7 @@ impl From<IngestError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let refused = Refused { reason: self.reason, text: self.text.clone() };
+        let refused = Refused { reason: self.reason, text: self.text.clone(), is_json: self.form == Form::Json };
         let (content_type, body) = match self.form {
             Form::Json => {
                 let status = self.status.canonical_reason().unwrap_or_default();

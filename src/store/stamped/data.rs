@@ -355,7 +355,29 @@ impl Stamped {
         bytes.set(Use::Exemplars, self.exemplar_bytes);
     }
 
-    /// The series as handles, for those that hold anything.
+    /// As [`count_bytes`](Self::count_bytes) reports them, in the order of [`Use`], counted one by one.
+    #[cfg(test)]
+    pub(super) fn counted_bytes(&self) -> [usize; 4] {
+        let chunks = || self.table.iter().flat_map(|(_, series)| &series.chunks);
+        let mut times: Vec<_> = chunks().flat_map(|chunk| chunk.starts.iter().chain([&chunk.times])).collect();
+        times.extend(self.pool.all());
+        times.sort_unstable_by_key(|times| std::sync::Arc::as_ptr(times));
+        times.dedup_by_key(|times| std::sync::Arc::as_ptr(times));
+        let sealed: usize = chunks().map(|chunk| chunk.values.memory_bytes()).sum();
+        let times: usize = times.iter().map(|times| times.memory_bytes()).sum();
+        let groups: usize = self.groups.iter().flatten().map(Group::memory_bytes).sum();
+        let extras = || self.table.iter().filter_map(|(_, series)| series.extra.as_ref());
+        let loose =
+            |extra: &Box<Extra>| list_room(&extra.loose) + extra.loose.iter().map(Loose::heap_bytes).sum::<usize>();
+        [
+            sealed + times,
+            groups + self.groups.capacity() * size_of::<Option<Group>>() + extras().map(loose).sum::<usize>(),
+            self.index.counted_bytes() + self.table.counted_bytes() + size_of::<Stamped>(),
+            extras().map(|extra| super::exemplars::list_bytes(&extra.exemplars)).sum(),
+        ]
+    }
+
+    /// Whether a series holds anything: samples or exemplars.
     pub(super) fn holds_data(&self, id: StampedId) -> bool {
         let Some(series) = self.table.get(id) else { return false };
         !series.chunks.is_empty() || series.extra.is_some() || self.has_cells(id, i64::MIN, i64::MAX)

@@ -86,11 +86,10 @@ impl Stamped {
         if ids.is_empty() {
             return None;
         }
-        // What is taken is clipped already, to the range and to nothing else.
+        // What is out of sight leaves, too.
         let views = self.take(&ids, begin_ms, last_ms, i64::MIN);
-        let clipped = views.into_iter().map(|view| view.clipped(begin_ms, last_ms));
         let mut series: Vec<(Labels, StampedView)> =
-            ids.iter().zip(clipped).map(|(&id, view)| (self.labels(id), view)).collect();
+            ids.iter().zip(views).map(|(&id, view)| (self.labels(id), view)).collect();
         series.sort_by(|a, b| a.0.cmp(&b.0));
         self.watch_ms = end_ms;
         let stamp = StampedStamp { begin_ms, end_ms, late_writes: self.late_writes, horizon_moves };

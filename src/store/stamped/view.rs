@@ -19,9 +19,9 @@ pub struct StampedView {
     open_times: Arc<[i64]>,
     open: Vec<f64>,
     loose: Vec<Loose>,
-    /// Nothing before this is answered, and nothing behind the other.
-    horizon_ms: i64,
-    until_ms: i64,
+    /// The range of time that was asked for, behind the horizon.
+    from_ms: i64,
+    to_ms: i64,
     decoded: Arc<Decoded>,
 }
 
@@ -49,12 +49,8 @@ impl Stamped {
         let mut rows: Vec<OpenRows> = Vec::new();
         ids.iter()
             .map(|&id| {
-                let mut view = StampedView {
-                    horizon_ms,
-                    until_ms: i64::MAX,
-                    decoded: Arc::clone(&decoded),
-                    ..StampedView::default()
-                };
+                let decoded = Arc::clone(&decoded);
+                let mut view = StampedView { from_ms, to_ms, decoded, ..StampedView::default() };
                 let Some(series) = self.table.get(id) else { return view };
                 let first = series.chunks.partition_point(|chunk| chunk.last_ms() < from_ms);
                 let inside = series.chunks[first..].iter().take_while(|chunk| chunk.first_ms() <= to_ms);
@@ -79,16 +75,9 @@ impl Stamped {
 }
 
 impl StampedView {
-    /// The view, for samples with `from_ms <= time <= to_ms` alone.
-    pub(super) fn clipped(mut self, from_ms: i64, to_ms: i64) -> StampedView {
-        self.horizon_ms = self.horizon_ms.max(from_ms);
-        self.until_ms = self.until_ms.min(to_ms);
-        self
-    }
-
     /// A reader of the samples with `from_ms <= time <= to_ms`.
     pub fn reader(&self, from_ms: i64, to_ms: i64) -> StampedReader<'_> {
-        let (from_ms, to_ms) = (from_ms.max(self.horizon_ms), to_ms.min(self.until_ms));
+        let (from_ms, to_ms) = (from_ms.max(self.from_ms), to_ms.min(self.to_ms));
         let begin = self.loose.partition_point(|sample| sample.time_ms < from_ms);
         let end = self.loose.partition_point(|sample| sample.time_ms <= to_ms).max(begin);
         StampedReader { view: self, from_ms, to_ms, next: 0, loose: &self.loose[begin..end] }

@@ -4,8 +4,8 @@ use super::super::{App, Refusal};
 use super::failure::bad_data;
 use super::form::Form;
 use crate::model::Matcher;
-use crate::promql::grid::Wanted;
 use crate::promql::parse::parse_selector;
+use crate::promql::tree::Wanted;
 
 /// Selectors of one request.
 const SELECTORS_MAX: usize = 1000;
@@ -19,7 +19,7 @@ pub(super) struct Question {
 }
 
 impl Question {
-    /// Reads `limit`, `start`, `end` and `match[]`.
+    /// Reads `limit`, `start`, `end` and `match[]`. Patterns are compiled here: not for an async task.
     pub(super) fn read(app: &App, form: &Form) -> Result<Question, Refusal> {
         Question::read_with(app, form, bad_data)
     }
@@ -46,9 +46,9 @@ impl Question {
         Ok(Question { matcher_sets, start_ms, end_ms, limit })
     }
 
-    /// Whether any selector was given.
-    pub(super) fn has_selector(&self) -> bool {
-        !self.matcher_sets.is_empty()
+    /// The matchers of each selector.
+    pub(super) fn matcher_sets(&self) -> &[Vec<Matcher>] {
+        &self.matcher_sets
     }
 
     pub(super) fn wanted(&self) -> Wanted<'_> {

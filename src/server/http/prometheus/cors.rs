@@ -1,4 +1,5 @@
-//! Scripts of other origins: who may read answers, as with Prometheus's `--web.cors.origin`.
+//! What is around every endpoint: who may read answers with scripts of other origins, as with Prometheus's
+//! `--web.cors.origin`, and refusals in the form that its clients read.
 //!
 //! Tokens come in a header that scripts have to know, never in cookies, and no answer allows credentials: a script
 //! reads what anybody who reaches the port could read, and no more.
@@ -11,6 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::super::App;
+use super::failure::in_prometheus_form;
 
 /// Answers what a browser asks before the request itself, and tells it with every answer whether scripts may read it.
 pub(in crate::server::http) async fn allow_origins(
@@ -21,7 +23,10 @@ pub(in crate::server::http) async fn allow_origins(
     let origin = request.headers().get(header::ORIGIN).cloned();
     // The question comes without the token that the request will have.
     let is_question = request.method() == Method::OPTIONS;
-    let mut response = if is_question { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
+    let mut response = match is_question {
+        true => StatusCode::NO_CONTENT.into_response(),
+        false => in_prometheus_form(next.run(request).await),
+    };
     allow(&app, origin, response.headers_mut());
     response
 }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::super::App;
 use super::envelope::Notes;
 use super::result::truncate;
-use crate::promql::grid::GridSource;
 use crate::promql::parse::{ParseError, parse_expr};
+use crate::promql::tree::TreeSource;
 use crate::promql::{Interrupt, Options, QueryError, Stats, Stop, Times, Value, evaluate as evaluate_expr};
 
 /// The most steps of a range query, without the first one.
@@ -62,11 +62,6 @@ impl App {
         asked_ms.filter(|&ms| ms > 0).unwrap_or_else(usual)
     }
 
-    /// Whether a text is a query at all: what is none need not wait for its turn.
-    pub(in crate::server) fn check_query(&self, text: &str) -> Result<(), ParseError> {
-        parse_expr(text, &self.options.prometheus.parse).map(drop)
-    }
-
     /// Evaluates a query. Not to be called from an async task: it takes as long as it takes.
     pub(in crate::server) fn evaluate(&self, query: &PromqlQuery, watch: &Watch) -> Result<Evaluated, Unevaluated> {
         let settings = &self.options.prometheus;
@@ -80,7 +75,7 @@ impl App {
             threads: settings.query_threads,
             ..Options::default()
         };
-        let source = GridSource::new(self.service.store(), query.lookback_ms, watch);
+        let source = TreeSource::new(self.service.store(), query.lookback_ms, watch);
         let begun = Instant::now();
         let outcome = evaluate_expr(&source, &expr, query.times, &options, watch);
         let evaluation_secs = begun.elapsed().as_secs_f64();

@@ -1,9 +1,13 @@
 //! Errors with the types and statuses of Prometheus.
 
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use serde_json::json;
 
 use super::super::Refusal;
 use super::super::answer::Unanswered;
+use super::super::refusal::Refused;
 use crate::promql::QueryError;
 
 /// A request that makes no sense.
@@ -44,4 +48,25 @@ impl From<QueryError> for Unanswered {
     fn from(error: QueryError) -> Self {
         of_query(&error).into()
     }
+}
+
+/// A refusal of what lies around the endpoints (tokens, limits, recovery, bodies) in the form that clients of
+/// Prometheus read; every other answer as it is.
+pub(super) fn in_prometheus_form(response: Response) -> Response {
+    let Some(refused) = response.extensions().get::<Refused>().filter(|refused| refused.is_json) else {
+        return response;
+    };
+    let error_type = match response.status() {
+        StatusCode::UNAUTHORIZED => "unauthorized",
+        StatusCode::FORBIDDEN => "forbidden",
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::TOO_MANY_REQUESTS => "too_many_requests",
+        StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+        status if status.is_server_error() => "internal",
+        _ => "bad_data",
+    };
+    let body = json!({ "status": "error", "errorType": error_type, "error": refused.text }).to_string();
+    let (mut head, _) = response.into_parts();
+    head.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(head, Body::from(body + "\n"))
 }

@@ -12,7 +12,7 @@ use super::super::{App, Refusal};
 use super::catalogue::Question;
 use super::envelope::{self, Notes};
 use super::evaluate::watch;
-use crate::promql::grid::GridSource;
+use crate::promql::tree::TreeSource;
 
 pub(super) async fn label_values(
     State(app): State<Arc<App>>,
@@ -22,11 +22,11 @@ pub(super) async fn label_values(
     let policy = app.policy(&request);
     let name = unescaped(&name);
     let form = app.form(request).await?;
-    let question = Question::read(&app, &form)?;
     let turn = app.answer_turn(AnswerLimit::Promql).await?;
     let (waiting, watch) = watch(app.options.prometheus.query_timeout);
     let answer = envelope::answer(policy, turn, move |out| {
-        let values = GridSource::new(app.service.store(), 0, &watch).label_values(&name, question.wanted());
+        let question = Question::read(&app, &form)?;
+        let values = TreeSource::new(app.service.store(), 0, &watch).label_values(&name, question.wanted());
         watch.check()?;
         write_names(out, values, question.limit)
     })

@@ -11,16 +11,16 @@ use super::catalogue::Question;
 use super::envelope;
 use super::evaluate::watch;
 use super::label_values::write_names;
-use crate::promql::grid::GridSource;
+use crate::promql::tree::TreeSource;
 
 pub(super) async fn labels(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
     let policy = app.policy(&request);
     let form = app.form(request).await?;
-    let question = Question::read(&app, &form)?;
     let turn = app.answer_turn(AnswerLimit::Promql).await?;
     let (waiting, watch) = watch(app.options.prometheus.query_timeout);
     let answer = envelope::answer(policy, turn, move |out| {
-        let names = GridSource::new(app.service.store(), 0, &watch).label_names(question.wanted());
+        let question = Question::read(&app, &form)?;
+        let names = TreeSource::new(app.service.store(), 0, &watch).label_names(question.wanted());
         watch.check()?;
         write_names(out, names, question.limit)
     })

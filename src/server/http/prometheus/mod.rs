@@ -9,12 +9,14 @@ mod empty;
 mod envelope;
 mod evaluate;
 mod failure;
+mod federate;
 mod form;
 mod label_values;
 mod labels;
 mod metadata;
 mod parse_query;
 mod query;
+mod query_exemplars;
 mod query_range;
 mod result;
 mod run;
@@ -36,7 +38,7 @@ pub(super) fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
     vec![
         ("/api/v1/query", get(query::query).post(query::query)),
         ("/api/v1/query_range", get(query_range::query_range).post(query_range::query_range)),
-        ("/api/v1/query_exemplars", get(empty::query_exemplars).post(empty::query_exemplars)),
+        ("/api/v1/query_exemplars", get(query_exemplars::query_exemplars).post(query_exemplars::query_exemplars)),
         ("/api/v1/format_query", get(parse_query::format_query).post(parse_query::format_query)),
         ("/api/v1/parse_query", get(parse_query::parse_query).post(parse_query::parse_query)),
         ("/api/v1/series", get(series::series).post(series::series)),
@@ -51,5 +53,6 @@ pub(super) fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/api/v1/status/flags", get(status::flags)),
         ("/api/v1/status/runtimeinfo", get(status::runtimeinfo)),
         ("/api/v1/status/tsdb", get(status::tsdb)),
+        ("/federate", get(federate::federate)),
     ]
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::Response;
 
+use super::super::turns::AnswerLimit;
 use super::super::{App, Refusal};
 use super::envelope::small;
 use super::failure::bad_parameter;
@@ -12,14 +13,24 @@ use crate::promql::ast::Expr;
 use crate::promql::parse::parse_expr;
 
 pub(super) async fn format_query(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
-    small(&expression(&app, request).await?.pretty())
+    of_expression(app, request, |expr| small(&expr.pretty())).await
 }
 
 pub(super) async fn parse_query(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
-    small(&expression(&app, request).await?)
+    of_expression(app, request, |expr| small(&expr)).await
 }
 
-async fn expression(app: &App, request: Request) -> Result<Expr, Refusal> {
+/// Answers with something of the expression, which is parsed on a blocking thread: its patterns are compiled.
+async fn of_expression(
+    app: Arc<App>,
+    request: Request,
+    answer: fn(Expr) -> Result<Response, Refusal>,
+) -> Result<Response, Refusal> {
     let form = app.form(request).await?;
-    parse_expr(form.value("query"), &app.options.prometheus.parse).map_err(|error| bad_parameter("query", error))
+    let _turn = app.answer_turn(AnswerLimit::Promql).await?;
+    let parsed = tokio::task::spawn_blocking(move || {
+        let parsed = parse_expr(form.value("query"), &app.options.prometheus.parse);
+        answer(parsed.map_err(|error| bad_parameter("query", error))?)
+    });
+    parsed.await.unwrap_or_else(|error| Err(Refusal::internal(format!("parsing failed: {error}"))))
 }

@@ -218,7 +218,7 @@ fn push_point(buffer: &mut Vec<u8>, time: &[u8], point: &Point) {
 }
 
 /// A value in quotes.
-fn push_value(buffer: &mut Vec<u8>, value: f64) {
+pub(super) fn push_value(buffer: &mut Vec<u8>, value: f64) {
     buffer.push(b'"');
     if value.trunc() == value && value.abs() < EXACT_MAX && (value != 0.0 || value.is_sign_positive()) {
         buffer.extend_from_slice(itoa::Buffer::new().format(value as i64).as_bytes());
@@ -229,7 +229,7 @@ fn push_value(buffer: &mut Vec<u8>, value: f64) {
 }
 
 /// Seconds, with three digits behind the point where they are not all zero.
-fn push_time(buffer: &mut Vec<u8>, time_ms: i64) {
+pub(super) fn push_time(buffer: &mut Vec<u8>, time_ms: i64) {
     if time_ms < 0 {
         buffer.push(b'-');
     }

@@ -12,24 +12,31 @@ use super::envelope::{self, Notes};
 use super::evaluate::watch;
 use super::failure::{bad_data, bad_parameter};
 use super::result::push_labels;
-use crate::promql::grid::GridSource;
+use crate::promql::tree::TreeSource;
+
+/// Series that are listed where the request names no limit.
+const SERIES_MAX: usize = 1_000_000;
 
 pub(super) async fn series(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
     let policy = app.policy(&request);
     let form = app.form(request).await?;
-    let question = Question::read_with(&app, &form, |text| bad_parameter("match[]", text))?;
-    if !question.has_selector() {
+    if form.values("match[]").next().is_none() {
         return Err(bad_data("no match[] parameter provided"));
     }
     let turn = app.answer_turn(AnswerLimit::Promql).await?;
     let (waiting, watch) = watch(app.options.prometheus.query_timeout);
     let answer = envelope::answer(policy, turn, move |out| {
-        let limit = question.limit.unwrap_or(usize::MAX);
-        let source = GridSource::new(app.service.store(), 0, &watch);
+        let question = Question::read_with(&app, &form, |text| bad_parameter("match[]", text))?;
+        let limit = question.limit.unwrap_or(SERIES_MAX);
+        let source = TreeSource::new(app.service.store(), 0, &watch);
         let mut series = source.series(question.wanted(), limit.saturating_add(1));
         watch.check()?;
         let mut notes = Notes::default();
         if series.len() > limit {
+            if question.limit.is_none() {
+                let text = format!("more than {SERIES_MAX} series fit; narrow match[], or give a limit");
+                return Err(bad_data(text).into());
+            }
             series.truncate(limit);
             notes.truncated();
         }

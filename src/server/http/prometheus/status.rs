@@ -12,7 +12,8 @@ use super::super::{App, Refusal};
 use super::envelope::{self, Notes, small};
 use super::evaluate::watch;
 use super::failure::bad_data;
-use crate::promql::grid::{Count, GridSource};
+use crate::promql::tree::{Count, TreeSource};
+use crate::store::Host;
 use crate::time::GoDuration;
 
 /// The Prometheus whose PromQL and API this is: clients decide by it what they may ask.
@@ -101,19 +102,23 @@ pub(super) async fn tsdb(State(app): State<Arc<App>>, request: Request) -> Resul
     let (waiting, watch) = watch(app.options.prometheus.query_timeout);
     let answer = envelope::answer(policy, turn, move |out| {
         let store = app.service.store();
-        let counted = GridSource::new(store, 0, &watch).cardinality(limit);
+        let counted = TreeSource::new(store, 0, &watch).cardinality(limit);
         watch.check()?;
         let blocks = store.objects().into_iter().find(|(kind, _)| *kind == "blocks").map_or(0, |(_, count)| count);
-        let hosts = store.hosts();
-        let oldest = hosts.iter().filter_map(|host| host.oldest_secs()).min().unwrap_or(0);
-        let newest = hosts.iter().map(|host| host.newest_secs()).max().unwrap_or(0);
+        let grid_ms = |host: &Arc<Host>| {
+            let range = (host.oldest_secs()?, host.newest_secs());
+            Some((range.0.saturating_mul(1000), range.1.saturating_mul(1000)))
+        };
+        let grid_ms = store.hosts().iter().filter_map(grid_ms).collect::<Vec<_>>();
+        let ranges = grid_ms.into_iter().chain(counted.stamped_range_ms);
+        let (min_ms, max_ms) = ranges.reduce(|all, own| (all.0.min(own.0), all.1.max(own.1))).unwrap_or_default();
         let answer = json!({
             "headStats": {
                 "numSeries": counted.series,
                 "numLabelPairs": counted.label_pairs,
-                "chunkCount": blocks,
-                "minTime": oldest.saturating_mul(1000),
-                "maxTime": newest.saturating_mul(1000),
+                "chunkCount": blocks + counted.stamped_chunks,
+                "minTime": min_ms,
+                "maxTime": max_ms,
             },
             "seriesCountByMetricName": list(&counted.series_by_metric),
             "labelValueCountByLabelName": list(&counted.values_by_label),

@@ -1,5 +1,6 @@
-//! From matchers to series: which hosts, which metrics, which components.
+//! From matchers to grid series: which hosts, which metrics, which components.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::model::{ComponentId, Matcher, MetricId, MetricTable};
@@ -15,7 +16,7 @@ pub(super) struct Search<'m> {
     hostname: Vec<&'m Matcher>,
     name: Vec<&'m Matcher>,
     component: Vec<&'m Matcher>,
-    /// A label that no series has would have to have a value.
+    /// A label that no grid series has would have to have a value.
     is_hopeless: bool,
 }
 
@@ -66,13 +67,13 @@ impl<'m> Search<'m> {
     }
 
     /// Visits the hosts that fit, sorted, with their series of these metrics that hold samples near `[from, to]`, until
-    /// it is interrupted.
+    /// it is interrupted or told to stop.
     pub(super) fn visit(
         &self,
         (store, interrupt): (&Store, &dyn Interrupt),
         metrics: &[MetricId],
         (from_secs, to_secs): (i64, i64),
-        mut visit: impl FnMut(OnHost),
+        mut visit: impl FnMut(OnHost) -> ControlFlow<()>,
     ) {
         if metrics.is_empty() {
             return;
@@ -94,8 +95,8 @@ impl<'m> Search<'m> {
                 });
                 known.is_some()
             });
-            if !found.is_empty() {
-                visit(OnHost { host, found, components });
+            if !found.is_empty() && visit(OnHost { host, found, components }).is_break() {
+                return;
             }
         }
     }

@@ -44,7 +44,7 @@ fn matcher(name: &str, op: MatchOp, value: &str) -> Matcher {
 fn series(store: &Store, matchers: &[Matcher]) -> Vec<String> {
     let sets = [matchers.to_vec()];
     let wanted = Wanted { matcher_sets: &sets, start_ms: START * 1000, end_ms: (START + 6000) * 1000 };
-    let source = GridSource::new(store, 300_000, &Unlimited);
+    let source = TreeSource::new(store, 300_000, &Unlimited);
     let listed: Vec<String> = source.series(wanted, 1000).iter().map(ToString::to_string).collect();
     let hints = crate::promql::Hints { start_ms: wanted.start_ms, end_ms: wanted.end_ms, ..Default::default() };
     let mut selected: Vec<_> =
@@ -91,7 +91,7 @@ fn matchers_prune_and_filter() {
 #[test]
 fn names_and_values_of_labels_are_listed() {
     let store = store();
-    let source = GridSource::new(&store, 300_000, &Unlimited);
+    let source = TreeSource::new(&store, 300_000, &Unlimited);
     let all = Wanted { matcher_sets: &[], start_ms: i64::MIN, end_ms: i64::MAX };
     assert_eq!(source.label_names(all), ["__name__", "cluster", "hostname", "stype", "stype_id", "type", "type_id"]);
     assert_eq!(source.label_values("hostname", all), ["a1", "f1", "f2"]);
@@ -105,7 +105,7 @@ fn names_and_values_of_labels_are_listed() {
     let before = Wanted { end_ms: (START - 200_000) * 1000, ..all };
     assert!(source.label_names(before).is_empty() && source.series(before, 10).is_empty());
     // Who is interrupted finds a part, here nothing at all.
-    assert!(GridSource::new(&store, 300_000, &Stopped).label_names(all).is_empty());
+    assert!(TreeSource::new(&store, 300_000, &Stopped).label_names(all).is_empty());
     let counted = source.cardinality(2);
     assert_eq!((counted.series, counted.label_pairs), (10, 2 + 2 + 3 + 2 + 2 + 3 + 2));
     let count = |name: &str, value| Count { name: name.into(), value };
@@ -128,7 +128,7 @@ fn instant(store: &Store, query: &str, time_ms: i64) -> Vec<(String, f64)> {
     let options = Options::default();
     let times = Times { start_ms: time_ms, end_ms: time_ms, step_ms: 0 };
     let outcome =
-        evaluate(&GridSource::new(store, options.lookback_ms, &Unlimited), &expr, times, &options, &Unlimited);
+        evaluate(&TreeSource::new(store, options.lookback_ms, &Unlimited), &expr, times, &options, &Unlimited);
     let Value::Vector { series, .. } = outcome.value.unwrap() else { panic!("{query} is no vector") };
     let float = |point: Point| match point {
         Point::Float(value) => value,

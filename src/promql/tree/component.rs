@@ -18,7 +18,7 @@ const STYPE: &str = "stype";
 /// The label of its id.
 const STYPE_ID: &str = "stype_id";
 
-/// Every label that a series can have, sorted.
+/// Every label that a grid series can have, sorted.
 pub(super) const NAMES: [&str; 7] = [METRIC_NAME, CLUSTER, HOSTNAME, STYPE, STYPE_ID, TYPE, TYPE_ID];
 
 /// The labels of a component, those of its host and metric left out; sorted, none empty.
