@@ -128,7 +128,7 @@ fn what_is_wrong_with_some_series_harms_no_others() {
     ] {
         assert!(response.problems.iter().any(|told| told.contains(problem)), "{problem}: {response:?}");
     }
-    assert_eq!(store.values("a1", "mem_used", T0, T0 + 240).len(), 4);
+    assert_eq!(store.values("a1", "mem_used", T0, T0 + 240), [1.0, 4.0]);
     assert_eq!(value(&grpc, now_secs() + 1, "mem_used{hostname='now'}"), 5.0, "without a time: when it was received");
 }
 
@@ -200,7 +200,7 @@ fn stamped_series_keep_their_labels_and_their_bits() {
 #[test]
 fn scalars_texts_warnings_and_limits() {
     let (_store, grpc) = store(Config::new("native"));
-    let many = (0..20).map(|host| grid("mem_used", &format!("a{host:02}"), T0, &[f64::from(host)])).collect();
+    let many = (0..20).map(|host| grid("mem_used", &format!("a{host:02}"), T0, &[f64::from(host); 2])).collect();
     grpc.push(vec![WriteRequest { grid: many, ..WriteRequest::default() }]).unwrap();
     let scalar = grpc.query(at(T0, "1 + 2")).unwrap().result;
     assert_eq!(scalar, Some(Outcome::Scalar(Sample { value: 3.0, time_ms: 1000 * T0 })));
@@ -208,7 +208,7 @@ fn scalars_texts_warnings_and_limits() {
     let cut = grpc.query(QueryRequest { limit: 3, ..at(T0, "mem_used") }).unwrap();
     assert!(matches!(&cut.result, Some(Outcome::Vector(vector)) if vector.series.len() == 3));
     assert_eq!(cut.warnings, ["results truncated due to limit"]);
-    let warned = grpc.query(at(T0, "rate(mem_used[5m])")).unwrap();
+    let warned = grpc.query(at(T0 + 60, "rate(mem_used[5m])")).unwrap();
     assert!(warned.infos[0].contains("might not be a counter"), "{warned:?}");
     // Looking back for a shorter time than the config says.
     assert_eq!(vector(&grpc, T0 + 200, "mem_used").len(), 20);

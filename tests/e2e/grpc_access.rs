@@ -27,6 +27,11 @@ fn codes(grpc: &Grpc) -> [Code; 4] {
 
 const OPEN: [Code; 4] = [Code::Ok; 4];
 
+/// Whether there is no connection: the client's words for that depend on when it ended.
+fn is_lost(grpc: &Grpc) -> bool {
+    codes(grpc).iter().all(|code| matches!(code, Code::Unavailable | Code::Unknown))
+}
+
 #[test]
 fn tokens_open_what_their_roles_do() {
     let signer = Signer::new(7);
@@ -86,22 +91,22 @@ fn certificates_are_those_of_https() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let known = clients.issue("known");
     let stranger = Authority::new("others").issue("known");
-    let lost = [Code::Unavailable; 4];
     let (mut store, port) = secured("off", &servers, &clients, &known, json!({}));
     assert_eq!(codes(&Grpc::secured(port, &servers, None)), OPEN);
-    assert_eq!(codes(&Grpc::secured(port, &clients, None)), lost, "another authority's");
-    assert_eq!(codes(&Grpc::plain(port)), lost);
+    assert!(is_lost(&Grpc::secured(port, &clients, None)), "another authority's");
+    assert!(is_lost(&Grpc::plain(port)));
     // A reload serves new connections with the new certificate.
     let renewed = Authority::new("renewed");
     renewed.issue("store").write(store.dir.path(), "store");
     store.signal("HUP");
     eventually("the new certificate", || (codes(&Grpc::secured(port, &renewed, None)) == OPEN).then_some(()));
     store.check_alive();
-    for (mode, anonymous) in [("optional", OPEN), ("required", lost)] {
+    for mode in ["optional", "required"] {
         let (_store, port) = secured(mode, &servers, &clients, &known, json!({}));
         assert_eq!(codes(&Grpc::secured(port, &servers, Some(&known))), OPEN, "{mode}");
-        assert_eq!(codes(&Grpc::secured(port, &servers, None)), anonymous, "{mode}");
-        assert_eq!(codes(&Grpc::secured(port, &servers, Some(&stranger))), lost, "{mode}");
+        let anonymous = Grpc::secured(port, &servers, None);
+        assert!(if mode == "required" { is_lost(&anonymous) } else { codes(&anonymous) == OPEN }, "{mode}");
+        assert!(is_lost(&Grpc::secured(port, &servers, Some(&stranger))), "{mode}");
     }
 }
 

@@ -4,12 +4,12 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
 use tokio::sync::mpsc;
-use tonic::codec::CompressionEncoding;
 use tonic::{Code, Request};
 use treering::server::proto::{GridSeries, QueryRangeRequest, QueryRequest, StampedSeries, WriteRequest};
 
-use crate::harness::{Config, Grpc, How, Store, T0, eventually, free_port, grid, raw_exchange, retry_secs, setting};
+use crate::harness::{Config, Grpc, How, Store, T0, eventually, free_port, grid, retry_secs, setting};
 
 fn store(config: Config) -> (Store, Grpc, u16) {
     let port = free_port();
@@ -21,15 +21,21 @@ fn refused(store: &Store, reason: &str) -> f64 {
     store.metrics().sum("treering_refused_total", &format!("reason=\"{reason}\""))
 }
 
-/// A query that takes much longer than any test waits.
+/// A query that takes much longer than any test waits: for each of many steps the median of thousands of values, again
+/// and again.
 fn endless() -> QueryRangeRequest {
     QueryRangeRequest {
-        query: "sum_over_time(sum_over_time(sum(mem_used)[1h:1s])[10h:1s])".to_owned(),
-        start_ms: 1000 * T0,
-        end_ms: 1000 * (T0 + 10_000),
+        query: ["quantile_over_time(0.5, sum(mem_used)[2h:1s])"; 100].join(" + "),
+        start_ms: 1000 * (T0 + 7200),
+        end_ms: 1000 * (T0 + 10_800),
         step_ms: 1000,
         ..QueryRangeRequest::default()
     }
+}
+
+/// Three hours of one host, for that query.
+fn hours() -> WriteRequest {
+    WriteRequest { grid: vec![grid("mem_used", "a1", T0, &[1.5; 180])], ..WriteRequest::default() }
 }
 
 /// A request of a minute of one host.
@@ -65,7 +71,10 @@ fn messages_have_a_size() {
 #[test]
 fn what_is_no_call_is_refused() {
     let (store, grpc, port) = store(Config::new("native"));
-    let answer = raw_exchange(port, b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let mut http1 = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    http1.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    http1.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 415 ") && answer.contains("only gRPC is spoken here"), "{answer}");
     // Bytes that are no message, behind a good prefix.
     let mut client = tonic::client::Grpc::new(grpc.channel.clone());
@@ -86,8 +95,8 @@ fn what_is_no_call_is_refused() {
     assert_eq!(call(&mut client, "/treering.v1.Metrics/Nothing").code(), Code::Unimplemented);
     assert_eq!(call(&mut client, "/nobody").code(), Code::Unimplemented);
     // Compressed messages are told so.
-    let zipped = grpc.client().send_compressed(CompressionEncoding::Gzip).query(QueryRequest::default());
-    drop(zipped);
+    let zipped = grpc.block_on(post(port, "gzip", vec![bytes::Bytes::from_static(b"\x01\0\0\0\x03abc")], false));
+    assert_eq!(zipped, Some("12".to_owned()), "unimplemented");
     let mut garbage = TcpStream::connect(("127.0.0.1", port)).unwrap();
     garbage.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\ngarbage that is no frame, and more of it").unwrap();
     let mut rest = Vec::new();
@@ -101,7 +110,7 @@ fn a_range_that_nobody_waits_for_frees_its_turn() {
     let config =
         Config::new("native").set("/prometheus/query-concurrency", 1).set("/main/limits/turn-timeout", "500ms");
     let (store, grpc, _) = store(config);
-    grpc.push(vec![small(1)]).unwrap();
+    grpc.push(vec![hours()]).unwrap();
     let mut client = grpc.client();
     let running = grpc.block_on(client.query_range(endless())).unwrap();
     // The only turn is taken, for this port and the other one.
@@ -121,7 +130,7 @@ fn a_range_that_nobody_waits_for_frees_its_turn() {
 #[test]
 fn deadlines_end_queries() {
     let (store, grpc, _) = store(Config::new("native"));
-    grpc.push(vec![small(1)]).unwrap();
+    grpc.push(vec![hours()]).unwrap();
     let begun = Instant::now();
     let mut request = Request::new(endless());
     request.set_timeout(Duration::from_millis(300));
@@ -196,7 +205,8 @@ fn a_message_has_to_come_to_its_end() {
         receiver.recv().await.map(|request| (request, receiver))
     });
     let mut patient = grpc.block_on(grpc.client().push(requests)).unwrap().into_inner();
-    let status = grpc.block_on(half_a_message(port));
+    let half = vec![bytes::Bytes::from_static(b"\0\0\0\0\x64abc")];
+    let status = grpc.block_on(post(port, "identity", half, true));
     assert_eq!(status, Some("4".to_owned()), "deadline exceeded");
     assert_eq!(refused(&store, "slow_body"), 1.0);
     grpc.block_on(async {
@@ -205,15 +215,19 @@ fn a_message_has_to_come_to_its_end() {
     });
 }
 
-/// Sends the head of a message and a part of it, and no more; the code of the answer.
-async fn half_a_message(port: u16) -> Option<String> {
+/// Posts these parts of a query's body, and then nothing more, or the end; the code of the answer.
+async fn post(port: u16, encoding: &str, parts: Vec<bytes::Bytes>, goes_on: bool) -> Option<String> {
     let client = reqwest::Client::builder().http2_prior_knowledge().no_proxy().build().unwrap();
-    let begun = futures_util::stream::iter([Ok::<_, std::io::Error>(bytes::Bytes::from_static(b"\0\0\0\0\x64abc"))]);
-    let body = futures_util::StreamExt::chain(begun, futures_util::stream::pending());
+    let parts = futures_util::stream::iter(parts.into_iter().map(Ok::<_, std::io::Error>));
+    let body = match goes_on {
+        true => reqwest::Body::wrap_stream(parts.chain(futures_util::stream::pending())),
+        false => reqwest::Body::wrap_stream(parts),
+    };
     let request = client
         .post(format!("http://127.0.0.1:{port}/treering.v1.Metrics/Query"))
         .header("content-type", "application/grpc")
-        .body(reqwest::Body::wrap_stream(body));
+        .header("grpc-encoding", encoding)
+        .body(body);
     let answer = request.send().await.unwrap();
     Some(answer.headers().get("grpc-status")?.to_str().unwrap().to_owned())
 }

@@ -72,8 +72,8 @@ fn browsers_ask_before_scripts_may_read() {
     }
     assert_eq!(allowed(&store, "http://anywhere"), "*");
     let silent = send(&store, "GET", &store.url(&asked), None);
-    assert_eq!((silent.header("access-control-allow-origin"), silent.header("vary").contains("Origin")), ("", true));
-    drop(silent);
+    assert_eq!(silent.header("access-control-allow-origin"), "");
+    assert!(silent.headers.get_all("vary").iter().any(|value| value == "Origin"), "{silent:?}");
     let pattern = Config::new("native").set(setting::CORS_ORIGIN, "https?://(grafana|tools)\\.example\\.org");
     let store = Store::start(pattern);
     assert_eq!(allowed(&store, "https://grafana.example.org"), "https://grafana.example.org");

@@ -1,9 +1,9 @@
 //! Request bodies, message by message: nobody decodes what is too large, and nobody gathers bytes that have no room.
 //!
 //! gRPC puts five bytes before each message: a flag, and the length in big endian. Invariant: a message longer than
-//! `grpc_message_bytes_max` ends the call before a byte of it is gathered; a shorter one is counted as in flight from its
-//! length on until the next one is asked for; and a client that begins a message has to send the rest of it at the pace
-//! of all bodies, though it may take its time between two messages.
+//! `grpc_message_bytes_max` ends the call before a byte of it is gathered; a shorter one is counted as in flight from
+//! its length on until the next one is asked for; and a client that begins a message has to send the rest of it at the
+//! pace of all bodies, though it may take its time between two messages.
 
 use std::sync::Arc;
 

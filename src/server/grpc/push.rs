@@ -121,11 +121,12 @@ mod tests {
             let found: Vec<_> = read.grid().collect();
             prop_assert_eq!(found.len(), request.grid.len());
             for (found, sent) in found.iter().zip(&request.grid) {
-                let words = [found.cluster, found.host, found.metric, found.kind, found.id, found.sub_kind, found.sub_id];
-                let expected = [
-                    &sent.cluster, &sent.hostname, &sent.metric, &sent.r#type, &sent.type_id, &sent.stype, &sent.stype_id,
-                ];
-                prop_assert_eq!(words, expected.map(String::as_str));
+                let place = [found.cluster, found.host, found.metric];
+                let words = [place.as_slice(), &[found.kind, found.id, found.sub_kind, found.sub_id]].concat();
+                let place = [&sent.cluster, &sent.hostname, &sent.metric];
+                let component = [&sent.r#type, &sent.type_id, &sent.stype, &sent.stype_id];
+                let expected: Vec<&str> = place.into_iter().chain(component).map(String::as_str).collect();
+                prop_assert_eq!(words, expected);
                 let samples: Vec<_> = found.samples().map(|s| (s.value.to_bits(), s.time_ms)).collect();
                 let expected: Vec<_> = sent.samples.iter().map(|s| (s.value.to_bits(), s.time_ms)).collect();
                 prop_assert_eq!(samples, expected);

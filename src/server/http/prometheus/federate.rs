@@ -1,8 +1,8 @@
 //! `GET /federate`: the newest values of series, for another Prometheus to scrape.
 //!
 //! As with Prometheus, all metrics are untyped, each value has its time, markers of staleness are left out, and so are
-//! native histograms with exponential buckets, which the text has no words for. Memory is bounded: by the labels and one
-//! value of each series, of which there are at most as many as a query may hold samples.
+//! native histograms with exponential buckets, which the text has no words for. Memory is bounded: by the labels and
+//! one value of each series, of which there are at most as many as a query may hold samples.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -56,7 +56,7 @@ fn in_text(refusal: Refusal) -> Refusal {
     Refusal::text(refusal.status(), refusal.message())
 }
 
-/// The newest values of the series that fit any selector, each series once, sorted by names of metrics and then by labels.
+/// The newest values of the series that fit any selector, each series once, sorted by metric and then by labels.
 fn newest(app: &App, question: Question, watch: &Watch) -> Result<Vec<Newest>, Unanswered> {
     let lookback_ms = app.lookback_ms(None);
     let now_ms = app.clock.now_millis();
