@@ -3,11 +3,12 @@
 CARGO ?= cargo
 PROGRAM := target/release/treering
 
-# Debian keeps servers where only root looks.
-export PATH := $(PATH):/usr/sbin
+# Where `make servers` puts what the tests need; and Debian keeps servers where only root looks.
+SERVERS := target/servers
+export PATH := $(PATH):/usr/sbin:$(CURDIR)/$(SERVERS)/usr/bin:$(CURDIR)/$(SERVERS)/usr/sbin
 
 .DEFAULT_GOAL := all
-.PHONY: all help release demo run test crash nats-server bench bench-micro fuzz swagger clean distclean
+.PHONY: all help release demo run test crash servers bench bench-micro fuzz swagger clean distclean
 
 all: release config.json var/checkpoints var/archive ## Build the program, and make config.json and var/ if they are missing
 
@@ -34,26 +35,30 @@ run: all ## Start a store with config.json
 
 # Most tests wait for processes that they have started: more of them than processors at a time.
 test: export RUST_TEST_THREADS ?= 4
-test: nats-server ## Run all tests; installs nats-server from Debian if it is missing
+test: servers ## Run all tests; unpacks nats-server and prometheus from Debian if they are missing
 	$(CARGO) test --locked --all-features
 
 KILLS ?= 200
 
-crash: nats-server ## Kill the program 200 times (KILLS=…) while it is written to, and read everything back
+crash: servers ## Kill the program 200 times (KILLS=…) while it is written to, and read everything back
 	$(CARGO) build --locked
 	python3 tests/crash/crash.py --kills $(KILLS) target/debug/treering
 
-# A real server to test against.
-nats-server:
-	@command -v nats-server >/dev/null && exit 0; \
-	echo "The tests need nats-server: installing it with apt-get."; \
-	if [ "$$(id -u)" = 0 ]; then as_root=; else as_root=sudo; fi; \
-	$$as_root apt-get update -qq && \
-	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nats-server && \
-	command -v nats-server >/dev/null && exit 0; \
-	echo "nats-server could not be installed: install it by hand, from your distribution or from nats.io," >&2; \
-	echo "so that it is found in PATH, and run this again." >&2; \
-	exit 1
+# Real servers to test against. Their packages are unpacked and not installed: no service starts, nobody needs to be root.
+servers: ## Fetch nats-server and prometheus from Debian, if they are missing
+	@for name in nats-server prometheus; do \
+		command -v $$name >/dev/null && continue; \
+		echo "The tests need $$name: fetching it with apt-get."; \
+		mkdir -p $(SERVERS) && (cd $(SERVERS) && rm -f $${name}_*.deb && \
+			{ apt-get download -qq $$name || { $$([ "$$(id -u)" = 0 ] || echo sudo) apt-get update -qq && \
+				apt-get download -qq $$name; }; } && \
+			dpkg-deb -x $${name}_*.deb . && rm -f $${name}_*.deb); \
+		command -v $$name >/dev/null && continue; \
+		echo "$$name could not be fetched: install it by hand, from your distribution or its makers, so that it" >&2; \
+		echo "is found in PATH, and run this again." >&2; \
+		[ $$name = prometheus ] || exit 1; \
+		echo "The tests beside a real Prometheus will say SKIPPED." >&2; \
+	done
 
 # ROUNDS=5, AGAINST=/usr/bin/cc-metric-store, PARTS="ingest queries", and whatever else `treering bench --help` names.
 ROUNDS ?= 3

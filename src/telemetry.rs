@@ -6,6 +6,7 @@
 mod log_limit;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -29,7 +30,7 @@ pub struct Reason {
 /// A label set with one label, `source`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Source {
-    /// `http` or `nats`.
+    /// `http`, `nats`, `remote_write`, `import` or `otlp`.
     pub source: &'static str,
 }
 
@@ -64,6 +65,23 @@ pub struct Route {
     /// The route.
     pub route: &'static str,
 }
+
+/// A group of rules: its file and its name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RuleGroup {
+    /// Both, with a semicolon between.
+    pub rule_group: String,
+}
+
+/// Where alerts are sent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Alertmanager {
+    /// Its URL, without user and password.
+    pub alertmanager: String,
+}
+
+/// A gauge of seconds.
+pub type SecondsGauge = Gauge<f64, AtomicU64>;
 
 /// Every own metric.
 #[derive(Debug)]
@@ -131,6 +149,36 @@ pub struct Telemetry {
     pub jetstream_ack_pending: Family<Durable, Gauge>,
     /// Messages of a stream that were delivered before.
     pub jetstream_redelivered: Family<Durable, Counter>,
+    /// Rules evaluated, by group.
+    pub rule_evaluations: Family<RuleGroup, Counter>,
+    /// Rules whose evaluation failed, by group.
+    pub rule_evaluation_failures: Family<RuleGroup, Counter>,
+    /// Evaluations of groups that were due, missed ones among them.
+    pub rule_group_iterations: Family<RuleGroup, Counter>,
+    /// Evaluations of groups that were due while another one took too long.
+    pub rule_group_iterations_missed: Family<RuleGroup, Counter>,
+    /// Seconds between two evaluations of a group.
+    pub rule_group_interval_seconds: Family<RuleGroup, SecondsGauge>,
+    /// Seconds that the last evaluation of a group took.
+    pub rule_group_last_duration_seconds: Family<RuleGroup, SecondsGauge>,
+    /// When the last evaluation of a group began, seconds since 1970.
+    pub rule_group_last_evaluation_timestamp_seconds: Family<RuleGroup, SecondsGauge>,
+    /// Samples that the last evaluation of a group made.
+    pub rule_group_last_evaluation_samples: Family<RuleGroup, Gauge>,
+    /// Rules of a group.
+    pub rule_group_rules: Family<RuleGroup, Gauge>,
+    /// Alerts sent, by Alertmanager.
+    pub notifications_sent: Family<Alertmanager, Counter>,
+    /// Alerts that could not be sent.
+    pub notifications_errors: Family<Alertmanager, Counter>,
+    /// Alerts dropped, because too many waited or because they could not be sent.
+    pub notifications_dropped: Family<Alertmanager, Counter>,
+    /// Alerts that wait to be sent.
+    pub notifications_queue_length: Family<Alertmanager, Gauge>,
+    /// Alerts that may wait for one Alertmanager.
+    pub notifications_queue_capacity: Gauge,
+    /// Alertmanagers that alerts are sent to.
+    pub notifications_alertmanagers_discovered: Gauge,
 }
 
 impl Default for Telemetry {
@@ -169,6 +217,21 @@ impl Default for Telemetry {
             jetstream_pending: Family::default(),
             jetstream_ack_pending: Family::default(),
             jetstream_redelivered: Family::default(),
+            rule_evaluations: Family::default(),
+            rule_evaluation_failures: Family::default(),
+            rule_group_iterations: Family::default(),
+            rule_group_iterations_missed: Family::default(),
+            rule_group_interval_seconds: Family::default(),
+            rule_group_last_duration_seconds: Family::default(),
+            rule_group_last_evaluation_timestamp_seconds: Family::default(),
+            rule_group_last_evaluation_samples: Family::default(),
+            rule_group_rules: Family::default(),
+            notifications_sent: Family::default(),
+            notifications_errors: Family::default(),
+            notifications_dropped: Family::default(),
+            notifications_queue_length: Family::default(),
+            notifications_queue_capacity: Gauge::default(),
+            notifications_alertmanagers_discovered: Gauge::default(),
         };
         let t = &telemetry;
         registry.register("samples", "Samples stored", t.samples.clone());
@@ -219,6 +282,65 @@ impl Default for Telemetry {
         registry.register("jetstream_pending", "Messages not delivered yet", t.jetstream_pending.clone());
         registry.register("jetstream_ack_pending", "Messages not acknowledged yet", t.jetstream_ack_pending.clone());
         registry.register("jetstream_redelivered", "Messages delivered again", t.jetstream_redelivered.clone());
+        registry.register("rule_evaluations", "Rules evaluated, by group", t.rule_evaluations.clone());
+        registry.register(
+            "rule_evaluation_failures",
+            "Rules whose evaluation failed, by group",
+            t.rule_evaluation_failures.clone(),
+        );
+        registry.register(
+            "rule_group_iterations",
+            "Evaluations of groups that were due, missed ones among them",
+            t.rule_group_iterations.clone(),
+        );
+        registry.register(
+            "rule_group_iterations_missed",
+            "Evaluations of groups that were due while another one took too long",
+            t.rule_group_iterations_missed.clone(),
+        );
+        registry.register(
+            "rule_group_interval_seconds",
+            "Seconds between two evaluations of a group",
+            t.rule_group_interval_seconds.clone(),
+        );
+        registry.register(
+            "rule_group_last_duration_seconds",
+            "Seconds that the last evaluation of a group took",
+            t.rule_group_last_duration_seconds.clone(),
+        );
+        registry.register(
+            "rule_group_last_evaluation_timestamp_seconds",
+            "When the last evaluation of a group began, seconds since 1970",
+            t.rule_group_last_evaluation_timestamp_seconds.clone(),
+        );
+        registry.register(
+            "rule_group_last_evaluation_samples",
+            "Samples that the last evaluation of a group made",
+            t.rule_group_last_evaluation_samples.clone(),
+        );
+        registry.register("rule_group_rules", "Rules of a group", t.rule_group_rules.clone());
+        registry.register("notifications_sent", "Alerts sent, by Alertmanager", t.notifications_sent.clone());
+        registry.register("notifications_errors", "Alerts that could not be sent", t.notifications_errors.clone());
+        registry.register(
+            "notifications_dropped",
+            "Alerts dropped, because too many waited or because they could not be sent",
+            t.notifications_dropped.clone(),
+        );
+        registry.register(
+            "notifications_queue_length",
+            "Alerts that wait to be sent",
+            t.notifications_queue_length.clone(),
+        );
+        registry.register(
+            "notifications_queue_capacity",
+            "Alerts that may wait for one Alertmanager",
+            t.notifications_queue_capacity.clone(),
+        );
+        registry.register(
+            "notifications_alertmanagers_discovered",
+            "Alertmanagers that alerts are sent to",
+            t.notifications_alertmanagers_discovered.clone(),
+        );
         telemetry.registry = registry;
         telemetry
     }

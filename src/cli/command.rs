@@ -28,6 +28,8 @@ pub enum Command {
     Import(ImportArguments),
     /// Measure this program, and another store beside it: what storing, holding, asking and restarting costs
     Bench(BenchArguments),
+    /// Check rule files, as `promtool check rules` does; the exit code is 1 if one of them is bad
+    CheckRules(CheckRulesArguments),
     /// Print the JSON schema of the config file
     Schema,
     /// Print a script that completes commands and flags in a shell
@@ -78,6 +80,17 @@ pub struct InspectArguments {
     /// Print at most this many records, series and blocks of a file; all are checked [default: 200]
     #[arg(long, value_name = "NUMBER")]
     pub limit: Option<u64>,
+}
+
+/// The arguments of `check-rules`.
+#[derive(Debug, Clone, Args)]
+pub struct CheckRulesArguments {
+    /// The files; their names may have *, ? and [a-z] in them
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    pub files: Vec<String>,
+    /// Accept what the config's prometheus.features can switch on
+    #[arg(long)]
+    pub experimental: bool,
 }
 
 /// The arguments of `convert`.

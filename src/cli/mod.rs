@@ -5,6 +5,7 @@
 mod archive;
 mod arguments;
 mod bench;
+mod check_rules;
 mod client;
 mod command;
 mod completions;
@@ -28,8 +29,8 @@ mod version;
 pub use arguments::{Arguments, LogLevel};
 pub use client::TlsArguments;
 pub use command::{
-    ArchiveCommand, BenchArguments, BenchPart, Command, CompletionsArguments, ConvertArguments, DemoArguments,
-    ExportArguments, ExportFormat, ImportArguments, ImportFormat, InspectArguments,
+    ArchiveCommand, BenchArguments, BenchPart, CheckRulesArguments, Command, CompletionsArguments, ConvertArguments,
+    DemoArguments, ExportArguments, ExportFormat, ImportArguments, ImportFormat, InspectArguments,
 };
 pub use logging::CRITICAL;
 pub use run::RunError;
@@ -56,6 +57,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Archive(ArchiveCommand::Export(arguments))) => archive::main(arguments),
         Some(Command::Import(arguments)) => import::main(arguments),
         Some(Command::Bench(arguments)) => bench::main(arguments),
+        Some(Command::CheckRules(arguments)) => check_rules::main(arguments),
         Some(Command::Schema) => {
             print(&format!("{}\n", crate::config::schema_text()));
             ExitCode::SUCCESS

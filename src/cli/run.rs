@@ -13,6 +13,8 @@ use tracing::{error, info, warn};
 use crate::config::{self, Config, Environment, Errors};
 use crate::disk::SystemDisk;
 use crate::engine::{ArchiveError, Background, CleanupMode, CleanupProgress, CleanupReport, Engine, OpenError};
+use crate::rules::file::FileError;
+use crate::rules::{self, Manager, SenderError};
 use crate::server::{self, BackendError, BackendNodes, Listeners, PublicKeyError, Tls, TlsError, nats};
 use crate::telemetry::Telemetry;
 use crate::time::SystemClock;
@@ -67,9 +69,20 @@ pub enum RunError {
     /// The certificates can't be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Rule files are bad.
+    #[error("{}", lines(.0))]
+    Rules(Vec<FileError>),
+    /// Alerts can't be sent.
+    #[error("rules.alertmanagers: {0}")]
+    Alertmanager(#[from] SenderError),
     /// The key that signs tokens can't be used.
     #[error("main.jwt-public-key: {0}")]
     Key(#[from] PublicKeyError),
+}
+
+/// Errors, one a line.
+fn lines(errors: &[FileError]) -> String {
+    errors.iter().map(FileError::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// Runs the server until a signal ends it; logs why it failed if it does.
@@ -147,6 +160,7 @@ fn open(config: &Config) -> Result<Arc<Engine>, RunError> {
     let telemetry = Arc::new(Telemetry::default());
     let (disk, clock) = (Arc::new(SystemDisk), Arc::new(SystemClock));
     let engine = Engine::open(config.engine_options(), config.metric_table(), disk, clock, telemetry)?;
+    engine.set_remote_options(config.remote_write.clone());
     Ok(Arc::new(engine))
 }
 
@@ -162,6 +176,7 @@ async fn serve(path: PathBuf, config: Config, files_max: u64, dev: bool) -> Resu
         options.limits.connections_max = connections_max;
     }
     let tls = options.tls.clone();
+    let groups = rules::load(&SystemDisk, &config.rules).map_err(RunError::Rules)?;
     let mut bound = Vec::new();
     for address in addresses(&config) {
         bound.push((address, bind(address.addr).await.map_err(|error| address.failed(error))?));
@@ -172,6 +187,15 @@ async fn serve(path: PathBuf, config: Config, files_max: u64, dev: bool) -> Resu
         let nodes = BackendNodes::new(backend_options(backend), tokio::runtime::Handle::current())?;
         engine.set_node_provider(Arc::new(nodes));
     }
+    let rules = Arc::new(Manager::new(rules::Parts {
+        sources: Arc::clone(&engine) as _,
+        sink: Arc::clone(&engine) as _,
+        clock: Arc::new(SystemClock),
+        telemetry: Arc::clone(engine.telemetry()),
+        runtime: tokio::runtime::Handle::current(),
+    }));
+    rules.apply(&config.rules, groups).await?;
+    options.rules = Some(Arc::clone(&rules));
     let (stop, mut stopped) = watch::channel(false);
     let (first_try, mut nats_tried) = watch::channel(config.nats.is_none());
     let nats = config.nats.as_ref().map(|settings| {
@@ -203,13 +227,14 @@ async fn serve(path: PathBuf, config: Config, files_max: u64, dev: bool) -> Resu
         tokio::select! {
             request = signals.next() => match request {
                 Request::Shutdown => break Ok(()),
-                Request::Reload => reload(&path, &config, &engine, tls.as_deref()),
+                Request::Reload => reload(&path, &config, &engine, &rules, tls.as_deref()).await,
             },
             recovered = &mut recovery, if background.is_none() => {
                 match recovered {
                     Ok(Ok(Ok(started))) => {
                         background = Some(started);
                         _ = ready.send(true);
+                        rules.begin();
                         info!("ready");
                         notify(&[NotifyState::Status("running")]);
                     }
@@ -226,7 +251,8 @@ async fn serve(path: PathBuf, config: Config, files_max: u64, dev: bool) -> Resu
     notify(&[NotifyState::Stopping, NotifyState::Status("shutting down")]);
     tokio::spawn(exit_at_second_request(signals));
     _ = stop.send(true);
-    if let Ok(Err(failure)) = server.await {
+    let (ended, ()) = tokio::join!(server, rules.stop());
+    if let Ok(Err(failure)) = ended {
         warn!("the server ended with: {failure}");
     }
     if let Some(nats) = nats
@@ -314,7 +340,7 @@ fn listen(config: &Config, bound: Vec<(Address<'_>, Bound)>) -> Result<Listeners
 }
 
 /// Reads the config again; a bad one changes nothing.
-fn reload(path: &Path, running: &Config, engine: &Engine, tls: Option<&Tls>) {
+async fn reload(path: &Path, running: &Config, engine: &Engine, rules: &Manager, tls: Option<&Tls>) {
     let reloading = match NotifyState::monotonic_usec_now() {
         Ok(now) => vec![NotifyState::Reloading, now],
         // Without the time, systemd would wait in vain for the reload to end: better it hears of none.
@@ -330,6 +356,8 @@ fn reload(path: &Path, running: &Config, engine: &Engine, tls: Option<&Tls>) {
                 warn!("{pointer} changed: it takes effect at the next start");
             }
             engine.reload_metrics(loaded.metrics().iter().cloned());
+            engine.set_remote_options(loaded.remote_write.clone());
+            reload_rules(running, loaded.rules, rules).await;
             match tls.map(Tls::reload) {
                 Some(Err(failure)) => error!("the certificates stay as they are: {failure}"),
                 Some(Ok(())) => info!("certificates reloaded"),
@@ -345,6 +373,23 @@ fn reload(path: &Path, running: &Config, engine: &Engine, tls: Option<&Tls>) {
         }
     }
     notify(&[NotifyState::Ready]);
+}
+
+/// Reads the rule files again; a bad one changes nothing.
+async fn reload_rules(running: &Config, loaded: rules::Options, manager: &Manager) {
+    // How queries are answered takes effect at the next start.
+    let options = rules::Options { query: running.rules.query.clone(), ..loaded };
+    let groups = match rules::load(&SystemDisk, &options) {
+        Ok(groups) => groups,
+        Err(failures) => {
+            error!("the rules stay as they are:");
+            return failures.iter().for_each(|failure| error!("{failure}"));
+        }
+    };
+    match manager.apply(&options, groups).await {
+        Ok(()) => info!("{} groups of rules loaded", manager.groups().len()),
+        Err(failure) => error!("the rules stay as they are: {failure}"),
+    }
 }
 
 /// Tells systemd, if it is there; it is no error if it isn't.

@@ -11,7 +11,9 @@ use serde::Deserialize;
 use crate::engine::{CheckpointFormat, Partition, ValueType, WalSync};
 
 use super::plain::{PLAIN_SECTIONS, ServerSection, StorageSection, TlsSection};
+use super::prometheus::PrometheusSection;
 use super::remote_write::RemoteWriteSection;
+use super::rules::RulesSection;
 use super::settings::{ClientCerts, Compression};
 
 /// The configuration of Treering. Sections may lie in files of their own: the key NAME-file names the file of the
@@ -40,6 +42,9 @@ pub(super) struct ConfigFile {
     /// Which series with labels of their own come in, and where they go.
     #[serde(default)]
     pub remote_write: RemoteWriteSection,
+    /// Which rules are evaluated, and who is told of alerts.
+    #[serde(default)]
+    pub rules: RulesSection,
     /// Addresses, in the words of other stores: with this section, storage or tls, no other section is needed.
     #[serde(default)]
     pub server: ServerSection,
@@ -49,58 +54,6 @@ pub(super) struct ConfigFile {
     /// Certificates, in the words of other stores.
     #[serde(default)]
     pub tls: TlsSection,
-}
-
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(inline)]
-pub(super) struct PrometheusSection {
-    /// A second address and port to listen on, which serve Prometheus's API alone; empty: none.
-    #[schemars(extend("default" = ""))]
-    pub addr: Option<String>,
-    /// The origins whose scripts may read answers, as a pattern for the whole of them; empty: none.
-    #[schemars(extend("default" = ".*"))]
-    pub cors_origin: Option<String>,
-    /// Labels that federation gives to series that have none of that name.
-    #[serde(default)]
-    #[schemars(extend("default" = {}))]
-    pub external_labels: BTreeMap<String, String>,
-    /// How long a sample stays current, as a Go duration; series with a longer period look back for two of theirs.
-    #[schemars(extend("default" = "5m"))]
-    pub lookback_delta: Option<String>,
-    /// How long a query may take, as a Go duration.
-    #[schemars(extend("default" = "2m"))]
-    pub query_timeout: Option<String>,
-    /// Samples that a query may hold at once.
-    #[schemars(range(min = 1, max = 1_000_000_000_000u64), extend("default" = 50_000_000))]
-    pub query_max_samples: Option<u64>,
-    /// Queries that are computed at a time.
-    #[schemars(range(min = 1, max = 1000), extend("default" = 20))]
-    pub query_concurrency: Option<usize>,
-    /// What is off unless it is listed here.
-    #[serde(default)]
-    #[schemars(with = "Vec<PrometheusFeatureWord>", extend("default" = []))]
-    pub features: Vec<PrometheusFeature>,
-}
-
-/// A part of PromQL that is off by default, under Prometheus's name for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub(super) enum PrometheusFeature {
-    /// Experimental functions and aggregations.
-    #[serde(rename = "promql-experimental-functions")]
-    ExperimentalFunctions,
-    /// Arithmetic in durations.
-    #[serde(rename = "promql-duration-expr")]
-    DurationExpressions,
-    /// The modifiers anchored and smoothed.
-    #[serde(rename = "promql-extended-range-selectors")]
-    ExtendedRangeSelectors,
-    /// The modifiers fill, fill_left and fill_right.
-    #[serde(rename = "promql-binop-fill-modifiers")]
-    FillModifiers,
-    /// Metric names go at the end of a query.
-    #[serde(rename = "promql-delayed-name-removal")]
-    DelayedNameRemoval,
 }
 
 /// The schema of a file that has none of the sections of [`super::plain`].

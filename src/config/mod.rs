@@ -13,9 +13,11 @@ mod file;
 mod fuzz;
 mod load;
 mod plain;
+mod prometheus;
 mod reload;
 mod remote_write;
 mod resolve;
+mod rules;
 mod schema;
 mod sections;
 mod settings;
@@ -23,7 +25,6 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 mod text;
-mod yaml;
 
 pub use bytes::{BytesError, parse_bytes};
 pub use environment::Environment;

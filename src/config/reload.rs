@@ -9,7 +9,7 @@ use super::settings::Config;
 
 /// Settings below these pointers take effect at a reload. The files that certificates lie in are read again at every
 /// reload, but under the names of the start.
-const RELOADABLE: [&str; 2] = ["/metrics", "/remote-write"];
+const RELOADABLE: [&str; 3] = ["/metrics", "/remote-write", "/rules"];
 
 /// The JSON pointers of settings that differ between two configs and that a running server can't change, sorted.
 pub fn restart_needed(running: &Config, loaded: &Config) -> Vec<String> {

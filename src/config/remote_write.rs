@@ -10,6 +10,7 @@ use super::file::{ProtocolWord, Quantity};
 #[schemars(inline)]
 pub(super) struct RemoteWriteSection {
     /// The ways in and out that are open; a way that is not listed answers 404.
+    #[serde(default)]
     #[schemars(with = "Vec<ProtocolWord>", extend("default" = ["remote-write", "remote-read", "import", "otlp"]))]
     pub protocols: Option<Vec<Protocol>>,
     /// The label that names the cluster of a series.
@@ -38,9 +39,36 @@ pub(super) struct RemoteWriteSection {
     /// Whether NaN and infinities are refused.
     #[schemars(extend("default" = false))]
     pub reject_non_finite: Option<bool>,
+    /// How OpenTelemetry's metrics become series.
+    #[serde(default)]
+    pub otlp: OtlpSection,
     /// Bounds against floods.
     #[serde(default)]
     pub limits: RemoteLimitsSection,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct OtlpSection {
+    /// How names are translated, in Prometheus's words.
+    #[schemars(extend("default" = "UnderscoreEscapingWithSuffixes"))]
+    pub translation_strategy: Option<String>,
+    /// Attributes of a resource that become labels of its series.
+    #[schemars(extend("default" = []))]
+    pub promote_resource_attributes: Option<Vec<String>>,
+    /// Whether all attributes of a resource become labels, but the listed ones.
+    #[schemars(extend("default" = false))]
+    pub promote_all_resource_attributes: Option<bool>,
+    /// Whether target_info keeps the attributes that job and instance are made of.
+    #[schemars(extend("default" = false))]
+    pub keep_identifying_resource_attributes: Option<bool>,
+    /// Whether histograms with bounds become native ones with custom buckets.
+    #[schemars(extend("default" = false))]
+    pub convert_histograms_to_nhcb: Option<bool>,
+    /// Whether name, version and attributes of a scope become labels.
+    #[schemars(extend("default" = false))]
+    pub promote_scope_metadata: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -13,11 +13,11 @@ use serde_json::{Map, Value};
 use super::error::{Location, Problem};
 use super::suggest::nearest;
 use super::text::{Text, is_yaml, read_text};
-use super::yaml::Lines;
+use crate::formats::yaml::Lines;
 
 /// The sections that Treering knows.
-pub(super) const SECTIONS: [&str; 9] =
-    ["main", "metrics", "metric-store", "nats", "prometheus", "remote-write", "server", "storage", "tls"];
+pub(super) const SECTIONS: [&str; 10] =
+    ["main", "metrics", "metric-store", "nats", "prometheus", "remote-write", "rules", "server", "storage", "tls"];
 
 /// Files larger than this are refused: nobody writes such a config, and reading a device file by mistake would
 /// exhaust memory.

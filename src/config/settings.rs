@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::engine;
-use crate::model::{Labels, Metric, MetricTable, Pattern};
+use crate::model::{Metric, MetricTable, Pattern};
+use crate::rules;
 
 /// A config without errors.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct Config {
     pub prometheus: PrometheusSettings,
     /// How series with labels of their own are taken in.
     pub remote_write: engine::RemoteOptions,
+    /// Which rules are evaluated, and who is told of alerts.
+    pub rules: rules::Options,
     /// What is odd but no error, one line each, for the log.
     pub warnings: Vec<String>,
     pub(super) engine: engine::Options,
@@ -109,8 +112,6 @@ pub struct PrometheusSettings {
     pub addr: Option<String>,
     /// The origins whose scripts may read answers, a pattern for the whole of them; `None`: those of no origin.
     pub cors_origin: Option<Pattern>,
-    /// Labels that federation gives to series that have none of that name.
-    pub external_labels: Labels,
     /// How long a sample stays current.
     pub lookback: Duration,
     /// How long a query may take.

@@ -1,6 +1,7 @@
 //! Tests of the config as a whole: files in, settings or problems out.
 
 mod plain;
+mod remote_write;
 mod yaml;
 
 use std::collections::BTreeSet;
@@ -486,7 +487,8 @@ fn the_documentation_names_every_key_and_variable() {
             let key = key.replace("[]", "/*").replace('.', "/");
             documented.insert(match section {
                 "metrics" => format!("/metrics/*/{key}"),
-                "main" | "metric-store" | "nats" | "prometheus" | "server" | "storage" | "tls" => {
+                "main" | "metric-store" | "nats" | "prometheus" | "remote-write" | "rules" | "server" | "storage"
+                | "tls" => {
                     format!("/{section}/{key}")
                 }
                 _ => format!("/{key}"),
@@ -563,7 +565,7 @@ proptest! {
 }
 
 #[test]
-fn prometheus_has_an_address_origins_and_labels_of_its_own() {
+fn prometheus_has_an_address_and_origins_of_its_own() {
     let mut whole = config(json!({}));
     let loaded_with = |changes: Value| {
         let mut whole = config(json!({}));
@@ -571,28 +573,24 @@ fn prometheus_has_an_address_origins_and_labels_of_its_own() {
         loaded(&whole)
     };
     let default = loaded(&whole).prometheus;
-    assert!(default.addr.is_none() && default.external_labels.is_empty());
+    assert!(default.addr.is_none());
     assert!(default.cors_origin.unwrap().is_all());
-    let own =
-        json!({ "addr": ":9090", "cors-origin": "https?://a", "external-labels": { "b": "2", "a": "1", "c": "" } });
+    let own = json!({ "addr": ":9090", "cors-origin": "https?://a" });
     let own = loaded_with(json!({ "prometheus": own })).prometheus;
     assert_eq!(own.addr.as_deref(), Some(":9090"));
     let pattern = own.cors_origin.unwrap();
     assert!(pattern.matches("http://a") && !pattern.matches("http://a.b"));
-    assert_eq!(own.external_labels.to_string(), r#"{a="1", b="2"}"#);
     let none = loaded_with(json!({ "prometheus": { "cors-origin": "" } })).prometheus;
     assert!(none.cors_origin.is_none());
     merge(
         &mut whole,
         json!({
             "main": { "grpc-addr": "nowhere" },
-            "prometheus": { "addr": "9090", "cors-origin": "(", "external-labels": { "__name__": "x" } }
+            "prometheus": { "addr": "9090", "cors-origin": "(" }
         }),
     );
     let errors = problems(&whole).join("\n");
-    for pointer in
-        ["/main/grpc-addr", "/prometheus/addr", "/prometheus/cors-origin", "/prometheus/external-labels/__name__"]
-    {
+    for pointer in ["/main/grpc-addr", "/prometheus/addr", "/prometheus/cors-origin"] {
         assert!(errors.contains(&format!("{pointer}: ")), "{pointer} in {errors}");
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::yaml::{self, Lines};
+use crate::formats::yaml::{self, Lines};
 
 /// What a text means.
 pub(super) struct Text {

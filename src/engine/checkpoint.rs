@@ -22,7 +22,6 @@ use super::core::{Engine, OWN_FOLDER};
 use super::files::{FilesLog, host_folder, state_path, write_state_beside, write_tail_beside};
 use super::folders;
 use super::log::{SHARDS, ShardLog, shard_of};
-use super::metadata::METADATA_SHARD;
 use super::options::{ArchiveOptions, CheckpointFormat, CleanupMode};
 use super::outcome::CheckpointReport;
 
@@ -107,7 +106,7 @@ impl Engine {
         hosts.retain(|host| shard_of(host.cluster(), host.name()) == shard);
         let folder = self.shard_folder(shard);
         let has_files = self.disk.list(&folder).is_ok_and(|entries| !entries.is_empty());
-        let metadata = if shard == METADATA_SHARD { self.store.metadata() } else { Vec::new() };
+        let metadata = self.metadata_of_shard(shard);
         if hosts.is_empty() && metadata.is_empty() && !has_files {
             return Ok(0);
         }
@@ -144,6 +143,11 @@ impl Engine {
         }
         if let ShardLog::Native(log) = &mut *shards[shard].lock() {
             log.covered(sequence);
+        }
+        for host in &hosts {
+            // Under the log's lock: of what is forgotten no write is on its way.
+            let _log = shards[shard].lock();
+            host.sweep_stamped();
         }
         Ok(hosts.len() as u64)
     }

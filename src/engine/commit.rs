@@ -1,8 +1,8 @@
 //! The one way of a write into a shard's log and into memory.
 //!
-//! What a body holds is gathered by host, so that a host costs one lock and one write of its log a body. Invariant: what
-//! [`Engine::commit`] counts as stored is in the log, in the order in which memory has it; of what a log refuses nothing
-//! is in memory.
+//! What a body holds is gathered by host, so that a host costs one lock and one write of its log a body. Invariant:
+//! what [`Engine::commit`] counts as stored is in the log, in the order in which memory has it; of what a log refuses
+//! nothing is in memory.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 
 use crate::formats::native::NativeError;
 use crate::model::{Exemplar, Sample, StampedId, StampedSample, StampedValue};
-use crate::store::Host;
+use crate::store::{Applied, Host};
 
 use super::core::Engine;
 use super::log::{SHARDS, shard_of};
@@ -125,10 +125,10 @@ pub(super) struct Committed {
 
 impl Committed {
     /// Counts what became of stamped samples by their kind.
-    fn count_stamped(&mut self, host: &Host, samples: &[StampedSample], stored: u64) {
+    fn count_stamped(&mut self, host: &Host, samples: &[StampedSample], applied: Applied) {
+        let Applied { stored, before_horizon: skipped, .. } = applied;
         let is_histogram = |sample: &&StampedSample| matches!(sample.value, StampedValue::Histogram(_));
         let histograms = samples.iter().filter(is_histogram).count() as u64;
-        let skipped = samples.len() as u64 - stored;
         self.stamped_before_horizon += skipped;
         // Nothing else keeps a sample out, so it is the oldest ones that are missing.
         let horizon_ms = host.horizon_secs().saturating_mul(1000);
@@ -214,7 +214,12 @@ impl Engine {
         }
         if !part.stamped.is_empty() {
             let applied = host.apply_stamped(part.stamped, received_millis);
-            committed.count_stamped(host, part.stamped, applied.stored);
+            committed.count_stamped(host, part.stamped, applied);
+            if applied.gone > 0 {
+                // Forgotten between the look-up and the first sample of the batch. What the log has of them is what
+                // the sender sends again.
+                return Err(IngestError::Forgotten);
+            }
         }
         if !part.exemplars.is_empty() {
             committed.exemplars += host.add_exemplars(part.exemplars);

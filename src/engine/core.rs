@@ -127,6 +127,14 @@ impl Engine {
             self.open_archive(options);
         }
         self.note_foreign_files();
+        let stamped: u64 = self.store.hosts().iter().map(|host| host.stamped_series()).sum();
+        if self.options.format != CheckpointFormat::Native && stamped > 0 {
+            tracing::warn!(
+                "{stamped} series with labels of their own were read, and the configured file-format has no room for \
+                 them: they can be asked until the next restart; the files that hold them are kept in \
+                 {OWN_FOLDER}/adopted"
+            );
+        }
         self.is_ready.store(true, Ordering::Release);
         Ok(())
     }

@@ -2,6 +2,8 @@
 //!
 //! Invariant: what memory has and no log has is known here, and goes into the log with the next metadata that comes.
 
+use std::sync::Arc;
+
 use parking_lot::Mutex;
 
 use crate::model::Metadata;
@@ -11,7 +13,7 @@ use super::core::Engine;
 use super::outcome::IngestError;
 
 /// The shard whose log and snapshot hold the metadata of all metrics.
-pub(super) const METADATA_SHARD: usize = 0;
+const METADATA_SHARD: usize = 0;
 
 /// Bytes of texts in one record.
 const RECORD_TEXT_BYTES_MAX: usize = 4 << 20;
@@ -22,6 +24,11 @@ const RECORD_TEXT_BYTES_MAX: usize = 4 << 20;
 pub(super) struct Unlogged(Mutex<Vec<Box<str>>>);
 
 impl Engine {
+    /// The metadata that a shard's snapshot has to hold.
+    pub(super) fn metadata_of_shard(&self, shard: usize) -> Vec<(Arc<str>, Metadata)> {
+        if shard == METADATA_SHARD { self.store.metadata() } else { Vec::new() }
+    }
+
     /// Sets what metrics are, and logs what is new; answers how many were. Those beyond a limit are told to `refused`.
     pub(super) fn commit_metadata(
         &self,

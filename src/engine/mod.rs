@@ -30,8 +30,11 @@ mod outcome;
 mod push;
 mod recover;
 mod remote;
+mod replay;
 mod retain;
 mod stamped;
+#[cfg(test)]
+mod stamped_tests;
 mod states;
 #[cfg(test)]
 mod tests;
@@ -43,8 +46,8 @@ pub use options::{ArchiveOptions, CheckpointFormat, CleanupMode, Options, Partit
 pub use outcome::{BadLine, CheckpointReport, CleanupReport, IngestError, IngestReport, OpenError};
 pub use push::PushReport;
 pub use remote::{
-    Mapping, MappingError, MappingSettings, Place, Placing, Protocols, RemoteError, RemoteLimits, RemoteOptions,
-    RemoteReport, WriteVersion,
+    ImportOptions, Mapping, MappingError, MappingSettings, OtlpForm, Place, Placing, Protocols, RemoteError,
+    RemoteLimits, RemoteOptions, RemoteReport, RuleReport, RuleSample, WriteVersion,
 };
 pub use retain::{NodeProvider, UsedNodes};
 pub use stamped::{StampedReport, StampedWrite};

@@ -11,8 +11,8 @@ use hashbrown::HashMap;
 
 use crate::disk::{DiskFile, SharedDisk};
 use crate::formats::native::{
-    ComponentPath, ComponentRef, Definition, FileHeader, FileName, HorizonRecord, NativeError, StampedHead,
-    append_header, append_record, encode_horizon, encode_metadata, encode_samples, encode_stamped,
+    ComponentPath, ComponentRef, Definition, FileHeader, FileName, HorizonRecord, StampedHead, append_header,
+    append_record, encode_both, encode_horizon, encode_metadata, encode_samples, encode_stamped,
 };
 use crate::model::{Labels, Metadata, Sample, SeriesId, StampedId};
 use crate::store::{Host, SeriesDescription, Store};
@@ -219,62 +219,52 @@ impl NativeLog {
     }
 }
 
-impl NativeLog {
-    /// Encodes the record of a part's grid samples; answers the numbers that it defines first.
-    fn encode_grid(
-        buffer: &mut Vec<u8>,
-        (number, known): (u32, Option<&Known>),
-        (store, host): (&Store, &Host),
-        samples: &[Sample],
-        received_secs: i64,
-    ) -> Result<Vec<u32>, NativeError> {
-        let defined = known.map(|known| &known.series);
-        let new = Defined::undefined(defined, samples.iter().map(|sample| sample.series.0));
-        let metrics = store.metrics();
-        let repeated = defined.map_or(Vec::new(), Defined::repeated);
-        let described: Vec<(SeriesId, SeriesDescription)> =
-            repeated.iter().chain(&new).map(|&id| (SeriesId(id), host.describe(SeriesId(id), &metrics))).collect();
-        let mut definitions = Vec::with_capacity(described.len() + 1);
-        if known.is_none() || !repeated.is_empty() {
-            definitions.push(Definition::Host { cluster: host.cluster(), host: host.name() });
-        }
-        definitions.extend(described.iter().map(|(id, description)| definition(*id, description)));
-        append_record(buffer, |out| encode_samples(out, number, received_secs, &definitions, samples))?;
-        Ok(new)
-    }
+/// The definitions of a record: the numbers that it defines first, and all that it names.
+struct Named<T> {
+    new: Vec<u32>,
+    definitions: Vec<T>,
+    /// Whether the host is named, too.
+    is_host_named: bool,
+}
 
-    /// Encodes the record of a part's stamped samples and exemplars; answers the numbers that it defines first.
-    fn encode_stamped(
-        buffer: &mut Vec<u8>,
-        (number, known): (u32, Option<&Known>),
-        host: &Host,
-        part: &Part<'_>,
-        received_ms: i64,
-    ) -> Result<Vec<u32>, NativeError> {
-        let defined = known.map(|known| &known.stamped);
-        let samples = part.stamped.iter().map(|sample| sample.series.0);
-        let new = Defined::undefined(defined, samples.chain(part.exemplars.iter().map(|(series, _)| series.0)));
-        let repeated = defined.map_or(Vec::new(), Defined::repeated);
-        let labelled = |&id: &u32| (StampedId(id), host.stamped_labels(StampedId(id)));
-        let mut definitions: Vec<(StampedId, Labels)> = Vec::with_capacity(repeated.len() + new.len());
-        let mut bytes = 0;
-        for (id, labels) in repeated.iter().map(labelled) {
-            bytes += labels.iter().map(|label| label.name.len() + label.value.len()).sum::<usize>();
-            if bytes > REPEATED_BYTES_MAX {
-                break;
-            }
-            // One that is gone has no labels, and no samples will come for it.
-            if !labels.is_empty() {
-                definitions.push((id, labels));
-            }
+/// What a record of grid samples has to name.
+fn name_series(
+    known: Option<&Known>,
+    store: &Store,
+    host: &Host,
+    samples: &[Sample],
+) -> Named<(SeriesId, SeriesDescription)> {
+    let defined = known.map(|known| &known.series);
+    let new = Defined::undefined(defined, samples.iter().map(|sample| sample.series.0));
+    let metrics = store.metrics();
+    let repeated = defined.map_or(Vec::new(), Defined::repeated);
+    let definitions =
+        repeated.iter().chain(&new).map(|&id| (SeriesId(id), host.describe(SeriesId(id), &metrics))).collect();
+    Named { new, definitions, is_host_named: known.is_none() || !repeated.is_empty() }
+}
+
+/// What a record of stamped samples and exemplars has to name.
+fn name_stamped(known: Option<&Known>, host: &Host, part: &Part<'_>) -> Named<(StampedId, Labels)> {
+    let defined = known.map(|known| &known.stamped);
+    let samples = part.stamped.iter().map(|sample| sample.series.0);
+    let new = Defined::undefined(defined, samples.chain(part.exemplars.iter().map(|(series, _)| series.0)));
+    let repeated = defined.map_or(Vec::new(), Defined::repeated);
+    let labelled = |&id: &u32| (StampedId(id), host.stamped_labels(StampedId(id)));
+    let mut definitions: Vec<(StampedId, Labels)> = Vec::with_capacity(repeated.len() + new.len());
+    let mut bytes = 0;
+    for (id, labels) in repeated.iter().map(labelled) {
+        bytes += labels.iter().map(|label| label.name.len() + label.value.len()).sum::<usize>();
+        if bytes > REPEATED_BYTES_MAX {
+            break;
         }
-        definitions.extend(new.iter().map(labelled));
-        let is_named = known.is_none() || !definitions.is_empty();
-        let names = is_named.then_some((&**host.cluster(), &**host.name()));
-        let head = StampedHead { host: number, received_ms, names, definitions: &definitions };
-        append_record(buffer, |out| encode_stamped(out, &head, part.stamped, part.exemplars))?;
-        Ok(new)
+        // One that is gone has no labels, and no samples will come for it.
+        if !labels.is_empty() {
+            definitions.push((id, labels));
+        }
     }
+    definitions.extend(new.iter().map(labelled).filter(|(_, labels)| !labels.is_empty()));
+    let is_host_named = known.is_none() || !definitions.is_empty();
+    Named { new, definitions, is_host_named }
 }
 
 impl Log for NativeLog {
@@ -283,32 +273,45 @@ impl Log for NativeLog {
         if self.segment.as_ref().is_some_and(|segment| segment.good_len > SEGMENT_BYTES_MAX) {
             self.cut();
         }
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.clear();
         let segment = self.segment()?;
         let numbers = segment.hosts.len() as u32;
         let known = segment.hosts.get(&address);
         let number = known.map_or(numbers, |known| known.number);
-        let (mut new_series, mut new_stamped) = (None, None);
-        // Both records go with one write: what is refused is not half stored.
-        if !part.samples.is_empty() {
-            let received_secs = received_ms.div_euclid(1000);
-            let of_grid = (&*store, &**host);
-            new_series = Some(Self::encode_grid(&mut buffer, (number, known), of_grid, part.samples, received_secs)?);
-        }
-        if !part.stamped.is_empty() || !part.exemplars.is_empty() {
-            new_stamped = Some(Self::encode_stamped(&mut buffer, (number, known), host, &part, received_ms)?);
-        }
-        self.buffer = buffer;
+        let has_stamped = !part.stamped.is_empty() || !part.exemplars.is_empty();
+        let grid = (!part.samples.is_empty()).then(|| name_series(known, store, host, part.samples));
+        let stamped = has_stamped.then(|| name_stamped(known, host, &part));
+        let encode_grid = |out: &mut Vec<u8>, named: &Named<(SeriesId, SeriesDescription)>| {
+            let mut definitions = Vec::with_capacity(named.definitions.len() + 1);
+            if named.is_host_named {
+                definitions.push(Definition::Host { cluster: host.cluster(), host: host.name() });
+            }
+            definitions.extend(named.definitions.iter().map(|(id, description)| definition(*id, description)));
+            encode_samples(out, number, received_ms.div_euclid(1000), &definitions, part.samples)
+        };
+        let encode_stamped = |out: &mut Vec<u8>, named: &Named<(StampedId, Labels)>| {
+            let names = named.is_host_named.then_some((&**host.cluster(), &**host.name()));
+            let head = StampedHead { host: number, received_ms, names, definitions: &named.definitions };
+            encode_stamped(out, &head, part.stamped, part.exemplars)
+        };
+        self.buffer.clear();
+        append_record(&mut self.buffer, |out| match (&grid, &stamped) {
+            (Some(grid), None) => encode_grid(out, grid),
+            (None, Some(stamped)) => encode_stamped(out, stamped),
+            // One record, so that what is refused is not half stored, should the disk not even take it back.
+            (Some(grid), Some(stamped)) => {
+                encode_both(out, |out| encode_grid(out, grid), |out| encode_stamped(out, stamped))
+            }
+            (None, None) => Ok(()),
+        })?;
         let written = self.write()?;
         if let Some(segment) = &mut self.segment {
             let begin = || Known { number, series: Defined::default(), stamped: Defined::default() };
             let known = segment.hosts.entry(address).or_insert_with(begin);
-            if let Some(new) = new_series {
-                known.series.note(new);
+            if let Some(named) = grid {
+                known.series.note(named.new);
             }
-            if let Some(new) = new_stamped {
-                known.stamped.note(new);
+            if let Some(named) = stamped {
+                known.stamped.note(named.new);
             }
         }
         Ok(written)

@@ -1,8 +1,8 @@
 //! Writes of stamped series, and of what comes with them: grid samples, exemplars, metadata.
 //!
-//! A [`StampedWrite`] gathers a body by host and writes it at its end. Invariant, as in `ingest`: what the report counts
-//! as stored is in the log when [`StampedWrite::finish`] answers, and of what it refuses nothing is in memory, but for
-//! the names of series.
+//! A [`StampedWrite`] gathers a body by host and writes it at its end. Invariant, as in `ingest`: what the report
+//! counts as stored is in the log when [`StampedWrite::finish`] answers, and of what it refuses nothing is in memory,
+//! but for the names of series.
 
 use std::sync::Arc;
 
@@ -81,8 +81,8 @@ impl StampedReport {
     }
 }
 
-/// A body of stamped series on its way into the store. Nothing of it is stored before [`finish`](Self::finish); one that
-/// is dropped before leaves nothing but the names of series.
+/// A body of stamped series on its way into the store. Nothing of it is stored before [`finish`](Self::finish); one
+/// that is dropped before leaves nothing but the names of series.
 pub struct StampedWrite<'e> {
     engine: &'e Engine,
     source: &'static str,

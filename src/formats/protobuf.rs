@@ -325,6 +325,7 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, field: u32, bytes: &[u8]) {
 }
 
 /// Appends a field with a text; an empty one is the same as no field.
+#[cfg(any(test, feature = "testing"))]
 pub(crate) fn put_text(out: &mut Vec<u8>, field: u32, text: &str) {
     if !text.is_empty() {
         put_bytes(out, field, text.as_bytes());
@@ -349,6 +350,7 @@ pub(crate) fn put_message(out: &mut Vec<u8>, field: u32, write: impl FnOnce(&mut
 }
 
 /// Appends a field with packed numbers; none are the same as no field.
+#[cfg(any(test, feature = "testing"))]
 pub(crate) fn put_packed(out: &mut Vec<u8>, field: u32, numbers: impl IntoIterator<Item = u64>) {
     let mut numbers = numbers.into_iter().peekable();
     if numbers.peek().is_some() {

@@ -23,7 +23,7 @@ pub(super) fn openapi() -> utoipa::openapi::OpenApi {
     info(title = "Treering REST API", description = "A metric store for clusters.", license(name = "MIT")),
     paths(write, query_get, query_post, free, debug, healthcheck_get, healthcheck_post, healthy, ready, metrics,
         promql_query, promql_query_range, promql_series, promql_labels, promql_label_values, promql_metadata,
-        promql_format_query, promql_parse_query, promql_tsdb),
+        promql_format_query, promql_parse_query, promql_tsdb, remote_write, remote_read, import_text, otlp),
     modifiers(&Token),
     tags((name = "api", description = "cc-metric-store's API"), (name = "status", description = "The server itself"),
         (name = "prometheus", description = "Prometheus's API"))
@@ -367,6 +367,42 @@ fn promql_parse_query() {}
     params(("limit" = Option<u64>, Query, description = "Entries of each list, 10 without it.")),
     responses((status = 200, description = "OK", body = PrometheusAnswer), PrometheusError, Unserved))]
 fn promql_tsdb() {}
+
+/// Store series: remote write 1.0 and 2.0, by the parameter proto of the content type. What is good of a bad body is
+/// stored.
+#[utoipa::path(post, path = "/api/v1/write", tag = "prometheus", security(("token" = [])),
+    request_body(content = Vec<u8>, content_type = "application/x-protobuf",
+        description = "prometheus.WriteRequest or io.prometheus.write.v2.Request, compressed with snappy or zstd."),
+    responses((status = 204, description = "All of it is stored; for 2.0, headers count."),
+        (status = 400, description = "Some or all of it never can be stored: what, and why.", body = String),
+        (status = 415, description = "No known message or compression.", body = String), Unserved))]
+fn remote_write() {}
+
+/// Read series: remote read, all samples in one message or chunks in a stream of them.
+#[utoipa::path(post, path = "/api/v1/read", tag = "prometheus", security(("token" = [])),
+    request_body(content = Vec<u8>, content_type = "application/x-protobuf",
+        description = "prometheus.ReadRequest, compressed with snappy."),
+    responses((status = 200, description = "prometheus.ReadResponse or frames of prometheus.ChunkedReadResponse."),
+        (status = 400, description = "Something in the request is wrong.", body = String), Unserved))]
+fn remote_read() {}
+
+/// Store exposition text: Prometheus's own, or OpenMetrics by its content type. Bad lines are left out.
+#[utoipa::path(post, path = "/api/v1/import/prometheus", tag = "prometheus", security(("token" = [])),
+    params(("extra_label" = Option<Vec<String>>, Query, description = "A label for all series: name=value."),
+        ("timestamp" = Option<i64>, Query, description = "Milliseconds since 1970 for samples without a time.")),
+    request_body(content = String, content_type = "text/plain", description = "The text; gzip, zstd or snappy."),
+    responses((status = 204, description = "All of it is stored."),
+        (status = 400, description = "Some of it is not: what, and why.", body = String), Unserved))]
+fn import_text() {}
+
+/// Store OpenTelemetry's metrics.
+#[utoipa::path(post, path = "/api/v1/otlp/v1/metrics", tag = "prometheus", security(("token" = [])),
+    request_body(content = Vec<u8>, content_type = "application/x-protobuf",
+        description = "ExportMetricsServiceRequest as protobuf or JSON, with or without gzip."),
+    responses((status = 200, description = "ExportMetricsServiceResponse: what was left out, if anything was."),
+        (status = 400, description = "The body is none.", body = String),
+        (status = 415, description = "Neither protobuf nor JSON.", body = String), Unserved))]
+fn otlp() {}
 
 /// Whether the process lives.
 #[utoipa::path(get, path = "/-/healthy", tag = "status", responses((status = 200, description = "Yes.")))]

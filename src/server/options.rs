@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::{AuthOptions, Tls};
 use crate::model::{Labels, Pattern};
 use crate::promql::parse::ParseOptions;
+use crate::rules::Manager;
 
 /// The stack that the runtime's threads need: queries nest up to 256 levels, and a build without optimisation takes
 /// more than 4 MiB for that. Only what is used takes memory.
@@ -32,6 +33,8 @@ pub struct Options {
     pub limits: Limits,
     /// How PromQL is answered.
     pub prometheus: PrometheusOptions,
+    /// The rules that are evaluated, to be shown.
+    pub rules: Option<Arc<Manager>>,
 }
 
 /// How PromQL is answered.
@@ -85,6 +88,7 @@ impl Options {
             ready,
             limits: Limits::default(),
             prometheus: PrometheusOptions::default(),
+            rules: None,
         }
     }
 }

@@ -6,7 +6,8 @@ use std::io;
 use std::sync::Arc;
 
 use crate::engine::{
-    Engine, IngestError, IngestReport, PushReport, RemoteError, RemoteOptions, RemoteReport, WriteVersion,
+    Engine, ImportOptions, IngestError, IngestReport, OtlpForm, PushReport, RemoteError, RemoteOptions, RemoteReport,
+    WriteVersion,
 };
 use crate::formats::push::PushRequest;
 use crate::model::MetricTable;
@@ -26,6 +27,12 @@ pub(super) trait Service: Send + Sync + 'static {
 
     /// Stores a decompressed body of remote write.
     fn write_remote(&self, version: WriteVersion, body: &[u8]) -> Result<RemoteReport, RemoteError>;
+
+    /// Stores a body of exposition text.
+    fn import_text(&self, options: &ImportOptions, body: &[u8]) -> Result<RemoteReport, RemoteError>;
+
+    /// Stores a decompressed body of OpenTelemetry's metrics.
+    fn write_otlp(&self, form: OtlpForm, body: &[u8]) -> Result<RemoteReport, RemoteError>;
 
     /// Stores what came over gRPC.
     fn push(&self, request: &PushRequest<'_>, report: &mut PushReport) -> Result<(), RemoteError>;
@@ -76,6 +83,14 @@ impl Service for Engine {
 
     fn write_remote(&self, version: WriteVersion, body: &[u8]) -> Result<RemoteReport, RemoteError> {
         Engine::write_remote(self, version, body)
+    }
+
+    fn import_text(&self, options: &ImportOptions, body: &[u8]) -> Result<RemoteReport, RemoteError> {
+        Engine::import_text(self, options, body)
+    }
+
+    fn write_otlp(&self, form: OtlpForm, body: &[u8]) -> Result<RemoteReport, RemoteError> {
+        Engine::write_otlp(self, form, body)
     }
 
     fn push(&self, request: &PushRequest<'_>, report: &mut PushReport) -> Result<(), RemoteError> {

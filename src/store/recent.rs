@@ -193,12 +193,15 @@ impl<'d> Rows<'d> {
 }
 
 /// How many leading columns of a lane that begins a window, or comes from a snapshot, are settled: their series were
-/// sealed on the lane's grid in the window before, and hold nothing behind it.
+/// sealed on the lane's grid in the window before, and hold nothing behind it. A sample ahead of its time may have made
+/// one of their earlier blocks so long that it reaches over the later ones.
 pub(super) fn settled_columns(data: &HostData, lane: &Lane) -> usize {
     let window = WINDOW as i64 * i64::from(lane.frequency_secs);
     let is_settled = |&&id: &&u32| {
-        data.series.get(SeriesId(id)).blocks.last().is_some_and(|block| {
-            block.frequency_secs() == lane.frequency_secs
+        data.series.get(SeriesId(id)).blocks.split_last().is_some_and(|(block, earlier)| {
+            let behind_secs = block.start_secs() + i64::from(lane.frequency_secs);
+            earlier.iter().all(|earlier| earlier.end_secs() <= behind_secs)
+                && block.frequency_secs() == lane.frequency_secs
                 && centre_at(block.start_secs(), lane.frequency_secs, lane.start_secs) == lane.start_secs
                 && (lane.start_secs - window + 1..=lane.start_secs).contains(&block.end_secs())
         })

@@ -68,7 +68,11 @@ impl HostData {
         }
         if component == ComponentId::HOST {
             let (from_ms, to_ms) = (self.horizon_ms(), to_secs.saturating_mul(1000));
-            hidden += self.stamped.as_ref().map_or(0, |stamped| stamped.count_between(from_ms, to_ms));
+            if let Some(stamped) = &mut self.stamped {
+                hidden += stamped.count_between(from_ms, to_ms);
+                // The archive has no place for them.
+                stamped.drop_exemplars(to_ms);
+            }
         }
         self.components.move_horizon(component, to_secs);
         self.drop_rollups(component, to_secs);

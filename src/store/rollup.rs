@@ -27,6 +27,10 @@ const MEMORY_PART: usize = 100;
 /// Roll-ups of one host. Each is gone on with when a window is sealed, under the host's lock.
 const ROLLUPS_MAX: usize = 64;
 
+/// Among the last so many reads of a host's sums, nobody makes room for one that was not there. Else sums that are read
+/// in turns, and are more than fit, throw each other out, each before it is read again.
+const RECENT_READS: u64 = 4 * ROLLUPS_MAX as u64;
+
 /// A second that no series begins at.
 const UNKNOWN_SECS: i64 = i64::MIN;
 
@@ -153,9 +157,21 @@ impl Rollups {
 
     /// As [`find`](Self::find), for a read: what was read longest ago makes room for others.
     pub(super) fn read(&self, metric: MetricId, family: Family<'_>) -> Option<&Rollup> {
+        let read = self.reads.fetch_add(1, Ordering::Relaxed) + 1;
         let rollup = self.find(metric, family)?;
-        rollup.last_read.store(self.reads.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        rollup.last_read.store(read, Ordering::Relaxed);
         Some(rollup)
+    }
+
+    /// Whether a read should keep what it finds: it is there in part, one of usual size fits, or one that was not read
+    /// lately makes room.
+    pub(super) fn is_welcome(&self, metric: MetricId, family: Family<'_>, bytes: &Bytes) -> bool {
+        let used = self.memory_bytes();
+        let usual = used.checked_div(self.all.len()).unwrap_or(0);
+        let fits = self.all.len() < ROLLUPS_MAX && used + usual <= self.memory_max(bytes);
+        let read = self.reads.load(Ordering::Relaxed);
+        fits || self.find(metric, family).is_some()
+            || self.all.iter().any(|rollup| !is_recent(rollup.last_read.load(Ordering::Relaxed), read))
     }
 
     /// What was answered for time before the open rows at another epoch may be wrong by now.
@@ -187,6 +203,7 @@ impl Rollups {
     fn merge(&mut self, metric: MetricId, family: Family<'_>, runs: Vec<Rolled>, read: u64, bytes: &mut Bytes) {
         let Some(frequency_secs) = runs.first().map(Rolled::frequency_secs) else { return };
         let at = self.all.iter().position(|rollup| rollup.metric == metric && rollup.family() == family);
+        let is_new = at.is_none();
         let at = at.unwrap_or_else(|| {
             let of = match family {
                 Family::Host => None,
@@ -215,7 +232,12 @@ impl Rollups {
         while self.memory_bytes() > memory_max || self.all.len() > ROLLUPS_MAX {
             let oldest = (0..self.all.len()).min_by_key(|&at| *self.all[at].last_read.get_mut());
             let Some(oldest) = oldest else { break };
-            self.all.swap_remove(oldest);
+            if is_new && is_recent(*self.all[oldest].last_read.get_mut(), read) {
+                // The new one is the last, for the others keep their order.
+                self.all.pop();
+                break;
+            }
+            self.all.remove(oldest);
         }
         self.count(bytes);
     }
@@ -270,6 +292,11 @@ impl Rollups {
     fn count(&self, bytes: &mut Bytes) {
         bytes.set(Use::Rollups, self.memory_bytes());
     }
+}
+
+/// Whether a roll-up is in use, its last read and the newest one given; neither is 0 where somebody reads.
+fn is_recent(last_read: u64, read: u64) -> bool {
+    last_read > 0 && read > 0 && read.saturating_sub(last_read) <= RECENT_READS
 }
 
 impl HostData {

@@ -33,17 +33,21 @@ pub(super) struct Taken {
     epoch: u64,
     /// Where the first open row of any series of the metric may be.
     open_secs: i64,
+    /// Whether the host has room for their sums.
+    is_welcome: bool,
 }
 
 impl Taken {
     /// Takes the series of a question.
     pub(super) fn of(data: &HostData, question: &Question<'_>) -> Taken {
-        // Sums of few are not kept.
-        let is_kept = question.children.len() >= CHILDREN_MIN;
+        // Sums of few are not kept, nor those that nobody would make room for.
+        let is_kept = question.children.len() >= CHILDREN_MIN
+            && data.rollups.is_welcome(question.id, question.family, &data.bytes);
         let series = if is_kept { data.series.of_metric(question.id) } else { &[] };
         let lanes = series.iter().map(|&id| data.series.get(id).lane);
         let open = lanes.filter_map(|lane| Some(data.lanes.get(lane as usize)?.as_ref()?.start_secs));
         Taken {
+            is_welcome: is_kept,
             open_secs: open.min().unwrap_or(SECS_MAX),
             views: read::views(data, question.children, question.metric, question.asked, question.to),
             epoch: data.rollups.epoch(),
@@ -62,7 +66,7 @@ impl Taken {
 
     /// Keeps what is complete of sums over outputs that stand for `from + i · f`, unless the host has changed.
     pub(super) fn keep(&self, host: &Host, question: &Question<'_>, from_secs: i64, parts: &Combined) {
-        if question.children.len() < CHILDREN_MIN || self.views.len() < question.children.len() {
+        if !self.is_welcome || self.views.len() < question.children.len() {
             return;
         }
         let frequency_secs = question.metric.frequency_secs;

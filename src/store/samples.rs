@@ -11,6 +11,7 @@ use crate::model::{Component, ComponentId, MetricId, SeriesId, is_empty};
 
 use super::components::Components;
 use super::host::Host;
+use super::host_data::HostData;
 use super::seconds::{SealedSeconds, Seconds};
 use super::series::Late;
 use super::view::{Extent, SeriesView};
@@ -36,8 +37,9 @@ pub struct Found {
 }
 
 impl Host {
-    /// The series of these metrics that hold samples near `[from, to]`, of the components that `wanted` says yes to. It
-    /// is asked once a series, and may ask for the component's path.
+    /// The series of these metrics whose samples lie around `[from, to]`, begin in it or end in it, give or take two
+    /// slots; of the components that `wanted` says yes to. It is asked once a series, and may ask for the component's
+    /// path.
     pub fn find_series(
         &self,
         metrics: &[MetricId],
@@ -54,12 +56,14 @@ impl Host {
                     continue;
                 }
                 let horizon = data.components.horizon(component);
-                // A row's second lies near its centre.
-                let near = Extent::of(&data, series, horizon).is_some_and(|extent| {
-                    extent.first_secs.saturating_sub(OFFSET_SECS_MAX) <= to_secs
-                        && extent.last_secs.saturating_add(OFFSET_SECS_MAX) >= from_secs
+                let is_near = Extent::of(&data, series, horizon).is_some_and(|extent| {
+                    let is_near = |offset_secs: i64| {
+                        extent.first_secs.saturating_sub(offset_secs) <= to_secs
+                            && extent.last_secs.saturating_add(offset_secs) >= from_secs
+                    };
+                    is_near(0) || is_near(offset_secs_max(&data, series))
                 });
-                if near {
+                if is_near {
                     found.push(Found { series, component, metric });
                 }
             }
@@ -98,8 +102,15 @@ fn path(tree: &Components, of: ComponentId) -> ComponentPath {
     ComponentPath { components, is_device: tree.is_device(of) }
 }
 
-/// Farther than this from its centre the second of a row does not lie, but for frequencies of days.
-const OFFSET_SECS_MAX: i64 = 86_400;
+/// Farther than this from its centre the second of a row does not lie: a sample is at most a slot off the one it is
+/// nearest to.
+fn offset_secs_max(data: &HostData, series: SeriesId) -> i64 {
+    let series = data.series.get(series);
+    let blocks = series.blocks.iter().map(Block::frequency_secs);
+    let late = series.overlay().iter().map(|late| late.frequency_secs);
+    let open = data.lanes.get(series.lane as usize).and_then(Option::as_ref).map(|lane| lane.frequency_secs);
+    2 * i64::from(blocks.chain(late).chain(open).max().unwrap_or(0))
+}
 
 impl SeriesView {
     /// From the centre of the first to that of the last slot of what was taken.
@@ -366,6 +377,21 @@ mod tests {
         assert_eq!(read[30], (START + 30 * 60, -30.0));
         assert_eq!(read[31], (START + 32 * 60 + 2, 32.0));
         assert_eq!(read[49], (START + 50 * 60, -50.0), "it replaces what its slot held");
+    }
+
+    /// Whatever had ended within a day was listed for any hour of it.
+    #[test]
+    fn series_are_found_by_the_time_of_their_samples() {
+        let world = World::new(1);
+        let found = |from: i64, to: i64| world.host.find_series(&[MetricId(0)], from, to, |_, _| true).len();
+        for ticks in [1, 300] {
+            for tick in 0..ticks {
+                world.send(0, START + tick * 60 + tick % 7, tick as f64);
+            }
+            let last = START + (ticks - 1) * 60 + (ticks - 1) % 7;
+            assert_eq!((found(0, START), found(last, i64::MAX)), (1, 1), "{ticks}");
+            assert_eq!((found(0, START - 200), found(last + 200, i64::MAX)), (0, 0), "{ticks}");
+        }
     }
 
     #[test]

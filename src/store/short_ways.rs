@@ -251,6 +251,30 @@ fn a_steady_host_is_answered_by_the_short_ways() {
     assert!(memory > 0);
 }
 
+/// A value ahead of its time had made a block of the old phase long; once the host had another phase, that block
+/// reached over the later ones, and open rows answered as if it were not there.
+#[test]
+fn a_long_block_of_an_earlier_phase_has_its_say() {
+    let mut store = roomy(store());
+    for tick in 0..150 {
+        if tick == 25 {
+            let image = store.host_or_create("alex", "a1").unwrap().image(&store.metrics());
+            let next = roomy(self::store());
+            next.host_or_create("alex", "a1").unwrap().restore(&image, &next.metrics(), next.limits());
+            store = next;
+        }
+        let secs = NOW + tick * 60 + if tick < 30 { 0 } else { 33 };
+        for child in 0..CHILDREN {
+            write(&store, "sum", child, secs, 0.1 * (tick * 10 + child as i64) as f64, secs);
+        }
+        if tick == 20 {
+            write(&store, "sum", 3, secs + 3600, 1.0 / 3.0, secs);
+        }
+        // On the old phase, so that the value ahead is the nearest to its output.
+        compare(&store, "sum", NOW + (tick - 30) * 60, secs + 1);
+    }
+}
+
 /// A component that first sends for a time that is rolled up already belongs to the sums of that time.
 #[test]
 fn a_component_that_begins_in_the_past_counts() {
@@ -373,6 +397,38 @@ fn roll_ups_take_a_hundredth_of_the_memory() {
         let rollups = store.memory().into_iter().find(|(name, _)| *name == "rollups").unwrap().1;
         assert!(rollups * 100 <= store.memory_bytes(), "{rollups} of {}", store.memory_bytes());
     }
+}
+
+/// Sums of more sets of threads than fit were asked for in turns: each threw out the one that was asked for next, so
+/// all were summed anew, sealed and thrown out again.
+#[test]
+fn roll_ups_that_are_read_in_turns_do_not_throw_each_other_out() {
+    let store = store();
+    for tick in 0..1500 {
+        for child in 0..64 {
+            let value = ((tick * 7919 + child as i64 * 104_729) % 10_007) as f64 / 3.0;
+            write(&store, "sum", child, NOW + tick * 60, value, NOW + tick * 60);
+        }
+    }
+    let end = NOW + 1500 * 60;
+    // Room for some of them.
+    store.host_or_create("alex", "a1").unwrap().data.write().rollups.memory_part = 10;
+    let asked = |left_out: usize| {
+        let threads = (0..64).filter(|&child| child != left_out).map(|child| component(child).to_string());
+        [Element::Group(threads.collect())]
+    };
+    let answered = |range: std::ops::Range<usize>| -> Vec<usize> {
+        range.filter(|&left_out| compare_below(&store, &asked(left_out), "sum", NOW, end).1).collect()
+    };
+    assert!(answered(0..40).is_empty());
+    let second = answered(0..40);
+    assert!(!second.is_empty() && second.len() < 40, "{second:?}");
+    assert_eq!(answered(0..40), second, "those that are there stay");
+    // When they are no longer asked for, others come in.
+    for _ in 0..20 {
+        answered(40..55);
+    }
+    assert!(!answered(40..55).is_empty());
 }
 
 /// An answer may have 16 million slots; whether roll-ups help is known before there is room for them.

@@ -147,6 +147,18 @@ impl Store {
         hosts
     }
 
+    /// The hosts with stamped series, sorted by cluster and name. Costs nothing where there are none.
+    pub fn stamped_hosts(&self) -> Vec<Arc<Host>> {
+        if self.bytes.stamped_series().load(Ordering::Relaxed) == 0 {
+            return Vec::new();
+        }
+        let has_some = |host: &&Arc<Host>| host.stamped_series() > 0;
+        let mut hosts: Vec<Arc<Host>> =
+            self.clusters.read().values().flat_map(|hosts| hosts.values().filter(has_some).cloned()).collect();
+        hosts.sort_unstable_by(|a, b| (a.cluster(), a.name()).cmp(&(b.cluster(), b.name())));
+        hosts
+    }
+
     /// Reads a metric over `[from, to)`, both in seconds (design, section 5).
     pub fn read(&self, selector: &Selector, metric: &str, from: i64, to: i64) -> Result<Answer, ReadError> {
         self.read_into(selector, metric, from, to, Vec::new())

@@ -228,6 +228,8 @@ pub(super) struct Extent {
     pub(super) first_secs: i64,
     /// The centre of the last slot that holds a value.
     pub(super) last_secs: i64,
+    /// The longest period of what lies at either end.
+    pub(super) frequency_secs: u32,
 }
 
 impl Extent {
@@ -238,30 +240,33 @@ impl Extent {
     }
 
     fn with_open(series: &Series, open: Option<&OpenRows<'_>>, horizon_secs: i64) -> Option<Extent> {
-        let mut extent = Extent { first_secs: i64::MAX, last_secs: i64::MIN };
+        let mut extent = Extent { first_secs: i64::MAX, last_secs: i64::MIN, frequency_secs: 0 };
         for block in &series.blocks {
             if block.start_secs() >= extent.first_secs {
                 break;
             }
             if let Some(first) = first_value(block, horizon_secs) {
-                extent.note(first, first);
+                extent.note(first, first, block.frequency_secs());
             }
         }
         if let Some(last) = series.blocks.last().filter(|_| extent.first_secs != i64::MAX) {
             // Blocks never reach across each other: the last one to begin is the last one to end.
-            extent.note(extent.first_secs, last.end_secs() - i64::from(last.frequency_secs()));
+            let frequency_secs = last.frequency_secs();
+            extent.note(extent.first_secs, last.end_secs() - i64::from(frequency_secs), frequency_secs);
         }
-        let mut late = series.overlay().iter().map(|late| late.centre_secs).filter(|secs| *secs >= horizon_secs);
+        let mut late = series.overlay().iter().filter(|late| late.centre_secs >= horizon_secs);
         if let Some(first) = late.next() {
-            extent.note(first, late.next_back().unwrap_or(first));
+            let last = late.next_back().unwrap_or(first);
+            extent.note(first.centre_secs, last.centre_secs, first.frequency_secs.max(last.frequency_secs));
         }
         if let Some(OpenRows { lane, first, last }) = open {
-            extent.note(lane.centre(*first as i64), lane.centre(*last as i64));
+            extent.note(lane.centre(*first as i64), lane.centre(*last as i64), lane.frequency_secs);
         }
         (extent.first_secs != i64::MAX).then_some(extent)
     }
 
-    fn note(&mut self, first_secs: i64, last_secs: i64) {
+    fn note(&mut self, first_secs: i64, last_secs: i64, frequency_secs: u32) {
+        self.frequency_secs = self.frequency_secs.max(frequency_secs);
         self.first_secs = self.first_secs.min(first_secs);
         self.last_secs = self.last_secs.max(last_secs);
     }

@@ -12,5 +12,6 @@ mod documented;
 #[allow(dead_code, unused_imports, unused_macros, reason = "these tests need only a part of it")]
 mod harness;
 mod python;
+mod samples;
 mod transfer;
 mod two_days;

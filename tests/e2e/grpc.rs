@@ -220,7 +220,7 @@ fn scalars_texts_warnings_and_limits() {
             Code::DeadlineExceeded,
             QueryRequest {
                 timeout_ms: 1,
-                ..at(T0, &"sum_over_time(mem_used[2h:1s]) + ".repeat(200).trim_end_matches("+ "))
+                ..at(T0, "sum_over_time(mem_used[2h:1s]) + ".repeat(200).trim_end_matches("+ "))
             },
         ),
     ] {

@@ -146,14 +146,16 @@ fn what_is_refused_stays_with_the_stream() {
     const CORES: usize = 100;
     let server = NatsServer::start_with(JETSTREAM);
     let stream = Stream::create(&server, STREAM, SUBJECT);
-    let small = config(&server).set(setting::MEMORY_CAP, "40KB");
+    // A busy machine must not be late by what is left of this when two thirds of it have passed.
+    let small = config(&server).set("/metric-store/nats-subscriptions/0/jetstream/ack-wait", "3s");
+    let small = small.set(setting::MEMORY_CAP, "40KB");
     let mut store = Store::start(small.clone());
     (0..MESSAGES).for_each(|k| stream.publish(SUBJECT, &message(k, CORES)));
     eventually("it says why it waits", || store.log().contains("wait, they can't be stored now").then_some(()));
     assert!(store.log().contains("memory-cap"), "{}", store.log());
     // Longer than the server waits for an acknowledgement: what is in hand is prolonged, not delivered again.
     let begun = std::time::Instant::now();
-    eventually("the time for an acknowledgement passes", || (begun.elapsed().as_millis() > 1500).then_some(()));
+    eventually("the time for an acknowledgement passes", || (begun.elapsed().as_millis() > 4500).then_some(()));
     let waiting = stream.consumer(DURABLE).unwrap();
     assert!(waiting.num_ack_pending > 0, "{waiting:?}");
     assert_eq!((waiting.num_redelivered, store.get("/-/ready").status), (0, 200));

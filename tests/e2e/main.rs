@@ -9,15 +9,19 @@ mod access;
 mod adoption;
 mod archive;
 mod bench;
+mod beside_prometheus;
 mod cli;
 mod client_certificates;
 mod clocks;
 mod config;
 mod conformance;
 mod damage;
+mod dashboards;
 mod federation;
 mod free;
 mod gaps;
+#[cfg(feature = "testing")]
+mod grafana;
 mod grpc;
 mod grpc_access;
 mod grpc_limits;
@@ -31,7 +35,14 @@ mod prometheus;
 mod prometheus_addr;
 mod provider;
 mod reading;
+#[cfg(feature = "testing")]
+mod remote_hostile;
+#[cfg(feature = "testing")]
+mod remote_places;
+#[cfg(feature = "testing")]
+mod remote_write;
 mod restart;
+mod rules;
 mod tls;
 mod tools;
 mod writing;

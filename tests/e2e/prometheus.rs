@@ -2,22 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Config, How, Line, Signer, Store, T0, setting};
-
-/// Encodes every byte that is not a letter or a digit.
-fn encoded(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    };
-    text.bytes().map(byte).collect()
-}
-
-fn form(parameters: &[(&str, &str)]) -> String {
-    let pairs: Vec<String> =
-        parameters.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
-    pairs.join("&")
-}
+use crate::harness::{Answer, Config, How, Line, Signer, Store, T0, form, setting};
 
 fn get(store: &Store, path: &str, parameters: &[(&str, &str)]) -> Answer {
     store.get(&format!("/api/v1/{path}?{}", form(parameters)))
@@ -217,8 +202,8 @@ fn tokens_guard_it_and_browsers_may_ask() {
         };
         store.send(request)
     };
-    ask(None).expect_status(401);
-    ask(Some(&signer.token(&json!({"roles": ["writer"]})))).expect_status(403);
+    assert_eq!(error(ask(None), 401).0, "unauthorized");
+    assert_eq!(error(ask(Some(&signer.token(&json!({"roles": ["writer"]})))), 403).0, "forbidden");
     let answer = ask(Some(&signer.token(&json!({"roles": ["reader"]})))).expect_status(200);
     assert_eq!(answer.header("access-control-allow-origin"), "*");
     let question = store.request("OPTIONS", "/api/v1/query_range").header("origin", "http://grafana");

@@ -16,6 +16,8 @@ mod http2;
 mod names;
 mod overload;
 mod probe;
+#[cfg(feature = "testing")]
+mod prometheus;
 mod queries;
 mod raw;
 mod retention;

@@ -1,4 +1,7 @@
 //! An honest client that asks all the while: whatever others do, it is served within a bound.
+//!
+//! It does so on one connection that it makes at its start. A client with a pool opens another when the first comes
+//! back to the pool too late, and where connections are refused, those would be too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::{Line, Store, T0, try_send};
+use crate::harness::{Line, Store, T0};
+use crate::raw::{Raw, request};
 
 /// The longest that an honest query may take beside hostile ones. A query alone takes milliseconds; a machine that
 /// runs other tests beside this one is slow.
@@ -35,23 +39,22 @@ impl Probe {
     /// Begins to ask a store.
     pub fn start(store: &Store) -> Probe {
         store.write([Line::new("cpu_load", "probe", 42.0, T0)]);
-        let stop = Arc::new(AtomicBool::new(false));
-        let (client, ask, write) = (store.client.clone(), store.url("/api/query"), store.url("/api/write"));
         let asked = json!({"cluster": "alex", "from": T0, "to": T0 + 60,
                            "queries": [{"metric": "cpu_load", "host": "probe"}]});
-        let question = asked.to_string();
-        let line = Line::new("cpu_load", "probe", 42.0, T0).to_string();
+        let question = request("/api/query", &asked.to_string());
+        let write = request("/api/write", &Line::new("cpu_load", "probe", 42.0, T0).to_string());
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut client = Raw::connect(store);
         let thread = std::thread::spawn({
             let stop = Arc::clone(&stop);
             move || {
                 let mut tally = Tally::default();
-                while !stop.load(Ordering::Relaxed) {
+                while !stop.load(Ordering::Relaxed) && tally.failures.is_empty() {
                     let begun = Instant::now();
-                    for (url, body) in [(&ask, &question), (&write, &line)] {
-                        match try_send(client.post(url).body(body.clone())) {
-                            Ok(answer) if answer.status == 200 => {}
-                            Ok(answer) => tally.failures.push(format!("{} {}", answer.status, answer.text())),
-                            Err(error) => tally.failures.push(format!("{error:?}")),
+                    for asked in [&question, &write] {
+                        match client.exchange(asked) {
+                            Ok((200, _)) => {}
+                            failure => tally.failures.push(format!("{failure:?}")),
                         }
                     }
                     tally.asked += 1;

@@ -1,6 +1,6 @@
 //! Clients that speak TCP and keep to no manners.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -35,6 +35,39 @@ impl Raw {
         }
     }
 
+    /// Sends a request and reads its answer: status and body. The connection stays open, and no other is made for it.
+    pub fn exchange(&mut self, request: &str) -> std::io::Result<(u16, String)> {
+        self.0.write_all(request.as_bytes())?;
+        let mut answer = BufReader::new(&self.0);
+        let (mut status, mut length) = (0, None);
+        loop {
+            let line = line(&mut answer)?;
+            match line.split_once(": ") {
+                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.parse().ok(),
+                Some(_) => {}
+                None if line.is_empty() => break,
+                None => status = line.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0),
+            }
+        }
+        let mut body = Vec::new();
+        loop {
+            // Without a length the body comes in chunks, the last of which is empty.
+            let bytes = match length {
+                Some(length) => length,
+                None => u64::from_str_radix(&line(&mut answer)?, 16).map_err(std::io::Error::other)?,
+            };
+            if (&mut answer).take(bytes).read_to_end(&mut body)? < bytes as usize {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            if length.is_none() {
+                line(&mut answer)?;
+            }
+            if length.is_some() || bytes == 0 {
+                return Ok((status, String::from_utf8_lossy(&body).into_owned()));
+            }
+        }
+    }
+
     /// What comes until the store closes the connection; a reset is an end too.
     pub fn rest(mut self) -> String {
         let mut answer = Vec::new();
@@ -49,6 +82,15 @@ impl Raw {
         let mut answer = Vec::new();
         self.0.read_to_end(&mut answer).expect("an answer and no reset");
         String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+/// A line without its end.
+fn line(from: &mut impl BufRead) -> std::io::Result<String> {
+    let mut line = String::new();
+    match from.read_line(&mut line)? {
+        0 => Err(ErrorKind::UnexpectedEof.into()),
+        _ => Ok(line.trim_end_matches("\r\n").to_owned()),
     }
 }
 

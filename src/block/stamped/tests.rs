@@ -37,7 +37,7 @@ fn times() -> impl Strategy<Value = Vec<i64>> {
             let starts = [0, 0, 1_700_000_000_000, 1_700_000_123_456, -1];
             let mut start = 0;
             let mut next = |at: usize| {
-                if at % runs == 0 {
+                if at.is_multiple_of(runs) {
                     start = *random.pick(&starts);
                 }
                 start

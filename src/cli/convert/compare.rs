@@ -8,6 +8,7 @@ use crate::model::HostImage;
 use crate::store::Store;
 
 use super::progress::Progress;
+use super::stamped::all_stamped;
 use super::values::{Values, values};
 
 /// Series that are named when they differ.
@@ -30,6 +31,9 @@ pub(super) struct Comparison {
     pub(super) joined: u64,
     /// Values that had no slot of their own in the joined run.
     pub(super) joined_away: u64,
+    /// Stamped series of the source, and their samples.
+    pub(super) stamped: u64,
+    pub(super) stamped_samples: u64,
     /// Series whose values are not the source's, though the form has room for them.
     pub(super) different: u64,
     /// The first of them.
@@ -45,20 +49,33 @@ impl Comparison {
         for host in hosts {
             let before = all_series(&host.image(&source.metrics()));
             let after = target.host(host.cluster(), host.name());
+            let stamped = all_stamped(&host);
+            comparison.stamped += stamped.len() as u64;
+            comparison.stamped_samples += stamped.values().map(|samples| samples.count).sum::<u64>();
+            if form == CheckpointFormat::Native {
+                let there = after.as_ref().map(|host| all_stamped(host)).unwrap_or_default();
+                for (labels, _) in stamped.iter().filter(|(labels, samples)| there.get(labels) != Some(samples)) {
+                    comparison.note_different(format!("{}/{} {labels}", host.cluster(), host.name()));
+                }
+            }
             let mut after = after.map(|host| all_series(&host.image(&target.metrics()))).unwrap_or_default();
             comparison.hosts += u64::from(!before.is_empty());
             for (name, series) in before {
                 let is_same = comparison.series(&series, &after.remove(&name).unwrap_or_default(), form);
                 if !is_same {
-                    comparison.different += 1;
-                    if comparison.first_different.len() < NAMED_MAX {
-                        comparison.first_different.push(format!("{}/{}/{name}", host.cluster(), host.name()));
-                    }
+                    comparison.note_different(format!("{}/{}/{name}", host.cluster(), host.name()));
                 }
             }
             progress.step();
         }
         comparison
+    }
+
+    fn note_different(&mut self, name: String) {
+        self.different += 1;
+        if self.first_different.len() < NAMED_MAX {
+            self.first_different.push(name);
+        }
     }
 
     /// Whether the target holds all that its form has room for.

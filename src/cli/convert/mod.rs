@@ -10,6 +10,7 @@ mod gaps;
 mod progress;
 mod read_only;
 mod scan;
+mod stamped;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -79,6 +80,10 @@ fn convert(arguments: &ConvertArguments, configured: &[Metric], progress: &Progr
         let image = host.image(&read.store().metrics());
         let copy = written.store().host_or_create(host.cluster(), host.name())?;
         copy.restore(&image, &written.store().metrics(), written.store().limits());
+    }
+    for (name, metadata) in read.store().metadata() {
+        // What the source has room for the target has room for.
+        _ = written.store().set_metadata(&name, metadata);
     }
     let report = written.checkpoint();
     if report.failed > 0 {

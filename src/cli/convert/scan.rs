@@ -189,7 +189,12 @@ impl Found {
         let mut samples = Vec::new();
         for entry in reader {
             let native::Entry::Record { payload, .. } = entry else { continue };
-            let Ok(Record::Samples(record)) = Record::parse(payload) else { continue };
+            let Ok(record) = Record::parse(payload) else { continue };
+            let of_grid = record.parts().iter().find_map(|record| match record {
+                Record::Samples(record) => Some(record),
+                _ => None,
+            });
+            let Some(record) = of_grid else { continue };
             for definition in &record.definitions {
                 if let Definition::Series { series: number, metric, .. } = definition {
                     self.gaps.entry((*metric).to_owned()).or_default();

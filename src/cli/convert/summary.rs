@@ -31,6 +31,10 @@ impl fmt::Display for Summary {
         writeln!(f, "source: {}, {}, {} files", self.source.display(), self.from, self.files)?;
         writeln!(f, "target: {}, {}", self.target.display(), self.to)?;
         writeln!(f, "content: {hosts} hosts, {series} series, {values} values")?;
+        let Comparison { stamped, stamped_samples, .. } = &self.comparison;
+        if *stamped > 0 {
+            writeln!(f, "stamped: {stamped} series, {stamped_samples} samples")?;
+        }
         if let Some((first, last)) = range {
             writeln!(f, "time: {first} ({}) to {last} ({})", Rfc3339(*first), Rfc3339(*last))?;
         }
@@ -57,6 +61,11 @@ impl fmt::Display for Summary {
 
 impl Summary {
     fn losses(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Comparison { stamped, stamped_samples, .. } = &self.comparison;
+        if *stamped > 0 && self.to != "native" {
+            let of = format!("{stamped} stamped series with {stamped_samples} samples");
+            writeln!(f, "lost: {of} stay behind in the source, for {} has no room for them", self.to)?;
+        }
         let Comparison { rounded, unwritable, joined, joined_away, .. } = &self.comparison;
         if *rounded > 0 {
             writeln!(f, "lost: digits of {rounded} values, which {} holds as float32", self.to)?;

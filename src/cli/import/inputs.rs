@@ -137,7 +137,7 @@ fn walk(folder: &Path, format: ImportFormat, depth: usize, found: &mut Vec<Input
             }
         } else if format != ImportFormat::Parquet && LINE_ENDINGS.iter().any(|ending| name.ends_with(ending)) {
             found.push(Input::Lines(path));
-        } else if format != ImportFormat::Lp && name.ends_with(".parquet") {
+        } else if format != ImportFormat::Lp && name.ends_with(".parquet") && !name.ends_with(".samples.parquet") {
             found.push(Input::Parquet(path));
         }
     }

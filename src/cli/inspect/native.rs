@@ -28,24 +28,35 @@ pub(super) fn segment(bytes: &[u8], report: &mut Report<'_>) -> io::Result<()> {
         match entry {
             Entry::Record { offset, payload } => {
                 report.totals.records += 1;
-                match Record::parse(payload) {
-                    Ok(Record::Samples(record)) => {
-                        names.record(offset, record.host, &record.definitions, report)?;
-                        match record.read(&mut samples) {
-                            Ok(()) => names.samples(offset, record.host, record.received_secs, &samples, report)?,
-                            Err(error) => report.damage(Some(offset), payload.len() as u64, &error)?,
-                        }
+                let record = match Record::parse(payload) {
+                    Ok(record) => record,
+                    Err(error) => {
+                        report.damage(Some(offset), payload.len() as u64, &error)?;
+                        continue;
                     }
-                    Ok(Record::Horizon(record)) => report.item("horizon", Some(offset), || horizon(&record))?,
-                    Ok(Record::Stamped(record)) => {
-                        names.stamped_record(offset, &record, report)?;
-                        match record.read(&mut stamped) {
-                            Ok(()) => names.stamped_samples(offset, &record, &stamped, report)?,
-                            Err(error) => report.damage(Some(offset), payload.len() as u64, &error)?,
+                };
+                for record in record.parts() {
+                    let outcome = match record {
+                        Record::Samples(record) => {
+                            names.record(offset, record.host, &record.definitions, report)?;
+                            let (host, received_secs) = (record.host, record.received_secs);
+                            let read = record.read(&mut samples);
+                            read.map(|()| names.samples(offset, host, received_secs, &samples, report))
                         }
+                        Record::Stamped(record) => {
+                            names.stamped_record(offset, record, report)?;
+                            let read = record.read(&mut stamped);
+                            read.map(|()| names.stamped_samples(offset, record, &stamped, report))
+                        }
+                        Record::Horizon(record) => Ok(report.item("horizon", Some(offset), || horizon(record))),
+                        Record::Metadata(metrics) => Ok(metadata(offset, metrics, report)),
+                        // It is handed out by its parts.
+                        Record::Both(_) => Ok(Ok(())),
+                    };
+                    match outcome {
+                        Ok(printed) => printed?,
+                        Err(error) => report.damage(Some(offset), payload.len() as u64, &error)?,
                     }
-                    Ok(Record::Metadata(metrics)) => metadata(offset, &metrics, report)?,
-                    Err(error) => report.damage(Some(offset), payload.len() as u64, &error)?,
                 }
             }
             Entry::Damage(found) => report.damage(Some(found.offset), found.len, &found.reason)?,

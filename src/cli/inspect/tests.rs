@@ -26,8 +26,9 @@ fn objects(path: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 10] = [
     ("native/version1.log", "log segment"),
+    ("native/version2.log", "log segment"),
     ("ccms/golden.bin", "binary snapshot of cc-metric-store"),
     ("ccms/golden.json", "JSON snapshot of cc-metric-store"),
     ("ccms/golden.wal", "log of cc-metric-store"),
@@ -63,6 +64,11 @@ fn a_log_is_printed_record_by_record() {
     assert!(first.starts_with("  offset 4: record: series "), "{first}");
     let (text, _) = run(&data("native/version1.log"), false, None);
     assert!(text.lines().next().unwrap().contains("version 1, shard "), "{text}");
+    let (text, _) = run(&data("native/version2.log"), false, Some(u64::MAX));
+    for part in ["version 2, shard ", "stamped series defined: host alex/a0001", "exemplars 1", "metadata: metric "] {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    let (text, _) = run(&data("native/version1.log"), false, None);
     for part in ["offset 36: host defined", "series defined", "samples: host ", "horizon: host ", "Z)"] {
         assert!(text.contains(part), "no {part:?} in {text}");
     }

@@ -5,6 +5,7 @@ mod metric_store;
 mod nats;
 mod prometheus;
 mod remote_write;
+mod rules;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub(super) fn resolve(mut file: ConfigFile, effective: Value) -> (Config, Vec<Vi
     let around =
         remote_write::Around { metrics: &metrics, format: engine.format, name_bytes_max: engine.limits.name_bytes_max };
     let remote_write = remote_write::resolve(file.remote_write, &around, &mut notes);
+    let rules = rules::resolve(file.rules, &main, &prometheus, &mut notes);
     for (pointer, why) in &moved.without_effect {
         notes.warn(pointer, why);
     }
@@ -43,8 +45,17 @@ pub(super) fn resolve(mut file: ConfigFile, effective: Value) -> (Config, Vec<Vi
         text: moved.in_the_files_words(&text),
     }));
     let warnings = notes.warnings.iter().map(|warning| moved.in_the_files_words(warning)).collect();
-    let config =
-        Config { main, nats, prometheus, remote_write, warnings, engine, metrics, effective: Effective(effective) };
+    let config = Config {
+        main,
+        nats,
+        prometheus,
+        remote_write,
+        rules,
+        warnings,
+        engine,
+        metrics,
+        effective: Effective(effective),
+    };
     (config, violations)
 }
 

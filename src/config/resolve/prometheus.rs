@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::config::file::{PrometheusFeature, PrometheusSection};
+use crate::config::prometheus::{PrometheusFeature, PrometheusSection};
 use crate::config::settings::PrometheusSettings;
 
 use super::main_section::check_address;
 use super::{Notes, text_of};
-use crate::model::{Labels, METRIC_NAME, Pattern};
+use crate::model::Pattern;
 
 const LOOKBACK_DEFAULT: Duration = Duration::from_secs(300);
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(120);
@@ -21,18 +21,12 @@ pub(super) fn resolve(section: &PrometheusSection, notes: &mut Notes) -> Prometh
         check_address("/prometheus/addr", addr, notes);
     }
     let cors_origin = cors_origin(section.cors_origin.as_deref(), notes);
-    for name in section.external_labels.keys().filter(|name| name.is_empty() || **name == *METRIC_NAME) {
-        notes.violation(&format!("/prometheus/external-labels/{name}"), "it", "the name of a label");
-    }
-    let external_labels = section.external_labels.iter().filter(|(_, value)| !value.is_empty());
-    let external_labels = Labels::from_pairs(external_labels.map(|(name, value)| (name.as_str(), value.as_str())));
     let mut duration =
         |key: &str, text, default| notes.duration(&format!("/prometheus/{key}"), text, default, millisecond);
     let has = |feature| section.features.contains(&feature);
     PrometheusSettings {
         addr,
         cors_origin,
-        external_labels,
         lookback: duration("lookback-delta", &section.lookback_delta, LOOKBACK_DEFAULT),
         query_timeout: duration("query-timeout", &section.query_timeout, TIMEOUT_DEFAULT),
         query_samples_max: section.query_max_samples.unwrap_or(SAMPLES_DEFAULT),

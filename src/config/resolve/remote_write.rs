@@ -1,8 +1,11 @@
 //! The section `remote-write`.
 
 use crate::config::file::Quantity;
-use crate::config::remote_write::{MappingEntry, Protocol, RelabelEntry, RemoteLimitsSection, RemoteWriteSection};
+use crate::config::remote_write::{
+    MappingEntry, OtlpSection, Protocol, RelabelEntry, RemoteLimitsSection, RemoteWriteSection,
+};
 use crate::engine::{CheckpointFormat, Mapping, MappingSettings, Placing, Protocols, RemoteLimits, RemoteOptions};
+use crate::formats::otlp::{OtlpOptions, TranslationStrategy};
 use crate::model::Metric;
 use crate::model::relabel::{Action, Rule, RuleSettings};
 use crate::promql::parse::{ParseOptions, parse_selector};
@@ -32,14 +35,18 @@ pub(super) fn resolve(section: RemoteWriteSection, around: &Around<'_>, notes: &
     }
     let placing = placing(&section, around.name_bytes_max, notes);
     let limits = limits(&section.limits, notes);
+    let otlp = otlp(section.otlp, notes);
     let relabel = section.relabel_configs.into_iter().enumerate();
     let mappings = section.mappings.into_iter().enumerate();
     RemoteOptions {
         protocols: protocols(section.protocols.as_deref()),
         placing,
-        relabel: relabel.filter_map(|(index, entry)| rule(index, entry, notes)).collect(),
+        relabel: relabel
+            .filter_map(|(index, entry)| rule(&format!("/remote-write/relabel-configs/{index}"), entry, notes))
+            .collect(),
         mappings: mappings.filter_map(|(index, entry)| mapping(index, entry, around.metrics, notes)).collect(),
         reject_non_finite: section.reject_non_finite.unwrap_or(false),
+        otlp,
         limits,
     }
 }
@@ -65,13 +72,36 @@ fn placing(section: &RemoteWriteSection, name_bytes_max: usize, notes: &mut Note
         cut_domain: section.cut_domain.unwrap_or(default.cut_domain),
         name_bytes_max,
     };
-    for (key, name) in [("default-cluster", &placing.default_cluster), ("default-host", &placing.default_host)] {
-        if !placing.is_good(name) {
+    for (key, name) in [("default-cluster", &section.default_cluster), ("default-host", &section.default_host)] {
+        if let Some(name) = text_of(name)
+            && !placing.is_good(name)
+        {
             let expected = format!("a name of 1 to {name_bytes_max} bytes without \"..\", \"/\" and \"\\\"");
             notes.wrong(&format!("/remote-write/{key}"), name, expected);
         }
     }
     placing
+}
+
+fn otlp(section: OtlpSection, notes: &mut Notes) -> OtlpOptions {
+    let default = OtlpOptions::default();
+    let strategy = text_of(&section.translation_strategy).map(|name| {
+        TranslationStrategy::of_name(name).unwrap_or_else(|| {
+            let expected = "UnderscoreEscapingWithSuffixes, UnderscoreEscapingWithoutSuffixes, \
+                            NoUTF8EscapingWithSuffixes or NoTranslation";
+            notes.wrong("/remote-write/otlp/translation-strategy", name, expected);
+            default.strategy
+        })
+    });
+    OtlpOptions {
+        strategy: strategy.unwrap_or(default.strategy),
+        promote_all: section.promote_all_resource_attributes.unwrap_or(default.promote_all),
+        resource_attributes: section.promote_resource_attributes.unwrap_or(default.resource_attributes),
+        keep_identifying: section.keep_identifying_resource_attributes.unwrap_or(default.keep_identifying),
+        histograms_to_custom: section.convert_histograms_to_nhcb.unwrap_or(default.histograms_to_custom),
+        promote_scope: section.promote_scope_metadata.unwrap_or(default.promote_scope),
+        ..OtlpOptions::default()
+    }
 }
 
 fn limits(section: &RemoteLimitsSection, notes: &mut Notes) -> RemoteLimits {
@@ -88,8 +118,8 @@ fn limits(section: &RemoteLimitsSection, notes: &mut Notes) -> RemoteLimits {
     }
 }
 
-fn rule(index: usize, entry: RelabelEntry, notes: &mut Notes) -> Option<Rule> {
-    let pointer = format!("/remote-write/relabel-configs/{index}");
+/// A rule of relabelling at a pointer.
+pub(super) fn rule(pointer: &str, entry: RelabelEntry, notes: &mut Notes) -> Option<Rule> {
     let action = match text_of(&entry.action).map_or(Ok(Action::default()), str::parse) {
         Ok(action) => action,
         Err(error) => {
@@ -106,7 +136,7 @@ fn rule(index: usize, entry: RelabelEntry, notes: &mut Notes) -> Option<Rule> {
         replacement: entry.replacement,
         action,
     });
-    rule.map_err(|error| notes.refused(&pointer, error)).ok()
+    rule.map_err(|error| notes.refused(pointer, error)).ok()
 }
 
 fn mapping(index: usize, entry: MappingEntry, metrics: &[Metric], notes: &mut Notes) -> Option<Mapping> {

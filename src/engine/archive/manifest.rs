@@ -21,6 +21,8 @@ pub(super) const MANIFEST: &str = "_manifest.json";
 const VERSION: u32 = 1;
 /// The end of the name of a file with rows.
 pub(super) const FILE_ENDING: &str = ".parquet";
+/// The end of the name of a file with stamped samples.
+pub(super) const SAMPLES_ENDING: &str = ".samples.parquet";
 
 /// What is known of one cluster's archive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -174,6 +176,11 @@ pub(super) fn remove_temporary_manifest(files: &dyn Disk, folder: &Path) -> Resu
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(disk(&path)(error)),
         _ => Ok(()),
     }
+}
+
+/// Whether a file is one of stamped samples, by its name.
+pub(super) fn holds_samples(name: &str) -> bool {
+    name.ends_with(SAMPLES_ENDING)
 }
 
 /// The second in the name of a file with rows.

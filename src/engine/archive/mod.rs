@@ -12,6 +12,7 @@ mod offline;
 mod output;
 mod pass;
 mod plan;
+mod samples;
 mod settle;
 mod state;
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::time::civil;
 use super::super::core::Engine;
 use super::super::options::ArchiveOptions;
 use super::error::{ArchiveError, disk, parquet};
-use super::manifest::{DAY_PREFIX, FILE_ENDING, FileEntry, FileState, cluster_folder, file_secs};
+use super::manifest::{DAY_PREFIX, FileEntry, FileState, cluster_folder, file_secs, holds_samples};
 use super::pass::Archived;
 
 /// Seconds of a day.
@@ -62,6 +62,48 @@ pub(super) struct Whole {
     bytes: u64,
 }
 
+impl Place {
+    /// Begins a file beside the place, in a folder that is durable.
+    pub(super) fn create_beside(
+        &self,
+        engine: &Engine,
+        options: &ArchiveOptions,
+    ) -> Result<BufWriter<Box<dyn DiskFile>>, ArchiveError> {
+        let files = &*engine.disk;
+        if let Some(folder) = self.path.parent() {
+            files.create_dir_all(folder).map_err(disk(folder))?;
+            // New folders are as durable as what lies in them.
+            let root = &options.directory;
+            for above in folder.ancestors().skip(1).take_while(|above| above.starts_with(root)) {
+                files.sync_dir(above).map_err(disk(above))?;
+            }
+            let above = root.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            match files.sync_dir(above) {
+                // Somebody else's folder, which need not be readable.
+                Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+                other => other.map_err(disk(above))?,
+            }
+        }
+        let beside = temporary(&self.path);
+        let file = files.create(&beside).map_err(disk(&beside))?;
+        Ok(BufWriter::with_capacity(BUFFER_BYTES, file))
+    }
+}
+
+impl Whole {
+    /// Makes a finished file durable.
+    pub(super) fn of(
+        out: BufWriter<Box<dyn DiskFile>>,
+        written: Written,
+        place: &Place,
+    ) -> Result<Whole, ArchiveError> {
+        let mut file = out.into_inner().map_err(|error| disk(&place.path)(error.into_error()))?;
+        file.sync_data().map_err(disk(&place.path))?;
+        let bytes = file.file_bytes().map_err(disk(&place.path))?;
+        Ok(Whole { written, bytes })
+    }
+}
+
 impl Engine {
     /// A place with a name that no file has or is to have, and behind those of all files that the cluster has: of two
     /// files that hold a row, the one with the later name is to be believed.
@@ -71,6 +113,7 @@ impl Engine {
         cluster: &str,
         range: &Range,
         name_secs: i64,
+        ending: &str,
     ) -> Result<Place, ArchiveError> {
         let folder = cluster_folder(&options.directory, cluster).join(&range.below);
         let entries = self.disk.list(&folder).or_else(|error| match error.kind() {
@@ -78,16 +121,18 @@ impl Engine {
             _ => Err(disk(&folder)(error)),
         })?;
         let manifest = self.archive.manifest(cluster);
-        // Of two days no row is the same.
+        // Of two days no row is the same, nor of a file of rows and one of stamped samples.
         let may_share = |file: &&str| {
             let below = file.rsplit_once('/').map_or("", |(below, _)| below);
-            range.below.is_empty() || below.is_empty() || *below == *range.below
+            let is_near = range.below.is_empty() || below.is_empty() || *below == *range.below;
+            is_near && holds_samples(file) == holds_samples(ending)
         };
         let names = manifest.files.iter().map(|entry| entry.file.as_str()).filter(may_share);
-        let newest = names.chain(entries.iter().map(|entry| entry.name.as_str())).filter_map(file_secs).max();
+        let newest =
+            names.chain(entries.iter().map(|entry| entry.name.as_str()).filter(may_share)).filter_map(file_secs).max();
         let mut secs = newest.map_or(name_secs, |newest| name_secs.max(newest.saturating_add(1)));
         loop {
-            let name = format!("{secs}{FILE_ENDING}");
+            let name = format!("{secs}{ending}");
             let file = if range.below.is_empty() { name.clone() } else { format!("{}/{name}", range.below) };
             let is_taken =
                 entries.iter().any(|entry| entry.name == name) || manifest.files.iter().any(|entry| entry.file == file);
@@ -196,23 +241,7 @@ impl<'e> Output<'e> {
     }
 
     fn begin(&self) -> Result<ArchiveWriter<BufWriter<Box<dyn DiskFile>>>, ArchiveError> {
-        let files = &*self.engine.disk;
-        if let Some(folder) = self.place.path.parent() {
-            files.create_dir_all(folder).map_err(disk(folder))?;
-            // New folders are as durable as what lies in them.
-            let root = &self.options.directory;
-            for above in folder.ancestors().skip(1).take_while(|above| above.starts_with(root)) {
-                files.sync_dir(above).map_err(disk(above))?;
-            }
-            let above = root.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            match files.sync_dir(above) {
-                // Somebody else's folder, which need not be readable.
-                Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
-                other => other.map_err(disk(above))?,
-            }
-        }
-        let beside = temporary(&self.place.path);
-        let file = files.create(&beside).map_err(disk(&beside))?;
+        let file = self.place.create_beside(self.engine, self.options)?;
         let options = WriterOptions {
             compression_level: self.options.compression_level,
             value: self.options.value,
@@ -221,18 +250,14 @@ impl<'e> Output<'e> {
             workers: self.engine.options.workers,
             ..WriterOptions::default()
         };
-        ArchiveWriter::begin(BufWriter::with_capacity(BUFFER_BYTES, file), &self.place.cluster, &options)
-            .map_err(parquet(&self.place.path))
+        ArchiveWriter::begin(file, &self.place.cluster, &options).map_err(parquet(&self.place.path))
     }
 
     /// Ends the file and makes it durable; `None` when it was never begun.
     pub(super) fn finish(self) -> Result<Option<Whole>, ArchiveError> {
         let Some(writer) = self.writer else { return Ok(None) };
         let (out, written) = writer.finish().map_err(parquet(&self.place.path))?;
-        let mut file = out.into_inner().map_err(|error| disk(&self.place.path)(error.into_error()))?;
-        file.sync_data().map_err(disk(&self.place.path))?;
-        let bytes = file.file_bytes().map_err(disk(&self.place.path))?;
-        Ok(Some(Whole { written, bytes }))
+        Whole::of(out, written, &self.place).map(Some)
     }
 }
 

@@ -1,4 +1,4 @@
-//! A pass: one file a cluster with the rows that are to leave memory, and then they leave.
+//! A pass: a file a cluster with the rows that are to leave memory, one with its stamped samples, and then they leave.
 //!
 //! The order is what makes it safe: write beside, make durable, note the file in the manifest as pending, rename (the
 //! commit), make the folder durable, and only then drop rows. A failure before the commit leaves everything as it was;
@@ -14,7 +14,7 @@ use crate::store::{Host, Stamp};
 use super::super::core::Engine;
 use super::super::options::{ArchiveOptions, Partition};
 use super::error::ArchiveError;
-use super::manifest::{cluster_folder, remove_temporary};
+use super::manifest::{FILE_ENDING, cluster_folder, remove_temporary};
 use super::output::{Output, Place, Range, Whole};
 use super::plan::Plan;
 
@@ -94,7 +94,9 @@ impl Engine {
             }
         };
         for range in ranges {
-            self.archive_range(options, plan, &Target { cluster, hosts: &hosts, range }, name_secs, archived)?;
+            let target = Target { cluster, hosts: &hosts, range };
+            self.archive_range(options, plan, &target, name_secs, archived)?;
+            self.archive_samples(options, plan, (cluster, &hosts, &target.range), name_secs, archived)?;
         }
         Ok(())
     }
@@ -108,7 +110,7 @@ impl Engine {
         archived: &mut Archived,
     ) -> Result<(), ArchiveError> {
         let begun_millis = self.clock.now_millis();
-        let place = self.free_place(options, target.cluster, &target.range, name_secs)?;
+        let place = self.free_place(options, target.cluster, &target.range, name_secs, FILE_ENDING)?;
         let (whole, taken) = match self.write_beside(options, plan, target, &place) {
             Ok(Some(written)) => written,
             Ok(None) => return Ok(()),

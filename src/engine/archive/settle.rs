@@ -16,7 +16,7 @@ use super::super::core::Engine;
 use super::super::log::SHARDS;
 use super::super::options::{ArchiveOptions, CheckpointFormat};
 use super::error::{ArchiveError, disk, parquet};
-use super::manifest::{FileEntry, FileState, cluster_folder};
+use super::manifest::{FileEntry, FileState, cluster_folder, holds_samples};
 
 impl Engine {
     /// Reads the manifests and settles what the last run left pending. A failure is no reason not to start: all data is
@@ -43,7 +43,10 @@ impl Engine {
                 entry.state == FileState::Pending && !self.archive.is_dropped(&cluster, &entry.file)
             };
             for entry in manifest.files.iter().filter(is_open) {
-                self.settle_file(options, &cluster, entry)?;
+                match holds_samples(&entry.file) {
+                    true => self.settle_samples_file(options, &cluster, entry)?,
+                    false => self.settle_file(options, &cluster, entry)?,
+                }
             }
         }
         Ok(())
@@ -148,7 +151,7 @@ impl Engine {
         ArchiveReader::open(file).map_err(parquet(path))
     }
 
-    fn move_archive_horizon(&self, host: &Arc<Host>, entry: &FileEntry) -> Result<(), ArchiveError> {
+    pub(super) fn move_archive_horizon(&self, host: &Arc<Host>, entry: &FileEntry) -> Result<(), ArchiveError> {
         let Some(cutoff) = entry.cutoff_of(host.name()).filter(|&cutoff| cutoff > host.horizon_secs()) else {
             return Ok(());
         };
@@ -161,7 +164,7 @@ impl Engine {
     }
 
     /// Only a checkpoint keeps the rows from coming back, so one is due.
-    fn note_dropped(&self, cluster: &str, entry: &FileEntry) {
+    pub(super) fn note_dropped(&self, cluster: &str, entry: &FileEntry) {
         self.archive.note_dropped(cluster, &entry.file);
         self.want_checkpoint();
     }

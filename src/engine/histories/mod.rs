@@ -5,6 +5,9 @@
 //! opens the files again, in another form too. After `kill -9` every acknowledged sample must be there; after a power
 //! failure all but what `wal-sync` allows; nothing refused, freed or never sent may ever be.
 //!
+//! Some histories in the native form have stamped series, too: numbers, histograms and exemplars, in bodies that hold
+//! grid samples beside them.
+//!
 //! Histories with an archive do the same in the cleanup mode that archives: with passes, a memory cap, hosts in use and
 //! cleanups offline. There, what memory and the files hold together is compared.
 //!
@@ -13,6 +16,7 @@
 mod archive;
 mod cleanup;
 mod model;
+mod stamped;
 mod steps;
 mod world;
 

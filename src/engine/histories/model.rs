@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::Component;
+
 /// Samples nearer to a horizon than this are not sent, and what is nearer to it is not looked at: a store that was
 /// restarted knows its newest second within half a slot only.
 pub(super) const BAND_SECS: i64 = 700;
@@ -112,6 +114,19 @@ impl Cell {
     }
 }
 
+/// What a series is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SeriesKind {
+    /// One of the grid.
+    Grid,
+    /// A stamped one of numbers.
+    Float,
+    /// A stamped one of numbers and histograms.
+    Mixed,
+    /// The exemplars of a stamped one.
+    Exemplar,
+}
+
 /// One series.
 #[derive(Debug)]
 pub(super) struct SeriesModel {
@@ -120,12 +135,24 @@ pub(super) struct SeriesModel {
     pub(super) metric: &'static str,
     /// The tags of its lines, behind those of cluster and host.
     pub(super) tags: &'static str,
+    pub(super) kind: SeriesKind,
     pub(super) frequency: i64,
     pub(super) phase: i64,
     pub(super) cells: BTreeMap<i64, Cell>,
 }
 
 impl SeriesModel {
+    /// The components that its lines name.
+    pub(super) fn components(&self) -> Vec<Component> {
+        let part = |name: &String| {
+            let digit = name.find(|character: char| character.is_ascii_digit());
+            let at = ["network", "link"].iter().find(|kind| name.starts_with(**kind)).map(|kind| kind.len());
+            let (kind, id) = name.split_at(at.or(digit).unwrap_or(name.len()));
+            Component::new(kind, id)
+        };
+        self.below.iter().map(part).collect()
+    }
+
     pub(super) fn tick_at(&self, secs: i64) -> i64 {
         (secs - self.phase + self.frequency / 2).div_euclid(self.frequency)
     }

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
-use super::model::{BAND_SECS, Crash, Fate};
+use super::model::{BAND_SECS, Crash, Fate, SeriesKind};
+use super::stamped;
 use super::world::{CHECKPOINTS, EXTRA, World, horizons};
 use crate::engine::files::host_folder;
 use crate::engine::{CheckpointFormat, IngestError, IngestReport, WalSync};
@@ -15,12 +16,12 @@ use crate::testing::{Lasts, Operation};
 
 /// A sample of a body.
 #[derive(Debug, Clone, Copy)]
-struct Sent {
-    host: usize,
-    series: usize,
-    tick: i64,
-    secs: i64,
-    value: f64,
+pub(super) struct Sent {
+    pub(super) host: usize,
+    pub(super) series: usize,
+    pub(super) tick: i64,
+    pub(super) secs: i64,
+    pub(super) value: f64,
 }
 
 impl World {
@@ -197,6 +198,12 @@ impl World {
         for _ in 0..1 + self.random.below(3) {
             self.gather(&mut sent);
         }
+        if self.has_stamped && self.random.percent(60) {
+            let (outcome, stored) = stamped::write(self, &sent);
+            self.note_body(&sent, &outcome, stored);
+            return self.judge(&sent, &outcome, stored);
+        }
+        sent.retain(|sample| self.hosts[sample.host].series[sample.series].kind == SeriesKind::Grid);
         let mut body = String::new();
         let mut bad = 0;
         for sample in &sent {
@@ -228,15 +235,19 @@ impl World {
         }
         let mut report = IngestReport::default();
         let outcome = self.engine().ingest("http", "alex", body.as_bytes(), &mut report);
-        let list: Vec<String> =
-            sent.iter().map(|s| format!("{}.{}@{}={}", s.host, s.series, s.tick, s.value)).collect();
-        self.note(format!("{} samples: {outcome:?}, {} stored of {}", sent.len(), report.stored, list.join(" ")));
+        self.note_body(&sent, &outcome, report.stored);
         let is_full = matches!(outcome, Err(IngestError::Busy(_)));
         if report.bad != bad && !is_full {
             return Err(format!("{} bad lines were sent and {} found", bad, report.bad));
         }
         self.judge(&sent, &outcome, report.stored)?;
         if is_full && self.random.percent(50) { self.make_room() } else { Ok(()) }
+    }
+
+    fn note_body(&mut self, sent: &[Sent], outcome: &Result<(), IngestError>, stored: u64) {
+        let list: Vec<String> =
+            sent.iter().map(|s| format!("{}.{}@{}={}", s.host, s.series, s.tick, s.value)).collect();
+        self.note(format!("{} samples: {outcome:?}, {stored} stored of {}", sent.len(), list.join(" ")));
     }
 
     /// Puts down what became of the samples of a body.
@@ -307,7 +318,9 @@ impl World {
             };
             let host = &mut self.hosts[sample.host];
             if is_stored {
-                host.newest_secs = host.newest_secs.max(sample.secs);
+                if host.series[sample.series].kind != SeriesKind::Exemplar {
+                    host.newest_secs = host.newest_secs.max(sample.secs);
+                }
                 self.counts.acknowledged += u64::from(outcome.is_ok());
             }
             host.series[sample.series].cells.entry(sample.tick).or_default().write(Some(sample.value), fate);
@@ -383,7 +396,16 @@ impl World {
 
     fn sample(&mut self, sent: &mut Vec<Sent>, host: usize, series: usize, tick: i64) {
         let model = &self.hosts[host].series[series];
-        let most = if self.random.percent(50) { 0 } else { model.frequency / 6 };
+        let is_exact = model.kind != SeriesKind::Grid;
+        if model.kind == SeriesKind::Exemplar {
+            // One for each time, and only newer ones.
+            let newest = sent.iter().filter(|sent| (sent.host, sent.series) == (host, series)).map(|sent| sent.tick);
+            let newest = newest.chain(model.cells.keys().last().copied()).max();
+            if newest.is_some_and(|newest| tick <= newest) {
+                return;
+            }
+        }
+        let most = if is_exact || self.random.percent(50) { 0 } else { model.frequency / 6 };
         let secs = model.secs_of(tick) + if most > 0 { self.random.within(-most..most + 1) } else { 0 };
         // Nobody can tell on which side of a horizon it will fall.
         if self.hosts[host].is_gone(&model.below, secs).is_none() || secs > self.now() + 3600 - BAND_SECS {
@@ -422,7 +444,8 @@ impl World {
         self.note("heal");
         let mut sent = Vec::new();
         for host in 0..self.hosts.len() {
-            for series in 0..self.hosts[host].series.len().min(2) {
+            let of_grid = self.hosts[host].series.iter().filter(|series| series.kind == SeriesKind::Grid).count();
+            for series in 0..of_grid.min(2) {
                 let tick = self.hosts[host].series[series].tick_at(self.now());
                 self.sample(&mut sent, host, series, tick);
             }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::archive::{ArchiveModel, Found};
-use super::model::{Crash, Fate, HostModel, SeriesModel};
+use super::model::{Crash, Fate, HostModel, SeriesKind, SeriesModel};
+use super::stamped;
 use crate::engine::{CheckpointFormat, Engine, Options, WalSync};
 use crate::model::{Aggregation, Element, Metric, MetricTable, NO_PARENT, Selector};
 use crate::store::Host;
@@ -54,6 +55,8 @@ pub(super) struct World {
     pub(super) options: Options,
     pub(super) hosts: Vec<HostModel>,
     pub(super) has_extra: bool,
+    /// Whether there are stamped series: in the native form only.
+    pub(super) has_stamped: bool,
     /// What is at risk up to here is durable.
     pub(super) durable: u64,
     pub(super) number: u64,
@@ -82,10 +85,16 @@ impl World {
             retention: Duration::from_secs(*random.pick(&[1800, 7200, 14_400])),
             ..Options::new(CHECKPOINTS)
         };
+        let has_stamped = !has_archive && options.format == CheckpointFormat::Native && random.percent(70);
+        // Of exemplars all are kept, so that each of them can be asked for.
+        options.limits.exemplars_per_series_max = 10_000;
         let mut hosts = Vec::new();
         for cluster in ["alex", "fritz"].into_iter().take(1 + random.below(2)) {
             for name in ["a", "b", "c"].into_iter().take(1 + random.below(3)) {
                 hosts.push(host(&mut random, cluster, name));
+                if has_stamped && let Some(host) = hosts.last_mut() {
+                    host.series.extend(stamped::series(&mut random));
+                }
             }
         }
         let disk = FaultyDisk::new(random.bits());
@@ -101,6 +110,7 @@ impl World {
             options,
             hosts,
             has_extra: true,
+            has_stamped,
             durable: 0,
             number: 0,
             is_poisoned: false,
@@ -191,7 +201,7 @@ impl World {
         let mut attempts = 0;
         self.stop(crash);
         self.before_start(&mut crash)?;
-        if !self.is_converting && self.random.percent(25) {
+        if !self.is_converting && !self.has_stamped && self.random.percent(25) {
             self.options.format = *self.random.pick(&FORMS);
             self.is_converting = true;
             self.note(format!("now {:?}", self.options.format));
@@ -256,7 +266,8 @@ impl World {
                         ));
                     }
                     cell.settle(value, durable, fate);
-                    if value.is_some() {
+                    // Exemplars are no samples: a store does not count them.
+                    if value.is_some() && series.kind != SeriesKind::Exemplar {
                         newest = newest.max(series.phase + tick * series.frequency);
                     }
                 }
@@ -325,7 +336,11 @@ fn read_all(
         return archive.union(disk, engine, hosts, has_extra);
     }
     let of_host = |host: &HostModel| {
-        host.series.iter().map(|series| read(engine, host.cluster, &host.name, series)).collect::<Result<_, _>>()
+        let read = |series: &SeriesModel| match series.kind {
+            SeriesKind::Grid => read(engine, host.cluster, &host.name, series),
+            _ => stamped::read(engine, host, series),
+        };
+        host.series.iter().map(read).collect::<Result<_, _>>()
     };
     hosts.iter().map(of_host).collect()
 }
@@ -393,6 +408,7 @@ fn host(random: &mut Random, cluster: &'static str, name: &str) -> HostModel {
                 below: below.iter().map(|&name| name.to_owned()).collect(),
                 metric,
                 tags,
+                kind: SeriesKind::Grid,
                 frequency: i64::from(frequency),
                 phase,
                 cells: BTreeMap::new(),

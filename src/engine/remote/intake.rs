@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use parking_lot::RwLockReadGuard;
 
 use super::super::core::Engine;
@@ -76,11 +77,15 @@ pub(super) struct Intake<'e> {
     known: RwLockReadGuard<'e, Known>,
     write: StampedWrite<'e>,
     previous: After,
+    /// What is taken to come next. Looked up once: another body may change it between the question and the answer.
+    expected: u32,
     /// The remembered host that was looked at last, and whether what is remembered of it holds.
     checked: (u32, bool),
     learnt: Vec<Learnt>,
     /// Hosts of new series, with their generation before the first of them was found.
     hosts: Vec<(Arc<Host>, u64)>,
+    /// The place of each of them, by address.
+    places: HashMap<usize, usize, foldhash::fast::RandomState>,
     report: RemoteReport,
 }
 
@@ -97,9 +102,11 @@ impl<'e> Intake<'e> {
             known,
             write: engine.write_stamped(source),
             previous: After::Nothing,
+            expected: NONE,
             checked: (NONE, false),
             learnt: Vec::new(),
             hosts: Vec::new(),
+            places: HashMap::default(),
             report: RemoteReport::default(),
         }
     }
@@ -107,19 +114,13 @@ impl<'e> Intake<'e> {
     /// The key of the series that is taken to come next; empty if nobody knows.
     #[inline]
     pub(super) fn expected(&self) -> &[u8] {
-        match self.previous {
-            After::Known(index) => self.known.key(self.known.next(index)),
-            _ => &[],
-        }
+        self.known.key(self.expected)
     }
 
     /// Finds a series that is remembered.
     #[inline]
     pub(super) fn find(&mut self, key: &[u8], is_expected: bool) -> Option<Current> {
-        let index = match self.previous {
-            After::Known(before) if is_expected => self.known.next(before),
-            _ => self.known.find(key)?,
-        };
+        let index = if is_expected { self.expected } else { self.known.find(key)? };
         let (target, place) = self.known.target(index);
         if !target.is_dropped && !self.is_fresh(place) {
             return None;
@@ -130,6 +131,7 @@ impl<'e> Intake<'e> {
             self.known.set_next(before, index);
         }
         self.previous = After::Known(index);
+        self.expected = self.known.next(index);
         let host = if target.is_dropped { HostAt::Nowhere } else { HostAt::Known(place) };
         Some(Current { target, host, index })
     }
@@ -154,6 +156,7 @@ impl<'e> Intake<'e> {
     fn remember(&mut self, key: &[u8], target: Target, host: HostAt) -> Current {
         self.learnt.push(Learnt { key: key.into(), target, host, metadata: 0, after: self.previous });
         self.previous = After::Learnt(self.learnt.len() - 1);
+        self.expected = NONE;
         Current { target, host, index: NONE }
     }
 
@@ -204,8 +207,7 @@ impl<'e> Intake<'e> {
 
     /// The place of a host in this body. Its generation is that from before its series were looked for.
     fn host_at(&mut self, host: &Arc<Host>) -> HostAt {
-        let found = self.hosts.iter().rposition(|(known, _)| Arc::ptr_eq(known, host));
-        HostAt::New(found.unwrap_or_else(|| {
+        HostAt::New(*self.places.entry(Arc::as_ptr(host) as usize).or_insert_with(|| {
             self.hosts.push((Arc::clone(host), host.stamped_generation()));
             self.hosts.len() - 1
         }))
@@ -305,7 +307,7 @@ impl<'e> Intake<'e> {
     }
 
     /// Writes what was taken: what the report counts as stored is in the logs when this returns.
-    pub(super) fn finish(self) -> Result<RemoteReport, (RemoteReport, IngestError)> {
+    pub(super) fn finish(self) -> Result<RemoteReport, IngestError> {
         let Intake { engine, kind, known, write, learnt, hosts, mut report, .. } = self;
         let epoch = known.epoch();
         drop(known);
@@ -315,15 +317,11 @@ impl<'e> Intake<'e> {
         let mut stored = StampedReport::default();
         let outcome = write.finish(&mut stored);
         report.stored = stored;
-        match outcome {
-            Ok(()) => {
-                let dropped = report.dropped + report.dropped_histograms;
-                engine.telemetry.drop_samples("relabelled", dropped);
-                engine.telemetry.drop_samples("exemplar_of_grid", report.dropped_exemplars);
-                Ok(report)
-            }
-            Err(error) => Err((report, error)),
-        }
+        // Whoever is refused sends the same again: it is counted then.
+        outcome?;
+        engine.telemetry.drop_samples("relabelled", report.dropped + report.dropped_histograms);
+        engine.telemetry.drop_samples("exemplar_of_grid", report.dropped_exemplars);
+        Ok(report)
     }
 }
 

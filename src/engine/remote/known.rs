@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use foldhash::quality::RandomState;
-use hashbrown::HashTable;
+use hashbrown::{HashMap, HashTable};
 
 use crate::model::{SeriesId, StampedId};
 use crate::store::Host;
@@ -62,6 +62,8 @@ pub(super) struct Known {
     entries: Vec<Entry>,
     by_key: HashTable<u32>,
     hosts: Vec<KnownHost>,
+    /// The newest place of each host, by address: they are kept, so an address means one host.
+    by_host: HashMap<usize, u32, foldhash::fast::RandomState>,
     hasher: RandomState,
     key_bytes: usize,
     /// Changes whenever everything is forgotten.
@@ -122,12 +124,15 @@ impl Known {
 
     /// The place of a host as it is now.
     pub(super) fn add_host(&mut self, host: Arc<Host>, generation: u64) -> u32 {
-        let found = self.hosts.iter().rposition(|known| Arc::ptr_eq(&known.host, &host));
-        if let Some(place) = found.filter(|&place| self.hosts[place].generation == generation) {
-            return index_of(place);
+        let address = Arc::as_ptr(&host) as usize;
+        let found = self.by_host.get(&address).copied();
+        if let Some(place) = found.filter(|&place| self.hosts[place as usize].generation == generation) {
+            return place;
         }
+        let place = index_of(self.hosts.len());
         self.hosts.push(KnownHost { host, generation });
-        index_of(self.hosts.len() - 1)
+        self.by_host.insert(address, place);
+        place
     }
 
     /// Remembers a series, in place of what was remembered of it.
@@ -159,7 +164,7 @@ impl Known {
     pub(super) fn memory_bytes(&self) -> usize {
         let entries = self.entries.capacity() * size_of::<Entry>() + self.entries.len() * HEAP_BYTES;
         let hosts = self.hosts.capacity() * size_of::<KnownHost>();
-        entries + self.key_bytes + self.by_key.allocation_size() + hosts
+        entries + self.key_bytes + self.by_key.allocation_size() + hosts + self.by_host.allocation_size()
     }
 }
 

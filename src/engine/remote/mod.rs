@@ -5,18 +5,27 @@
 //! looked at. Invariant: what is remembered gives the same target as working it out anew.
 
 mod grid;
+mod import;
 mod intake;
+mod key;
 mod known;
 mod mapping;
 mod options;
+mod otlp;
 mod place;
 mod receiver;
 mod report;
+mod results;
+#[cfg(test)]
+mod tests;
 mod write;
 
+pub use import::ImportOptions;
 pub use mapping::{Mapping, MappingError, MappingSettings};
 pub use options::{Protocols, RemoteLimits, RemoteOptions};
+pub use otlp::OtlpForm;
 pub use place::{Place, Placing};
 pub(in crate::engine) use receiver::Receiver;
 pub use report::RemoteReport;
+pub use results::{RuleReport, RuleSample};
 pub use write::{RemoteError, WriteVersion};

@@ -2,6 +2,7 @@
 
 use super::mapping::Mapping;
 use super::place::Placing;
+use crate::formats::otlp::OtlpOptions;
 use crate::model::relabel::Rule;
 
 /// How series with labels of their own are taken in.
@@ -17,6 +18,8 @@ pub struct RemoteOptions {
     pub mappings: Vec<Mapping>,
     /// Whether NaN and infinities are refused. Staleness markers never are.
     pub reject_non_finite: bool,
+    /// How OpenTelemetry's metrics become series.
+    pub otlp: OtlpOptions,
     /// Bounds against floods.
     pub limits: RemoteLimits,
 }
@@ -41,8 +44,8 @@ impl Default for Protocols {
     }
 }
 
-/// How much one body may hold; a larger one is refused as a whole. What series may be called, and how many there may be,
-/// is bounded by the store's own limits.
+/// How much one body may hold; a larger one is refused as a whole. What series may be called, and how many there may
+/// be, is bounded by the store's own limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RemoteLimits {
     /// Samples, histograms and exemplars of one body together.

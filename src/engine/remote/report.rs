@@ -41,17 +41,21 @@ impl RemoteReport {
 
     /// What is wrong with the body, if anything was left out that should not have been.
     pub fn complaint(&self) -> Option<String> {
-        let left_out = self.stored.skipped_in_all();
-        if left_out == 0 {
-            return None;
-        }
-        let mut text = self.stored.explanations.join("\n");
-        if text.len() > COMPLAINT_BYTES_MAX {
-            text.truncate(text.floor_char_boundary(COMPLAINT_BYTES_MAX));
-            text.push('…');
-        }
-        let reasons: Vec<String> =
-            self.stored.skipped.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
-        Some(format!("{text}\n{left_out} left out ({}), the rest is stored", reasons.join(", ")))
+        complaint(&self.stored)
     }
+}
+
+/// What was left out, if anything was.
+pub(super) fn complaint(stored: &StampedReport) -> Option<String> {
+    let left_out = stored.skipped_in_all();
+    if left_out == 0 {
+        return None;
+    }
+    let mut text = stored.explanations.join("\n");
+    if text.len() > COMPLAINT_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(COMPLAINT_BYTES_MAX));
+        text.push('…');
+    }
+    let reasons: Vec<String> = stored.skipped.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
+    Some(format!("{text}\n{left_out} left out ({}), the rest is stored", reasons.join(", ")))
 }

@@ -10,6 +10,7 @@ use super::super::outcome::IngestError;
 use super::intake::{Current, Intake};
 use super::receiver::KeyKind;
 use super::report::RemoteReport;
+use crate::formats::otlp::OtlpBodyError;
 use crate::formats::remote::{
     Counts, MetadataRef, Series, SeriesError, WriteError, WriteLimits, WriteVisitor, decode_write_1, decode_write_2,
 };
@@ -31,6 +32,9 @@ pub enum RemoteError {
     /// The body is none, or too large.
     #[error(transparent)]
     Body(#[from] WriteError),
+    /// The body is none of OpenTelemetry's, or too large.
+    #[error(transparent)]
+    Otlp(#[from] OtlpBodyError),
     /// The store takes nothing now. Hosts before the one that failed are stored.
     #[error(transparent)]
     Store(#[from] IngestError),
@@ -66,7 +70,7 @@ impl Engine {
             WriteVersion::V1 => decode_write_1(body, &limits, &mut visitor),
             WriteVersion::V2 => decode_write_2(body, &limits, &mut visitor),
         }?;
-        visitor.intake.finish().map_err(|(_, error)| error.into())
+        visitor.intake.finish().map_err(RemoteError::from)
     }
 
     /// The bounds of one body.

@@ -1,4 +1,5 @@
-//! Writes Prometheus's text format, byte by byte as Prometheus's own exporter library does, but for colons in labels' names.
+//! Writes Prometheus's text format, byte by byte as Prometheus's own exporter library does, but for colons in labels'
+//! names.
 
 use super::escaping::{Escaping, is_old_name};
 use crate::model::histogram::{FloatHistogram, general_text};

@@ -69,13 +69,13 @@ something_weird{problem="division by zero"} +Inf -3982045
   http_request_duration_seconds_bucket{le="0.05", } 24054
 http_request_duration_seconds_bucket { le = "1" , } 133988
 http_request_duration_seconds_bucket{le="+Inf"} 144320
-	# TYPE	rpc summary
+~# TYPE~rpc summary
 rpc{quantile="0"} 3102
-rpc{quantile="1e-3",other="1"}	NaN
+rpc{quantile="1e-3",other="1"}~NaN
 {"http.requests", "my label"="x", ok=""} 5
 {a="1","b.c"} 6
 "#;
-    let kept = text(&body.replace("+Inf -3982045", "+Inf 3982045"));
+    let kept = text(&body.replace("+Inf -3982045", "+Inf 3982045").replace('~', "\t"));
     assert_eq!(kept.refused, [""; 0]);
     assert_eq!(
         kept.samples,

@@ -47,8 +47,8 @@ pub(super) fn encode(
     Ok(())
 }
 
-/// Reads the columns of as many samples as there are places; those must be [`BLANK`] but for their series. `room` is how
-/// many buckets all histograms together may have.
+/// Reads the columns of as many samples as there are places; those must be [`BLANK`] but for their series. `room` is
+/// how many buckets all histograms together may have.
 pub(super) fn decode(
     cursor: &mut Cursor<'_>,
     before_ms: i64,

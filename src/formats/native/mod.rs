@@ -33,7 +33,9 @@ pub use error::{Damage, NativeError};
 pub use fuzz::{fuzz_segment, fuzz_snapshot};
 pub use header::{FILE_HEADER_BYTES, FileHeader, Kind as FileKind};
 pub use names::{FileName, parse_shard_folder, shard_folder};
-pub use record::{HorizonRecord, Record, SAMPLES_MAX, SamplesRecord, encode_horizon, encode_metadata, encode_samples};
+pub use record::{
+    HorizonRecord, Record, SAMPLES_MAX, SamplesRecord, encode_both, encode_horizon, encode_metadata, encode_samples,
+};
 pub use segment::{Entry, RECORD_BYTES_MAX, SegmentReader, append_header, append_record};
 pub use snapshot::{SECTION_BYTES_MAX, Section, SnapshotReader, SnapshotWriter};
 pub use stamped_record::{StampedHead, StampedRecord, encode_stamped};

@@ -1,8 +1,9 @@
 //! What one record of a log means, and its bytes.
 //!
-//! A record is one body's samples of one host, a horizon that moved, or what metrics are. Names appear once a segment: the first record
-//! that needs a host's or a series' number brings its [`Definition`]. Numbers are only good inside their segment. A
-//! record knows nothing of segments: who replays one keeps the tables and empties them at each new segment.
+//! A record is one body's samples of one host, a horizon that moved, or what metrics are. Names appear once a segment:
+//! the first record that needs a host's or a series' number brings its [`Definition`]. Numbers are only good inside
+//! their segment. A record knows nothing of segments: who replays one keeps the tables and empties them at each new
+//! segment.
 
 use std::ops::RangeInclusive;
 
@@ -27,6 +28,8 @@ pub enum Record<'a> {
     Stamped(StampedRecord<'a>),
     /// What metrics are.
     Metadata(Vec<(Box<str>, Metadata)>),
+    /// Samples of both kinds that came together: they are there both or neither. None of them is one of these.
+    Both(Box<[Record<'a>; 2]>),
 }
 
 impl<'a> Record<'a> {
@@ -37,6 +40,27 @@ impl<'a> Record<'a> {
     ///
     /// [`NativeError::Malformed`], with the offset inside the payload.
     pub fn parse(payload: &'a [u8]) -> Result<Record<'a>, NativeError> {
+        let mut cursor = Cursor::new(payload);
+        match cursor.u8("a kind of record")? {
+            KIND_BOTH => {
+                let len = cursor.count(1, "the length of a record")?;
+                let first = cursor.take(len, "a record")?;
+                let both = [Record::parse_single(first)?, Record::parse_single(cursor.rest())?];
+                Ok(Record::Both(Box::new(both)))
+            }
+            _ => Record::parse_single(payload),
+        }
+    }
+
+    /// The records that this is: one, or both.
+    pub fn parts(&self) -> &[Record<'a>] {
+        match self {
+            Record::Both(both) => &both[..],
+            _ => std::slice::from_ref(self),
+        }
+    }
+
+    fn parse_single(payload: &'a [u8]) -> Result<Record<'a>, NativeError> {
         let mut cursor = Cursor::new(payload);
         match cursor.u8("a kind of record")? {
             KIND_SAMPLES => Ok(Record::Samples(SamplesRecord::parse(cursor)?)),
@@ -125,6 +149,28 @@ pub fn encode_metadata<'m>(out: &mut Vec<u8>, metrics: impl ExactSizeIterator<It
     metadata::encode(out, metrics);
 }
 
+/// Appends the payload of one record that is two: the writing of it can't end between them.
+///
+/// # Errors
+///
+/// Those of both; `out` then holds something of it.
+pub fn encode_both(
+    out: &mut Vec<u8>,
+    first: impl FnOnce(&mut Vec<u8>) -> Result<(), NativeError>,
+    second: impl FnOnce(&mut Vec<u8>) -> Result<(), NativeError>,
+) -> Result<(), NativeError> {
+    out.push(KIND_BOTH);
+    let len_at = out.len();
+    out.extend_from_slice(&[0; 4]);
+    let begin = out.len();
+    first(out)?;
+    let found = (out.len() - begin) as u64;
+    let limit = u64::from(u32::MAX);
+    let len = u32::try_from(found).map_err(|_| NativeError::TooLarge { what: "bytes in a record", found, limit })?;
+    out[len_at..begin].copy_from_slice(&len.to_le_bytes());
+    second(out)
+}
+
 impl<'a> SamplesRecord<'a> {
     fn parse(mut cursor: Cursor<'a>) -> Result<Self, NativeError> {
         let host = cursor.varint("a host's number")?;
@@ -201,6 +247,7 @@ const KIND_SAMPLES: u8 = 1;
 const KIND_HORIZON: u8 = 2;
 pub(super) const KIND_STAMPED: u8 = 3;
 const KIND_METADATA: u8 = 4;
+const KIND_BOTH: u8 = 5;
 
 /// A horizon's flags: bit 0 whether a host follows, from bit 4 the number of components.
 const HAS_HOST: u8 = 1;
@@ -281,7 +328,7 @@ mod tests {
         }
 
         #[test]
-        fn garbage_never_panics(mut payload in prop::collection::vec(any::<u8>(), 0..100), kind in 0..6u8) {
+        fn garbage_never_panics(mut payload in prop::collection::vec(any::<u8>(), 0..100), kind in 0..7u8) {
             payload.insert(0, kind);
             match Record::parse(&payload) {
                 Ok(Record::Samples(record)) => _ = record.read(&mut Vec::new()),

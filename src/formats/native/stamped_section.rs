@@ -230,6 +230,9 @@ pub(super) mod tests {
         }
     }
 
+    /// Open samples, a label's value, and chunks by the numbers of their times and start times.
+    type Parts = (Vec<StampedSample>, String, Vec<(u32, Option<u32>)>);
+
     proptest! {
         #[test]
         fn any_series_come_back(
@@ -238,7 +241,7 @@ pub(super) mod tests {
                 1..5,
             ),
         ) {
-            let series = |(open, value, chunks): (Vec<StampedSample>, String, Vec<(u32, Option<u32>)>)| StampedImage {
+            let series = |(open, value, chunks): Parts| StampedImage {
                 labels: Labels::from_pairs([("__name__", "m"), ("l", &value)]),
                 chunks: chunks
                     .into_iter()

@@ -88,7 +88,15 @@ fn log() -> Vec<u8> {
     let mut out = log_of_version_1();
     append_record(&mut out, |out| encode_stamped(out, &first, &scrape, &[])).unwrap();
     append_record(&mut out, |out| encode_stamped(out, &second, &image.stamped[0].open, &exemplars)).unwrap();
-    append_record(&mut out, |out| encode_stamped(out, &second, &[], &exemplars)).unwrap();
+    append_record(&mut out, |out| {
+        let grid = [sample(0, 1_700_000_070, 1.5)];
+        encode_both(
+            out,
+            |out| encode_samples(out, 0, 1_700_000_070, &[], &grid),
+            |out| encode_stamped(out, &second, &[], &exemplars),
+        )
+    })
+    .unwrap();
     append_record(&mut out, |out| {
         encode_metadata(out, [("node_cpu_seconds_total", &metadata)].into_iter());
         Ok(())
@@ -137,29 +145,31 @@ fn records(bytes: &[u8]) -> (Vec<String>, Vec<Damage>) {
                 continue;
             }
         };
-        match Record::parse(payload).unwrap() {
-            Record::Samples(record) => {
-                let mut samples = Vec::new();
-                record.read(&mut samples).unwrap();
-                let samples: Vec<_> = samples.iter().map(|s| (s.series.0, s.secs, s.value.to_bits())).collect();
-                texts.push(format!(
-                    "{offset} {} {} {:?} {samples:?}",
-                    record.host, record.received_secs, record.definitions
-                ));
-            }
-            Record::Horizon(horizon) => texts.push(format!("{offset} {horizon:?}")),
-            Record::Stamped(record) => {
-                let mut samples = Vec::new();
-                record.read(&mut samples).unwrap();
-                let StampedRecord { host, received_ms, names, definitions, exemplars, .. } = &record;
-                let samples = columns::tests::bits(&samples);
-                texts
-                    .push(format!("{offset} {host} {received_ms} {names:?} {definitions:?} {exemplars:?} {samples:?}"));
-            }
-            Record::Metadata(metrics) => texts.push(format!("{offset} {metrics:?}")),
-        }
+        let parts: Vec<String> = Record::parse(payload).unwrap().parts().iter().map(text).collect();
+        texts.push(format!("{offset} {}", parts.join(" and ")));
     }
     (texts, damages)
+}
+
+fn text(record: &Record<'_>) -> String {
+    match record {
+        Record::Samples(record) => {
+            let mut samples = Vec::new();
+            record.read(&mut samples).unwrap();
+            let samples: Vec<_> = samples.iter().map(|s| (s.series.0, s.secs, s.value.to_bits())).collect();
+            format!("{} {} {:?} {samples:?}", record.host, record.received_secs, record.definitions)
+        }
+        Record::Horizon(horizon) => format!("{horizon:?}"),
+        Record::Stamped(record) => {
+            let mut samples = Vec::new();
+            record.read(&mut samples).unwrap();
+            let StampedRecord { host, received_ms, names, definitions, exemplars, .. } = record;
+            let samples = columns::tests::bits(&samples);
+            format!("{host} {received_ms} {names:?} {definitions:?} {exemplars:?} {samples:?}")
+        }
+        Record::Metadata(metrics) => format!("{metrics:?}"),
+        Record::Both(_) => panic!("both in one of both"),
+    }
 }
 
 /// A source that gives a few bytes at a time.

@@ -90,3 +90,62 @@ fn check(compression: &'static str, length: u64, limit: usize) -> Result<(), Com
 
 /// Memory that a frame may ask for, as a power of two: 8 MiB, what every decoder is asked to support.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compressed_bodies_come_back() {
+        let body: Vec<u8> = (0..5000u32).flat_map(|number| (number % 77).to_le_bytes()).collect();
+        let mut out = vec![1, 2, 3];
+        decompress(Compression::Snappy, &snappy(&body), body.len(), &mut out).unwrap();
+        assert_eq!(out, body);
+        decompress(Compression::Zstd, &zstd::encode_all(&body[..], 3).unwrap(), body.len(), &mut out).unwrap();
+        assert_eq!(out, body);
+        let sized = zstd::bulk::compress(&body, 3).unwrap();
+        decompress(Compression::Zstd, &sized, body.len(), &mut out).unwrap();
+        assert_eq!(out, body);
+        decompress(Compression::Plain, &body, body.len(), &mut out).unwrap();
+        assert_eq!(out, body);
+        assert_eq!(Compression::of_encoding("Snappy"), Some(Compression::Snappy));
+        assert_eq!(Compression::of_encoding(""), Some(Compression::Plain));
+        assert_eq!(Compression::of_encoding("gzip"), None);
+    }
+
+    #[test]
+    fn bombs_are_refused_before_they_go_off() {
+        let mut out = Vec::new();
+        let zeros = vec![0; 10_000_000];
+        let limit = 1_000_000;
+        let error = decompress(Compression::Snappy, &snappy(&zeros), limit, &mut out).unwrap_err();
+        assert_eq!(error.to_string(), "snappy: decoded length 10000000 exceeds limit 1000000");
+        let error =
+            decompress(Compression::Zstd, &zstd::bulk::compress(&zeros, 3).unwrap(), limit, &mut out).unwrap_err();
+        assert_eq!(error.to_string(), "zstd: decoded length 10000000 exceeds limit 1000000");
+        let error = decompress(Compression::Plain, &zeros, limit, &mut out).unwrap_err();
+        assert_eq!(error.to_string(), "identity: decoded length 10000000 exceeds limit 1000000");
+        assert_eq!(out.capacity(), 0, "nothing was allocated for any of them");
+        // A frame that does not say how much it holds.
+        let error =
+            decompress(Compression::Zstd, &zstd::encode_all(&zeros[..], 3).unwrap(), limit, &mut out).unwrap_err();
+        assert_eq!(error.to_string(), "zstd: decoded length 1000001 exceeds limit 1000000");
+        // A header that says more than its body can hold, within the limit.
+        let mut out = Vec::new();
+        let error = decompress(Compression::Snappy, &[0xC0, 0x84, 0x3D, 0, 0], limit, &mut out).unwrap_err();
+        assert!(matches!(error, CompressionError::Corrupt { .. }), "{error}");
+        assert_eq!(out.capacity(), 0);
+        // A window of 128 MiB, which a decoder would have to keep.
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(27).unwrap();
+        std::io::Write::write_all(&mut encoder, &zeros[..500_000]).unwrap();
+        let frame = encoder.finish().unwrap();
+        let error = decompress(Compression::Zstd, &frame, limit, &mut out).unwrap_err();
+        assert!(matches!(error, CompressionError::Corrupt { .. }), "{error}");
+        for compression in [Compression::Snappy, Compression::Zstd] {
+            for body in [&b""[..], b"x", b"\xFF\xFF\xFF\xFF\xFF\xFF", b"not compressed at all"] {
+                assert!(decompress(compression, body, limit, &mut out).is_err(), "{compression:?} {body:?}");
+            }
+        }
+    }
+}

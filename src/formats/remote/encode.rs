@@ -1,4 +1,4 @@
-//! Series in the words of `prometheus.TimeSeries`, as remote read answers them; and the parts of a series that 2.0 has too.
+//! Series in the words of `prometheus.TimeSeries`, as remote read answers them; and the parts that 2.0 has too.
 
 use super::super::protobuf::{put_bytes, to_zigzag};
 use super::super::protobuf::{

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::protobuf::{Fields, Malformed, zigzag};
+use super::super::whole::check_whole;
 use super::sample::HistogramSample;
 use crate::model::histogram::{
     BUCKETS_MAX, Buckets, CUSTOM_BOUNDS_MAX, CounterReset, FloatHistogram, HistogramError, SCHEMA_MAX, Span,
@@ -153,12 +154,7 @@ impl Wire {
                 histogram.zero_count = in_zero as f64;
                 validate(&mut histogram)?;
                 let buckets = in_positive.wrapping_add(in_negative).wrapping_add(in_zero);
-                if histogram.sum.is_nan() && buckets > count {
-                    return Err(HistogramError::CountTooSmall { buckets, count });
-                }
-                if !histogram.sum.is_nan() && buckets != count {
-                    return Err(HistogramError::CountMismatch { buckets, count });
-                }
+                check_whole(&histogram, buckets, count)?;
             }
         }
         Ok(histogram)

@@ -4,7 +4,8 @@ use super::error::{SeriesError, describe_labels};
 use super::limits::WriteLimits;
 use crate::model::METRIC_NAME;
 
-/// Sorts labels, of which `found` were sent and no more than the limits allow are given, by name, validates them and appends them to `valid` without those whose value is empty.
+/// Sorts labels by name, validates them and appends them to `valid` without those whose value is empty. `found` labels
+/// were sent, of which no more than the limits allow are given.
 ///
 /// # Errors
 /// The first rule that they break.

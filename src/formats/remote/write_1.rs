@@ -68,12 +68,9 @@ fn read_series<'a>(
                 run_end = fields.offset() - start;
                 is_expected = false;
             }
-            2 => {
-                // One too many is enough for the caller to see.
-                if parts.samples.len() <= samples_left {
-                    parts.samples.push(read_sample(value.message(&fields)?, false)?);
-                }
-            }
+            // One too many is enough for the caller to see.
+            2 if parts.samples.len() > samples_left => {}
+            2 => parts.samples.push(read_sample(value.message(&fields)?, false)?),
             3 => {
                 let exemplar = value.message(&fields)?;
                 check_exemplar(exemplar, false)?;

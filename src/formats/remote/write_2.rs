@@ -86,12 +86,9 @@ fn read_series<'a>(
     while let Some((field, value)) = fields.next()? {
         match field {
             1 => value.varints(&fields, |reference| parts.add_ref(limits, reference as u32))?,
-            2 => {
-                // One too many is enough for the caller to see.
-                if parts.samples.len() <= samples_left {
-                    parts.samples.push(read_sample(value.message(&fields)?, true)?);
-                }
-            }
+            // One too many is enough for the caller to see.
+            2 if parts.samples.len() > samples_left => {}
+            2 => parts.samples.push(read_sample(value.message(&fields)?, true)?),
             3 => {
                 let histogram = read_histogram(value.message(&fields)?, true)?;
                 if parts.histogram_weight <= samples_left {
@@ -133,7 +130,7 @@ fn read_series<'a>(
 /// Whether all labels refer to something; computes the key.
 fn check(symbols: &Symbols<'_>, parts: &mut Parts<'_>, hashes: &mut Vec<[u64; 2]>) -> Result<(), SeriesError> {
     let length = parts.refs_found;
-    if length % 2 != 0 {
+    if !length.is_multiple_of(2) {
         return Err(SeriesError::OddRefs { refs: describe_refs(&parts.refs), length });
     }
     if symbols.put_key(&parts.refs, hashes, &mut parts.key).is_some() {

@@ -21,9 +21,9 @@ pub fn parts(template: &str) -> Vec<Part<'_>> {
             parts.push(Part::Text(&rest[..at]));
         }
         let after = &rest[at + 1..];
-        if after.starts_with('$') {
+        if let Some(behind) = after.strip_prefix('$') {
             parts.push(Part::Text("$"));
-            rest = &after[1..];
+            rest = behind;
             continue;
         }
         match variable(after) {

@@ -61,7 +61,10 @@ impl Params {
         let params = Params::new(ev, aggregate, steps)?;
         // Go folds with a maximum to which NaN sticks, and NaN is not below 1.
         if params.max() < 1.0 {
-            ev.prepare(&aggregate.inner, steps)?;
+            // Nothing of it is kept but what there is to say of it.
+            let op = ev.prepare(&aggregate.inner, steps)?;
+            let all: Vec<usize> = (0..op.heads().len()).collect();
+            ev.for_each_column(&*op, &all, steps.count, |_, _| Ok(()))?;
             return Ok(None);
         }
         if params.has_nan() {

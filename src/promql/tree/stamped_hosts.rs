@@ -13,11 +13,8 @@ pub(super) fn visit(
     (store, interrupt): (&Store, &dyn Interrupt),
     mut visit: impl FnMut(&Arc<Host>) -> ControlFlow<()>,
 ) {
-    for host in store.hosts() {
-        if interrupt.poll().is_some() {
-            return;
-        }
-        if host.stamped_series() > 0 && visit(&host).is_break() {
+    for host in store.stamped_hosts() {
+        if interrupt.poll().is_some() || visit(&host).is_break() {
             return;
         }
     }

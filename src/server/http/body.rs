@@ -14,7 +14,7 @@ use hyper::body::Body as _;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::turns::SMALL_BYTES;
+use super::turns::{Pool, SMALL_BYTES};
 use super::{App, Refusal};
 use crate::server::connection::PACE_BYTES;
 
@@ -41,7 +41,14 @@ impl Incoming {
 /// A JSON body, counted as long as it is kept.
 pub(super) struct JsonBody {
     pub(super) bytes: Vec<u8>,
-    _counted: OwnedSemaphorePermit,
+    counted: OwnedSemaphorePermit,
+}
+
+impl JsonBody {
+    /// Lets the bytes go, and goes on counting them for what was made of them.
+    pub(super) fn into_counted(self) -> OwnedSemaphorePermit {
+        self.counted
+    }
 }
 
 impl App {
@@ -52,18 +59,18 @@ impl App {
 
     /// Reads a JSON body.
     pub(super) async fn json_body(&self, body: Body) -> Result<JsonBody, Refusal> {
-        self.small_body(body, self.options.limits.json_bytes_max).await
+        self.small_body(body, self.options.limits.json_bytes_max, &self.turns.json_bodies).await
     }
 
-    /// Reads a body of at most so many bytes.
-    pub(super) async fn small_body(&self, body: Body, bytes_max: usize) -> Result<JsonBody, Refusal> {
+    /// Reads a body of at most so many bytes, for which there is room in a pool.
+    pub(super) async fn small_body(&self, body: Body, bytes_max: usize, pool: &Pool) -> Result<JsonBody, Refusal> {
         let mut body = self.incoming(body);
         if body.announced() > bytes_max as u64 {
             return Err(too_large(bytes_max));
         }
         // What is announced is not believed: room is taken for what has come, in steps that double.
         let mut room = SMALL_BYTES.min(body.announced() as usize);
-        let mut counted = self.room(&self.turns.json_bodies, room).await?;
+        let mut counted = self.room(pool, room).await?;
         let mut bytes = Vec::with_capacity(room);
         while let Some(chunk) = self.next_chunk(&mut body).await? {
             let needed = bytes.len() + chunk.len();
@@ -72,20 +79,25 @@ impl App {
             }
             if needed > room {
                 room = needed.max(2 * room).min(bytes_max);
-                counted = self.more_room(counted, room).await?;
+                counted = self.more_room(pool, counted, room).await?;
                 bytes.reserve_exact(room - bytes.len());
             }
             bytes.extend_from_slice(&chunk);
         }
-        Ok(JsonBody { bytes, _counted: counted })
+        Ok(JsonBody { bytes, counted })
     }
 
     /// Exchanges the room of a JSON body for a larger one.
-    async fn more_room(&self, held: OwnedSemaphorePermit, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+    async fn more_room(
+        &self,
+        pool: &Pool,
+        held: OwnedSemaphorePermit,
+        bytes: usize,
+    ) -> Result<OwnedSemaphorePermit, Refusal> {
         // Given back first: those who hold a part and wait for the rest could wait for each other. Turns come in order,
         // so what is uncounted meanwhile is never more than what was counted before.
         drop(held);
-        self.room(&self.turns.json_bodies, bytes).await
+        self.room(pool, bytes).await
     }
 
     /// Waits for room for what a body becomes once it is parsed. Nobody knows that before, but each item needs a comma.

@@ -83,8 +83,8 @@ impl Refusal {
         self
     }
 
-    /// The same for senders of Prometheus's protocols: plain text, and 503 instead of 429, which most of them take for a
-    /// reason to throw the data away.
+    /// The same for senders of Prometheus's protocols: plain text, and 503 instead of 429, which most of them take for
+    /// a reason to throw the data away.
     pub(super) fn for_senders(mut self) -> Self {
         self.form = Form::Text;
         if self.status == StatusCode::TOO_MANY_REQUESTS {

@@ -80,6 +80,8 @@ pub(in crate::server) struct Turns {
     pub(in crate::server) zstd_bodies: Limit,
     pub(in crate::server) json_bodies: Pool,
     pub(in crate::server) parsed: Pool,
+    /// Apart from the bodies of others: a form is kept while its query waits and runs, which may take minutes.
+    pub(in crate::server) forms: Pool,
     pub(in crate::server) queries: Limit,
     pub(in crate::server) promql: Limit,
     pub(in crate::server) answers: Limit,
@@ -99,6 +101,7 @@ impl Turns {
             zstd_bodies: Limit::new(limits.zstd_bodies_max, "zstd_bodies", "bodies inflated with zstd"),
             json_bodies: Pool::new(limits.json_bytes_in_flight_max, "json_bodies", "KiB of JSON bodies"),
             parsed: Pool::new(limits.json_bytes_in_flight_max, "parsed_requests", "KiB of parsed requests"),
+            forms: Pool::new(limits.json_bytes_in_flight_max, "forms", "KiB of forms"),
             queries: Limit::new(limits.queries_max, "queries", "queries being computed"),
             promql: Limit::new(promql_max, "promql", "PromQL queries being computed"),
             answers: Limit::new(limits.answers_max, "answers", "answers being sent"),

@@ -181,6 +181,38 @@ async fn json_bodies_are_limited() {
     assert_eq!(read(server.post("/api/query", unannounced(20_000))).await.0, 413);
 }
 
+/// What was read of a form stays in memory while its query runs, and once counted for nothing then.
+#[tokio::test(flavor = "multi_thread")]
+async fn forms_are_counted_while_their_queries_run() {
+    let change = |options: &mut Options| {
+        options.limits.json_bytes_in_flight_max = 512 << 10;
+        options.limits.turn_timeout = Duration::from_millis(10);
+    };
+    let server = Server::start(Fake::default(), change).await;
+    let ask = |path: &str, query: &str| {
+        let form = format!("query={query}&padding={}", "x".repeat(400 << 10));
+        server.post(path, form).header("content-type", "application/x-www-form-urlencoded")
+    };
+    // Millions of steps; it ends when nobody waits for it any more.
+    let long = tokio::spawn(ask("/api/v1/query", "sum_over_time(vector(1)[100d:1s])").send());
+    let begun = std::time::Instant::now();
+    loop {
+        let (status, text) = read(ask("/api/v1/format_query", "1")).await;
+        if status == 429 {
+            assert!(text.contains("KiB of forms"), "{text}");
+            break;
+        }
+        assert!(!long.is_finished() && begun.elapsed() < Duration::from_secs(60), "{status} {text}");
+    }
+    // Other requests have room of their own.
+    let body = format!("{{\"cluster\":\"{}\",\"from\":0,\"to\":1}}", "x".repeat(400 << 10));
+    assert_eq!(read(server.post("/api/query", body)).await.0, 200);
+    long.abort();
+    while read(ask("/api/v1/format_query", "1")).await.0 != 200 {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn free_has_the_texts_of_the_reference() {
     let server = Server::start(Fake::default(), |_| {}).await;

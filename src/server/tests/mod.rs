@@ -2,6 +2,7 @@
 
 mod connections;
 mod endpoints;
+mod prometheus;
 mod tls;
 mod writes;
 
@@ -18,7 +19,10 @@ use tokio::task::JoinHandle;
 
 use super::service::Service;
 use super::{Options, run};
-use crate::engine::{IngestError, IngestReport, PushReport, RemoteError, RemoteOptions, RemoteReport, WriteVersion};
+use crate::engine::{
+    ImportOptions, IngestError, IngestReport, OtlpForm, PushReport, RemoteError, RemoteOptions, RemoteReport,
+    WriteVersion,
+};
 use crate::formats::push::PushRequest;
 use crate::model::{Aggregation, Metric, MetricTable};
 use crate::query;
@@ -41,6 +45,7 @@ struct Fake {
     failure: Option<Failure>,
     answer: Option<Answer>,
     quick: Option<Vec<u8>>,
+    store: Option<Store>,
 }
 
 impl Service for Fake {
@@ -78,6 +83,14 @@ impl Service for Fake {
         }
         self.pieces.lock().push(body.len());
         Ok(RemoteReport::default())
+    }
+
+    fn import_text(&self, _: &ImportOptions, body: &[u8]) -> Result<RemoteReport, RemoteError> {
+        self.write_remote(WriteVersion::V1, body)
+    }
+
+    fn write_otlp(&self, _: OtlpForm, body: &[u8]) -> Result<RemoteReport, RemoteError> {
+        self.write_remote(WriteVersion::V1, body)
     }
 
     fn push(&self, request: &PushRequest<'_>, report: &mut PushReport) -> Result<(), RemoteError> {
@@ -122,7 +135,7 @@ impl Service for Fake {
 
     fn store(&self) -> &Store {
         static EMPTY: LazyLock<Store> = LazyLock::new(|| Store::new(MetricTable::default(), store::Limits::default()));
-        &EMPTY
+        self.store.as_ref().unwrap_or(&EMPTY)
     }
 
     fn metrics(&self) -> Arc<MetricTable> {

@@ -35,13 +35,16 @@ pub struct Cardinality {
 
 type Counts = HashMap<Arc<str>, u64, RandomState>;
 
+/// A label's name and value.
+type NameAndValue = (Arc<str>, Arc<str>);
+
 /// Counts host after host.
 #[derive(Debug)]
 pub(super) struct Counting {
     total: Cardinality,
     metrics: Counts,
     bytes: Counts,
-    pairs: HashMap<(Arc<str>, Arc<str>), u64, RandomState>,
+    pairs: HashMap<NameAndValue, u64, RandomState>,
     names: HashSet<Arc<str>, RandomState>,
 }
 
@@ -89,7 +92,7 @@ impl Counting {
             *values.entry(Arc::clone(name)).or_default() += 1;
         }
         let label_pairs = self.pairs.len() as u64;
-        let mut pairs: Vec<((Arc<str>, Arc<str>), u64)> = self.pairs.into_iter().collect();
+        let mut pairs: Vec<(NameAndValue, u64)> = self.pairs.into_iter().collect();
         pairs.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         pairs.truncate(top);
         let printed = pairs.into_iter().map(|((name, value), count)| (format!("{name}={value}").into(), count));

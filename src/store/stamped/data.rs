@@ -1,9 +1,9 @@
 //! The stamped series of a host, behind its lock: where a sample goes.
 //!
 //! A plain number goes into the open row of its time, which it shares with the series that come together with it. What
-//! is late, far ahead of the clock, a histogram, or has a start time goes to the loose samples of its series. Invariants:
-//! no time of a series lies both in a row and among its loose samples; its rows lie behind its chunks; a loose sample
-//! counts more than one in a chunk.
+//! is late, far ahead of the clock, a histogram, or has a start time goes to the loose samples of its series.
+//! Invariants: no time of a series lies both in a row and among its loose samples; its rows lie behind its chunks; a
+//! loose sample counts more than one in a chunk.
 
 use crate::model::{Labels, StampedId, StampedSample, StampedValue, is_empty};
 use crate::store::host_data::Applied;
@@ -16,7 +16,7 @@ use super::table::{Extra, NO_GROUP, Table};
 use super::times::Pool;
 
 /// Groups of one host. A flood of series each at times of its own gets no rows: it is kept in loose samples and chunks.
-const GROUPS_MAX: usize = 1024;
+const GROUPS_MAX: usize = 256;
 
 /// Loose samples of a series; that many are sealed.
 pub(super) const LOOSE_MAX: usize = 32;
@@ -91,7 +91,7 @@ impl Stamped {
             }
             if let Some(value) = plain(sample)
                 && sample.time_ms > series.sealed_ms
-                && series.extra.is_none()
+                && series.loose().is_empty()
                 && let Some(Some(group)) = self.groups.get_mut(series.group as usize)
                 && let Some(row) = group.newest_row(sample.time_ms)
             {
@@ -155,7 +155,7 @@ impl Stamped {
     /// Gives a series a column in the group that has a row of this time, or in a new one; `false` when a host has as
     /// many groups as it may.
     fn join(&mut self, id: StampedId, time_ms: i64) -> bool {
-        let has_row = |group: &Option<Group>| group.as_ref().is_some_and(|group| group.row_of(time_ms).is_some());
+        let has_row = |group: &Option<Group>| group.as_ref().is_some_and(|group| group.times.contains(&time_ms));
         let place = match self.groups.iter().position(has_row) {
             Some(found) => found,
             None => match self.groups.iter().position(Option::is_none) {
@@ -367,11 +367,12 @@ impl Stamped {
         let times: usize = times.iter().map(|times| times.memory_bytes()).sum();
         let groups: usize = self.groups.iter().flatten().map(Group::memory_bytes).sum();
         let extras = || self.table.iter().filter_map(|(_, series)| series.extra.as_ref());
-        let loose =
-            |extra: &Box<Extra>| list_room(&extra.loose) + extra.loose.iter().map(Loose::heap_bytes).sum::<usize>();
+        let loose = |extra: &Extra| list_room(&extra.loose) + extra.loose.iter().map(Loose::heap_bytes).sum::<usize>();
         [
             sealed + times,
-            groups + self.groups.capacity() * size_of::<Option<Group>>() + extras().map(loose).sum::<usize>(),
+            groups
+                + self.groups.capacity() * size_of::<Option<Group>>()
+                + extras().map(|extra| loose(extra)).sum::<usize>(),
             self.index.counted_bytes() + self.table.counted_bytes() + size_of::<Stamped>(),
             extras().map(|extra| super::exemplars::list_bytes(&extra.exemplars)).sum(),
         ]

@@ -74,7 +74,8 @@ impl Host {
     /// Applies stamped samples in their order, of any age behind the horizon; `now_ms` is when they were received.
     pub fn apply_stamped(&self, samples: &[StampedSample], now_ms: i64) -> Applied {
         let mut data = self.data.write();
-        let horizon_ms = data.horizon_ms();
+        // With an archive what comes late is kept for the next file, and answered to nobody.
+        let horizon_ms = if data.keeps_departed { i64::MIN } else { data.horizon_ms() };
         let HostData { stamped, newest_secs, .. } = &mut *data;
         let Some(stamped) = stamped else {
             return Applied { gone: samples.len() as u64, ..Applied::default() };

@@ -55,6 +55,13 @@ impl Stamped {
         dropped
     }
 
+    /// Drops the exemplars before a time.
+    pub(in crate::store) fn drop_exemplars(&mut self, horizon_ms: i64) {
+        for id in self.table.ids() {
+            self.retain_exemplars(id, |exemplar| exemplar.time_ms >= horizon_ms);
+        }
+    }
+
     /// How many chunks and open columns have their last sample in `from_ms..to_ms`.
     pub(in crate::store) fn count_between(&self, from_ms: i64, to_ms: i64) -> u64 {
         let inside = |chunk: &&Chunk| (from_ms..to_ms).contains(&chunk.last_ms());

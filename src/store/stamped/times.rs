@@ -119,12 +119,15 @@ const DECODED: usize = 16;
 
 /// Times decoded by the readers of one call.
 #[derive(Debug, Default)]
-pub(super) struct Decoded(Mutex<VecDeque<(Arc<SharedTimes>, Arc<[i64]>)>>);
+pub(super) struct Decoded(Mutex<VecDeque<Known>>);
+
+/// Sealed times and what they are.
+type Known = (Arc<SharedTimes>, Arc<[i64]>);
 
 impl Decoded {
     /// The times, decoded by whoever asks first.
     pub(super) fn get(&self, times: &Arc<SharedTimes>) -> Arc<[i64]> {
-        let found = |all: &VecDeque<(Arc<SharedTimes>, Arc<[i64]>)>| {
+        let found = |all: &VecDeque<Known>| {
             all.iter().find(|(known, _)| Arc::ptr_eq(known, times)).map(|(_, decoded)| Arc::clone(decoded))
         };
         if let Some(decoded) = found(&self.0.lock()) {

@@ -30,7 +30,7 @@ pub mod setting {
     pub const GRPC_STREAMS: &str = "/main/limits/grpc-streams";
     pub const PROMETHEUS_ADDR: &str = "/prometheus/addr";
     pub const CORS_ORIGIN: &str = "/prometheus/cors-origin";
-    pub const EXTERNAL_LABELS: &str = "/prometheus/external-labels";
+    pub const EXTERNAL_LABELS: &str = "/rules/external-labels";
     pub const USER: &str = "/main/user";
     pub const BACKEND_URL: &str = "/main/backend-url";
     pub const BACKEND_TOKEN: &str = "/main/backend-token";
@@ -79,7 +79,10 @@ impl Config {
     pub fn set(mut self, pointer: &str, value: impl Into<Value>) -> Config {
         let mut at = &mut self.0;
         for key in pointer.split('/').skip(1) {
-            at = &mut at[key];
+            at = match at {
+                Value::Array(list) => &mut list[key.parse::<usize>().unwrap()],
+                section => &mut section[key],
+            };
         }
         *at = value.into();
         self

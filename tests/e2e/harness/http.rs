@@ -63,6 +63,25 @@ pub fn try_send(request: reqwest::blocking::RequestBuilder) -> reqwest::Result<A
     Ok(Answer { status, headers, body: response.bytes()?.to_vec() })
 }
 
+/// Parameters as a form has them.
+pub fn form(parameters: &[(&str, &str)]) -> String {
+    let pairs: Vec<String> =
+        parameters.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+    pairs.join("&")
+}
+
+/// Encodes every byte that is not a letter or a digit.
+pub fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
+/// The content type of forms.
+pub const FORM: &str = "application/x-www-form-urlencoded";
+
 /// Sends bytes as they are over a fresh connection and reads until the store closes it.
 pub fn raw_exchange(store: &Store, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", store.port)).unwrap();

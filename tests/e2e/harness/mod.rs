@@ -11,23 +11,32 @@ mod lines;
 mod metrics;
 mod nats;
 mod port;
+pub mod programs;
+mod prometheus;
 mod query;
 mod random;
+#[cfg(feature = "testing")]
+mod remote;
 mod store;
+mod target;
 mod token;
 
 pub use certificates::{Authority, Issued};
 pub use config::{Config, FORMATS, setting};
 pub use grpc::{Grpc, grid, retry_secs};
-pub use http::{Answer, client, raw_exchange, try_send};
+pub use http::{Answer, FORM, client, encoded, form, raw_exchange, try_send};
 pub use jetstream::{JETSTREAM, Stream};
 pub use lines::{Line, T0};
 pub use metrics::Metrics;
 pub use nats::{NatsServer, NkeyPair, Operator, Publisher};
 pub use port::free_port;
+pub use prometheus::Prometheus;
 pub use query::{Series, dense};
 pub use random::Random;
+#[cfg(feature = "testing")]
+pub use remote::{V2, at_ms, sent};
 pub use store::{How, Store, binary};
+pub use target::Target;
 pub use token::Signer;
 
 use std::time::{Duration, Instant};

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
-use super::{eventually, free_port};
+use super::{eventually, free_port, programs};
 
 /// Debian's `nats-server` on a free port with a config of the test's choice. Dropped, it is killed.
 pub struct NatsServer {
@@ -47,10 +47,7 @@ impl NatsServer {
     pub fn resume(&mut self) {
         assert!(self.child.is_none(), "it runs already");
         let log = File::options().create(true).append(true).open(self.dir.path().join("log.txt")).unwrap();
-        // Debian keeps it where only root looks.
-        let debian = "/usr/sbin/nats-server";
-        let program = if Path::new(debian).exists() { debian } else { "nats-server" };
-        let mut command = Command::new(program);
+        let mut command = Command::new(programs::find("nats-server").unwrap_or_else(|| "nats-server".into()));
         let (port, monitor_port) = (self.port.to_string(), self.monitor_port.to_string());
         command.args(["-a", "127.0.0.1", "-p", &port, "-m", &monitor_port]).current_dir(self.dir.path());
         if self.dir.path().join("nats.conf").exists() {

@@ -10,11 +10,12 @@ use super::super::super::log::shard_of;
 use super::super::super::options::{ArchiveOptions, CleanupMode};
 use super::super::super::outcome::CleanupReport;
 use super::super::error::{ArchiveError, disk, parquet};
-use super::super::manifest::{FileState, cluster_folder};
-use super::super::output::Output;
+use super::super::manifest::{FILE_ENDING, FileState, SAMPLES_ENDING, cluster_folder, holds_samples};
+use super::super::output::{Output, Place, Whole};
 use super::super::pass::Archived;
 use super::super::plan::Plan;
-use super::host::{Done, Pending, Rest, Round, Task};
+use super::super::samples::SamplesOutput;
+use super::host::{Content, Done, Pending, Rest, Round, Task};
 use super::rest::{FilesRest, Shards, publish_files};
 use super::sources::{Images, Source, Sources};
 use crate::disk::temporary;
@@ -93,6 +94,7 @@ impl Engine {
             plan,
             with_parents,
             outputs: BTreeMap::new(),
+            samples: BTreeMap::new(),
             cluster: String::new(),
             files: Vec::new(),
             shards: Shards::new(self, &sources.sequences),
@@ -104,8 +106,9 @@ impl Engine {
         };
         let outcome = course.run(&round, &sources, progress);
         if outcome.is_err() || course.needs_parents.is_some() {
-            for output in course.outputs.values() {
-                _ = self.disk.remove(&temporary(&output.place().path));
+            let places = course.outputs.values().map(Output::place);
+            for place in places.chain(course.samples.values().map(SamplesOutput::place)) {
+                _ = self.disk.remove(&temporary(&place.path));
             }
             course.shards.discard();
             outcome?;
@@ -139,8 +142,11 @@ impl Engine {
             for entry in manifest.files.into_iter().filter(|entry| entry.state == FileState::Pending) {
                 let path = cluster_folder(&options.directory, &cluster).join(&entry.file);
                 let Some(file) = self.open_pending(options, &cluster, &entry, &path)? else { continue };
-                let reader = ArchiveReader::open(file).map_err(parquet(&path))?;
-                found.push(Pending { cluster: cluster.clone(), entry, path, reader });
+                let content = match holds_samples(&entry.file) {
+                    true => Content::Samples(file),
+                    false => Content::Rows(Box::new(ArchiveReader::open(file).map_err(parquet(&path))?)),
+                };
+                found.push(Pending { cluster: cluster.clone(), entry, path, content });
             }
         }
         Ok(found)
@@ -155,6 +161,8 @@ struct Course<'a> {
     with_parents: &'a BTreeSet<String>,
     /// The files of the cluster at hand, by the first second of their ranges.
     outputs: BTreeMap<i64, Output<'a>>,
+    /// As `outputs`, of stamped samples.
+    samples: BTreeMap<i64, SamplesOutput<'a>>,
     cluster: String,
     files: Vec<FilesRest>,
     shards: Shards<'a>,
@@ -231,7 +239,7 @@ impl Course<'_> {
                 std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
                 std::collections::btree_map::Entry::Vacant(entry) => {
                     let name_secs = self.plan.cutoff_secs.unwrap_or(0);
-                    let place = self.engine.free_place(options, cluster, range, name_secs)?;
+                    let place = self.engine.free_place(options, cluster, range, name_secs, FILE_ENDING)?;
                     let output = entry.insert(Output::new(self.engine, options, place));
                     output.has_parents = self.with_parents.contains(cluster);
                     output
@@ -246,6 +254,20 @@ impl Course<'_> {
             }
             let before = output.rows;
             departing.each(|rows| output.rows(host, rows))?;
+            self.rows += output.rows - before;
+        }
+        for (range, departing) in &done.samples {
+            let Some(options) = self.archive else { continue };
+            let output = match self.samples.entry(range.begin_secs) {
+                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+                std::collections::btree_map::Entry::Vacant(entry) => {
+                    let name_secs = self.plan.cutoff_secs.unwrap_or(0);
+                    let place = self.engine.free_place(options, cluster, range, name_secs, SAMPLES_ENDING)?;
+                    entry.insert(SamplesOutput::new(self.engine, options, place))
+                }
+            };
+            let before = output.rows;
+            output.host(host, departing)?;
             self.rows += output.rows - before;
         }
         match done.rest {
@@ -264,13 +286,26 @@ impl Course<'_> {
         while let Some((_, output)) = self.outputs.pop_first() {
             let place = output.place().clone();
             let whole = output.finish().inspect_err(|_| _ = self.engine.disk.remove(&temporary(&place.path)))?;
-            let Some(whole) = whole else { continue };
-            let spared = self.plan.exceptions_of(&self.cluster);
-            let entry = self.engine.entry(&place, &whole, self.plan.cutoff_secs, spared);
-            self.engine.commit_file(options, &place, &entry, &mut self.archived)?;
-            self.engine.archive.note_dropped(&place.cluster, &place.file);
-            tracing::info!("{}: {} rows, {} bytes", place.path.display(), entry.rows, entry.bytes);
+            if let Some(whole) = whole {
+                self.commit(options, &place, &whole)?;
+            }
         }
+        while let Some((_, output)) = self.samples.pop_first() {
+            let place = output.place().clone();
+            let whole = output.finish().inspect_err(|_| _ = self.engine.disk.remove(&temporary(&place.path)))?;
+            if let Some(whole) = whole {
+                self.commit(options, &place, &whole)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, options: &ArchiveOptions, place: &Place, whole: &Whole) -> Result<(), ArchiveError> {
+        let spared = self.plan.exceptions_of(&self.cluster);
+        let entry = self.engine.entry(place, whole, self.plan.cutoff_secs, spared);
+        self.engine.commit_file(options, place, &entry, &mut self.archived)?;
+        self.engine.archive.note_dropped(&place.cluster, &place.file);
+        tracing::info!("{}: {} rows, {} bytes", place.path.display(), entry.rows, entry.bytes);
         Ok(())
     }
 }

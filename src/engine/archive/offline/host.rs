@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::disk::RandomRead;
 use crate::formats::parquet::{ArchiveReader, Filter};
 use crate::model::HostImage;
-use crate::store::{Departing, Host};
+use crate::store::{Departing, Host, StampedDeparting};
 
 use super::super::super::adopt;
 use super::super::super::core::Engine;
@@ -17,6 +18,7 @@ use super::super::error::{ArchiveError, disk, parquet};
 use super::super::manifest::FileEntry;
 use super::super::output::Range;
 use super::super::plan::Plan;
+use super::super::samples::remove_from;
 use super::super::settle::OfHost;
 use super::rest::{FilesRest, write_files};
 use super::sources::Source;
@@ -42,7 +44,15 @@ pub(super) struct Pending {
     pub(super) cluster: String,
     pub(super) entry: FileEntry,
     pub(super) path: PathBuf,
-    pub(super) reader: ArchiveReader,
+    pub(super) content: Content,
+}
+
+/// What a file of the archive holds.
+pub(super) enum Content {
+    /// Rows of the grid.
+    Rows(Box<ArchiveReader>),
+    /// Stamped samples.
+    Samples(Arc<dyn RandomRead>),
 }
 
 /// A host that was read.
@@ -56,6 +66,8 @@ pub(super) struct Done {
     pub(super) source: Source,
     /// Its rows for the archive, by the range of their file.
     pub(super) departing: Vec<(Range, Departing)>,
+    /// Its stamped samples, likewise.
+    pub(super) samples: Vec<(Range, StampedDeparting)>,
     pub(super) rest: Rest,
     /// Blocks that were dropped, in the mode `delete`.
     pub(super) blocks: u64,
@@ -91,7 +103,7 @@ impl Round<'_> {
         }
         let mut is_changed = self.drop_pending(&source, &host)?;
         let cutoff = self.plan.cutoff_of(&host);
-        let mut departing = Vec::new();
+        let (mut departing, mut samples) = (Vec::new(), Vec::new());
         let (mut blocks, mut has_more) = (0, false);
         match (self.archive, cutoff) {
             (Some(options), _) => {
@@ -100,11 +112,15 @@ impl Round<'_> {
                     let taken = host.departing(&metrics, limit, range.begin_secs, range.end_secs);
                     if let Some(taken) = taken {
                         host.depart(&taken.stamp());
-                        departing.push((range, taken));
+                        departing.push((range.clone(), taken));
+                    }
+                    if let Some(taken) = host.departing_stamped(limit, range.begin_secs, range.end_secs) {
+                        host.depart_stamped(&taken.stamp());
+                        samples.push((range, taken));
                     }
                 }
                 // With days left, what is before the cutoff is not all gone.
-                if let Some(cutoff) = cutoff.filter(|_| !departing.is_empty() && !has_more) {
+                if let Some(cutoff) = cutoff.filter(|_| !has_more && (!departing.is_empty() || !samples.is_empty())) {
                     host.move_horizon([], cutoff.min(host.newest_secs().saturating_add(1)));
                 }
             }
@@ -113,10 +129,10 @@ impl Round<'_> {
             }
             (None, _) => {}
         }
-        is_changed |= !departing.is_empty() || blocks > 0;
+        is_changed |= !departing.is_empty() || !samples.is_empty() || blocks > 0;
         let rest = self.rest(&source, &host, is_changed)?;
         engine.store.forget(&host);
-        Ok(Done { source, departing, rest, blocks, has_more })
+        Ok(Done { source, departing, samples, rest, blocks, has_more })
     }
 
     /// The ranges of the files that this host's rows go to.
@@ -140,12 +156,17 @@ impl Round<'_> {
         let Some(options) = self.archive else { return Ok(false) };
         let mut removed = 0;
         for pending in self.pending.iter().filter(|pending| pending.cluster == source.cluster) {
-            let filter = Filter { host: Some(source.host.clone()), ..Filter::default() };
-            let mut of_host = OfHost::new(self.engine.is_single(options), &source.host);
-            for batch in pending.reader.read(&filter) {
-                of_host.add(&batch.map_err(parquet(&pending.path))?);
-            }
-            let found = of_host.remove_from(host, &self.engine.store.metrics());
+            let found = match &pending.content {
+                Content::Samples(file) => remove_from(host, Arc::clone(file), &pending.path)?,
+                Content::Rows(reader) => {
+                    let filter = Filter { host: Some(source.host.clone()), ..Filter::default() };
+                    let mut of_host = OfHost::new(self.engine.is_single(options), &source.host);
+                    for batch in reader.read(&filter) {
+                        of_host.add(&batch.map_err(parquet(&pending.path))?);
+                    }
+                    of_host.remove_from(host, &self.engine.store.metrics())
+                }
+            };
             if let Some(cutoff) = pending.entry.cutoff_of(&source.host).filter(|_| found > 0) {
                 host.move_horizon([], cutoff.min(host.newest_secs().saturating_add(1)));
             }

@@ -126,11 +126,16 @@ impl<'e> Shards<'e> {
     pub(super) fn publish(mut self) -> Result<(), ArchiveError> {
         for shard in 0..SHARDS {
             let path = self.path(shard);
-            let Some(writer) = self.writers[shard].take() else { continue };
+            let Some(mut writer) = self.writers[shard].take() else { continue };
             if !self.is_changed[shard] {
                 drop(writer);
                 self.engine.disk.remove(&temporary(&path)).map_err(disk(&path))?;
                 continue;
+            }
+            let metadata = self.engine.metadata_of_shard(shard);
+            if !metadata.is_empty() {
+                let metrics = metadata.iter().map(|(name, metadata)| (&**name, metadata));
+                writer.metadata(metrics).map_err(|error| disk(&path)(std::io::Error::other(error)))?;
             }
             let (out, _) = writer.finish().map_err(|error| disk(&path)(std::io::Error::other(error)))?;
             let mut file = out.into_inner().map_err(|error| disk(&path)(error.into_error()))?;

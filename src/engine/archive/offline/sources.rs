@@ -139,8 +139,14 @@ fn names_in(engine: &Engine, path: &Path) -> Option<Vec<Names>> {
     let mut reader = SnapshotReader::open(engine.disk.open(path).ok()?).ok()?;
     let mut names: Vec<Names> = Vec::new();
     while let Some(section) = reader.next_section().ok()? {
-        let Section::Host(image) = section else { return None };
-        names.push((image.cluster.into(), image.host.into()));
+        match section {
+            Section::Host(image) => names.push((image.cluster.into(), image.host.into())),
+            // It goes into the new snapshot as it is; what a limit refuses here is refused at a start, too.
+            Section::Metadata(metrics) => metrics.into_iter().for_each(|(name, metadata)| {
+                _ = engine.store.set_metadata(&name, metadata);
+            }),
+            Section::Damage(_) => return None,
+        }
     }
     (reader.is_complete() && names.is_sorted()).then_some(names)
 }
@@ -150,7 +156,8 @@ fn make_whole(engine: &Engine, shard: usize) -> Result<Option<u64>, ArchiveError
     let start = recover::recover_one(engine, shard)?;
     let hosts = engine.store.hosts();
     let folder = engine.shard_folder(shard);
-    if hosts.is_empty() {
+    let metadata = engine.metadata_of_shard(shard);
+    if hosts.is_empty() && metadata.is_empty() {
         return Ok(None);
     }
     tracing::info!("{}: logs and snapshot are made one snapshot of {} hosts", folder.display(), hosts.len());
@@ -161,6 +168,9 @@ fn make_whole(engine: &Engine, shard: usize) -> Result<Option<u64>, ArchiveError
         let mut writer = SnapshotWriter::begin(out, &header)?;
         for host in &hosts {
             writer.host(&host.image(&metrics))?;
+        }
+        if !metadata.is_empty() {
+            writer.metadata(metadata.iter().map(|(name, metadata)| (&**name, metadata)))?;
         }
         writer.finish()?;
         Ok(())

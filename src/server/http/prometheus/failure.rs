@@ -1,7 +1,7 @@
 //! Errors with the types and statuses of Prometheus.
 
 use axum::body::Body;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde_json::json;
 
@@ -53,9 +53,10 @@ impl From<QueryError> for Unanswered {
 /// A refusal of what lies around the endpoints (tokens, limits, recovery, bodies) in the form that clients of
 /// Prometheus read; every other answer as it is.
 pub(super) fn in_prometheus_form(response: Response) -> Response {
-    let Some(refused) = response.extensions().get::<Refused>().filter(|refused| refused.is_json) else {
-        return response;
-    };
+    // What is wrong with a token is told in plain text elsewhere, as cc-metric-store tells it.
+    let is_of_token = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    let refused = response.extensions().get::<Refused>();
+    let Some(refused) = refused.filter(|refused| refused.is_json || is_of_token) else { return response };
     let error_type = match response.status() {
         StatusCode::UNAUTHORIZED => "unauthorized",
         StatusCode::FORBIDDEN => "forbidden",
@@ -68,5 +69,6 @@ pub(super) fn in_prometheus_form(response: Response) -> Response {
     let body = json!({ "status": "error", "errorType": error_type, "error": refused.text }).to_string();
     let (mut head, _) = response.into_parts();
     head.headers.remove(header::CONTENT_LENGTH);
+    head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Response::from_parts(head, Body::from(body + "\n"))
 }

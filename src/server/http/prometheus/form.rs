@@ -2,6 +2,7 @@
 
 use axum::extract::Request;
 use axum::http::{Method, header};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::{App, Refusal};
 use super::failure::bad_data;
@@ -13,8 +14,12 @@ const PARAMETERS_MAX: usize = 10_000;
 const FORM_BYTES_MAX: usize = 4 << 20;
 
 /// Parameters in the order in which they count.
-#[derive(Debug, Default)]
-pub(super) struct Form(Vec<(String, String)>);
+#[derive(Default)]
+pub(super) struct Form {
+    parameters: Vec<(String, String)>,
+    /// The body's count among those in flight: its parameters take as much for as long as the form is kept.
+    _counted: Option<OwnedSemaphorePermit>,
+}
 
 impl App {
     /// Reads the parameters of a request.
@@ -28,8 +33,9 @@ impl App {
         });
         if request.method() == Method::POST && is_form {
             let bytes_max = FORM_BYTES_MAX.min(self.options.limits.json_bytes_max);
-            let body = self.small_body(request.into_body(), bytes_max).await?;
+            let body = self.small_body(request.into_body(), bytes_max, &self.turns.forms).await?;
             form.add(&body.bytes)?;
+            form._counted = Some(body.into_counted());
         }
         form.add(query.as_bytes())?;
         Ok(form)
@@ -39,24 +45,24 @@ impl App {
 impl Form {
     fn add(&mut self, encoded: &[u8]) -> Result<(), Refusal> {
         for pair in encoded.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()) {
-            if self.0.len() == PARAMETERS_MAX {
+            if self.parameters.len() == PARAMETERS_MAX {
                 return Err(bad_data(format_args!("more than {PARAMETERS_MAX} parameters")));
             }
             let end = memchr::memchr(b'=', pair).unwrap_or(pair.len());
             let value = pair.get(end + 1..).unwrap_or_default();
-            self.0.push((decoded(&pair[..end])?, decoded(value)?));
+            self.parameters.push((decoded(&pair[..end])?, decoded(value)?));
         }
         Ok(())
     }
 
     /// The first value of a parameter; empty without one.
     pub(super) fn value(&self, name: &str) -> &str {
-        self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+        self.parameters.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
     }
 
     /// All values of a parameter.
     pub(super) fn values<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f str> {
-        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.parameters.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The parameter `limit`: how many results there may be, at most; none for no limit.
@@ -119,7 +125,8 @@ mod tests {
 
     #[test]
     fn limits_are_whole_numbers() {
-        let limit = |text: &str| Form(vec![("limit".into(), text.into())]).limit().ok();
+        let limit =
+            |text: &str| Form { parameters: vec![("limit".into(), text.into())], ..Form::default() }.limit().ok();
         assert_eq!([limit(""), limit("0"), limit("12")], [Some(None), Some(None), Some(Some(12))]);
         assert_eq!([limit("-1"), limit("x"), limit("1.5")], [None, None, None]);
     }

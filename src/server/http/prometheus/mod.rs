@@ -3,6 +3,7 @@
 //! Paths, parameters, answers and errors are those of Prometheus 3; what has no counterpart here is empty, in the right
 //! shape. Reading needs the role for reading.
 
+mod alerts;
 mod catalogue;
 mod cors;
 mod empty;
@@ -18,7 +19,9 @@ mod parse_query;
 mod query;
 mod query_exemplars;
 mod query_range;
+mod remote_read;
 mod result;
+mod rules;
 mod run;
 mod series;
 mod status;
@@ -26,7 +29,7 @@ mod time;
 
 use std::sync::Arc;
 
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
 
 use super::App;
 
@@ -41,12 +44,14 @@ pub(super) fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/api/v1/query_exemplars", get(query_exemplars::query_exemplars).post(query_exemplars::query_exemplars)),
         ("/api/v1/format_query", get(parse_query::format_query).post(parse_query::format_query)),
         ("/api/v1/parse_query", get(parse_query::parse_query).post(parse_query::parse_query)),
+        ("/api/v1/read", post(remote_read::remote_read)),
         ("/api/v1/series", get(series::series).post(series::series)),
         ("/api/v1/labels", get(labels::labels).post(labels::labels)),
         ("/api/v1/label/{name}/values", get(label_values::label_values)),
         ("/api/v1/metadata", get(metadata::metadata)),
-        ("/api/v1/rules", get(empty::rules)),
-        ("/api/v1/alerts", get(empty::alerts)),
+        ("/api/v1/rules", get(rules::rules)),
+        ("/api/v1/alerts", get(alerts::alerts)),
+        ("/api/v1/alertmanagers", get(alerts::alertmanagers)),
         ("/api/v1/targets", get(empty::targets)),
         ("/api/v1/status/buildinfo", get(status::buildinfo)),
         ("/api/v1/status/config", get(status::config)),

@@ -105,13 +105,7 @@ pub(super) async fn tsdb(State(app): State<Arc<App>>, request: Request) -> Resul
         let counted = TreeSource::new(store, 0, &watch).cardinality(limit);
         watch.check()?;
         let blocks = store.objects().into_iter().find(|(kind, _)| *kind == "blocks").map_or(0, |(_, count)| count);
-        let grid_ms = |host: &Arc<Host>| {
-            let range = (host.oldest_secs()?, host.newest_secs());
-            Some((range.0.saturating_mul(1000), range.1.saturating_mul(1000)))
-        };
-        let grid_ms = store.hosts().iter().filter_map(grid_ms).collect::<Vec<_>>();
-        let ranges = grid_ms.into_iter().chain(counted.stamped_range_ms);
-        let (min_ms, max_ms) = ranges.reduce(|all, own| (all.0.min(own.0), all.1.max(own.1))).unwrap_or_default();
+        let (min_ms, max_ms) = range_ms(&store.hosts(), counted.stamped_range_ms);
         let answer = json!({
             "headStats": {
                 "numSeries": counted.series,
@@ -131,6 +125,21 @@ pub(super) async fn tsdb(State(app): State<Arc<App>>, request: Request) -> Resul
     .await;
     drop(waiting);
     answer
+}
+
+/// The times of the oldest and the newest sample. Hosts know whole seconds only, stamped series their milliseconds.
+fn range_ms(hosts: &[Arc<Host>], stamped_ms: Option<(i64, i64)>) -> (i64, i64) {
+    let of_host = |host: &Arc<Host>| Some((host.oldest_secs()?, host.newest_secs()));
+    let all = hosts.iter().filter_map(of_host).reduce(|all, own| (all.0.min(own.0), all.1.max(own.1)));
+    let (oldest_secs, newest_secs) = all.unwrap_or_default();
+    let (min_ms, max_ms) = (oldest_secs.saturating_mul(1000), newest_secs.saturating_mul(1000));
+    match stamped_ms {
+        Some((oldest_ms, newest_ms)) => {
+            let is_oldest = oldest_ms.div_euclid(1000) <= oldest_secs;
+            (if is_oldest { oldest_ms } else { min_ms }, max_ms.max(newest_ms))
+        }
+        None => (min_ms, max_ms),
+    }
 }
 
 fn list(counts: &[Count]) -> Vec<Value> {

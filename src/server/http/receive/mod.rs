@@ -4,6 +4,8 @@
 
 mod body;
 mod content_type;
+mod import;
+mod otlp;
 mod remote_write;
 
 use std::sync::Arc;
@@ -12,7 +14,13 @@ use axum::routing::{MethodRouter, post};
 
 use super::App;
 
+pub(super) use self::body::Coding;
+
 /// The endpoints with their paths.
 pub(super) fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
-    vec![("/api/v1/write", post(remote_write::write))]
+    vec![
+        ("/api/v1/write", post(remote_write::write)),
+        ("/api/v1/import/prometheus", post(import::import)),
+        ("/api/v1/otlp/v1/metrics", post(otlp::metrics)),
+    ]
 }

@@ -7,10 +7,9 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::super::{App, Refusal};
-use super::body::{compression_of, take};
+use super::body::{Coding, take};
 use super::content_type::version_of;
 use crate::engine::{RemoteReport, WriteVersion};
-use crate::formats::remote::Compression;
 
 /// Stores a body: 204 when all of it is stored, 400 when some of it never can be (the rest is stored then), 5xx when it
 /// should be sent again.
@@ -19,8 +18,8 @@ pub(super) async fn write(State(app): State<Arc<App>>, request: Request) -> Resu
         return Err(Refusal::text(StatusCode::NOT_FOUND, "remote write is not among remote-write.protocols"));
     }
     let version = version_of(request.headers())?;
-    let compression = compression_of(request.headers(), Compression::Snappy)?;
-    let taken = take(&app, compression, request, move |app, body| app.service.write_remote(version, body)).await;
+    let coding = Coding::of_remote(request.headers())?;
+    let taken = take(&app, coding, request, move |app, body| app.service.write_remote(version, body)).await;
     Ok(match taken {
         Ok(report) => respond(&report, version),
         Err(refusal) => {

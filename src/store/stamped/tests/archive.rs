@@ -1,7 +1,7 @@
 //! What the archive takes: handed out once, sorted, dropped when the file holds it; and metadata.
 
 use super::{NOW_MS, assert_counted, float, histogram, host, read, store};
-use crate::model::{Labels, Metadata, MetricKind, MetricTable, StampedId, StampedSample, StampedValue};
+use crate::model::{Exemplar, Labels, Metadata, MetricKind, MetricTable, StampedId, StampedSample, StampedValue};
 use crate::store::{LimitReached, Limits, StampedRows, Store};
 
 const SECS: i64 = NOW_MS / 1000;
@@ -43,8 +43,14 @@ fn take(departing: &crate::store::StampedDeparting) -> Taken {
 fn what_was_taken_is_dropped_and_nothing_else() {
     let (store, ids) = archived();
     let host = host(&store);
+    let exemplar = |time_ms| Exemplar { labels: Labels::from_pairs([("trace_id", "1")]), value: 1.0, time_ms };
+    assert_eq!(host.add_exemplars(&[(ids[0], exemplar(NOW_MS)), (ids[0], exemplar(NOW_MS + 150_000))]), 2);
     host.move_horizon([], SECS + 150);
-    assert_eq!(read(&host, ids[0], i64::MIN, i64::MAX).len(), 50, "out of sight");
+    assert_eq!(host.exemplars(&[], i64::MIN, i64::MAX).len(), 1);
+    assert_eq!(host.add_exemplars(&[(ids[0], exemplar(NOW_MS))]), 0, "before the horizon");
+    host.move_horizon([], SECS + 151);
+    assert!(host.data.read().stamped.as_ref().unwrap().exemplar_bytes == 0, "no file takes them");
+    assert_eq!(read(&host, ids[0], i64::MIN, i64::MAX).len(), 49, "out of sight");
     let mut days = std::collections::BTreeSet::new();
     host.departing_days(i64::MIN, &mut days);
     assert_eq!((days.len(), host.oldest_secs(), host.has_hidden_rows()), (1, Some(SECS), true));
@@ -57,7 +63,7 @@ fn what_was_taken_is_dropped_and_nothing_else() {
     assert!(host.depart_stamped(&departing.stamp()));
     assert_counted(&store);
     let rest = take(&host.departing_stamped(SECS + 150, i64::MIN, i64::MAX).unwrap());
-    let times: Vec<i64> = (0..20).chain(100..150).map(|number| NOW_MS + number * 1000).collect();
+    let times: Vec<i64> = (0..20).chain(100..151).map(|number| NOW_MS + number * 1000).collect();
     assert!(rest.iter().all(|(_, of_series)| *of_series == times));
     // Something comes for that time while the file is written: nothing is dropped.
     let stamp = host.departing_stamped(SECS + 190, i64::MIN, i64::MAX).unwrap().stamp();

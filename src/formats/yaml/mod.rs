@@ -1,4 +1,4 @@
-//! YAML 1.2 as JSON: a document becomes the JSON value that means the same, and every value keeps its line.
+//! YAML 1.2 as JSON: a document becomes the JSON value that means the same, and every value keeps its place.
 //!
 //! Invariant: what a document costs is bounded before it is built. Text, values, depth, and what aliases and anchors
 //! copy have their limits, so no nest of aliases grows beyond what a file of that size could say in full.
@@ -12,7 +12,7 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Value};
 
 /// Bytes of a YAML file. A metric with its two settings takes 60 of them.
-pub(super) const TEXT_BYTES_MAX: usize = 4 << 20;
+pub const TEXT_BYTES_MAX: usize = 4 << 20;
 /// Values and keys of a document.
 const NODES_MAX: usize = 250_000;
 /// Levels of a document; `serde_json` has the same limit.
@@ -23,7 +23,7 @@ const COPIES_MAX: usize = 1 << 20;
 /// Why a text is no YAML that could be a config.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text} at line {line} column {column}")]
-pub(super) struct YamlError {
+pub struct YamlError {
     /// What was found, or what was expected.
     pub text: String,
     /// From 1.
@@ -34,46 +34,78 @@ pub(super) struct YamlError {
 
 /// A document as JSON.
 #[derive(Debug)]
-pub(super) struct Yaml {
+pub struct Yaml {
+    /// The value.
     pub value: Value,
+    /// Where it stands in the text.
     pub lines: Lines,
 }
 
 /// The line of a value, and those of what is in it.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub struct Lines {
+    /// Of the value, or of its key.
     line: usize,
+    /// Line and column at which the value itself begins.
+    begin: (usize, usize),
     inside: HashMap<Box<str>, Lines>,
 }
 
 impl Lines {
     /// The line, from 1, of the value that a JSON pointer leads to; of the last value on the way if it leads nowhere.
-    pub(super) fn line(&self, pointer: &str) -> usize {
+    pub fn line(&self, pointer: &str) -> usize {
         let mut at = self;
         for token in pointer.split('/').skip(1) {
-            match at.inside.get(token.replace("~1", "/").replace("~0", "~").as_str()) {
+            match at.inside(&token.replace("~1", "/").replace("~0", "~")) {
                 Some(inner) => at = inner,
                 None => break,
             }
         }
         at.line
     }
+
+    /// The places of a member, or of an item by its number.
+    pub fn inside(&self, key: &str) -> Option<&Lines> {
+        self.inside.get(key)
+    }
+
+    /// Line and column, both from 1, at which the value begins.
+    pub fn begin(&self) -> (usize, usize) {
+        self.begin
+    }
+
+    /// The line, from 1, of the value's key; of the value, where it has none.
+    pub fn own_line(&self) -> usize {
+        self.line
+    }
 }
 
 /// Reads the one document of a text.
-pub(super) fn parse(text: &str) -> Result<Yaml, YamlError> {
-    let mut builder = Builder::default();
+pub fn parse(text: &str) -> Result<Yaml, YamlError> {
+    read(text, Builder::default())
+}
+
+/// Reads the first document of a text and leaves every scalar but null the text that it is: who knows the types reads
+/// `1.0` and `yes` as they were meant. Documents behind the first are not looked at.
+pub fn parse_texts(text: &str) -> Result<Yaml, YamlError> {
+    read(text, Builder { only_texts: true, ..Builder::default() })
+}
+
+fn read(text: &str, mut builder: Builder) -> Result<Yaml, YamlError> {
     if text.len() > TEXT_BYTES_MAX {
         return Err(YamlError { text: "found more than 4 MiB of YAML".to_owned(), line: 1, column: 1 });
     }
     // Editors of some systems put a mark of the byte order in front.
     for event in Parser::new_from_str(text.trim_start_matches('\u{feff}')) {
         let (event, span) = event.map_err(|error| error_at(error.marker(), error.info()))?;
+        if builder.only_texts && builder.document.is_some() {
+            break;
+        }
         builder.take(event, &span.start).map_err(|text| error_at(&span.start, &text))?;
     }
     let (value, lines) = match builder.document {
         Some(node) => (node.value, node.lines),
-        None => (Value::Null, Lines { line: 1, ..Lines::default() }),
+        None => (Value::Null, Lines { line: 1, begin: (1, 1), ..Lines::default() }),
     };
     Ok(Yaml { value, lines })
 }
@@ -100,7 +132,7 @@ struct Size {
 
 /// A list or an object whose end has not come.
 struct Open {
-    line: usize,
+    begin: (usize, usize),
     anchor: usize,
     weight: usize,
     height: usize,
@@ -116,6 +148,8 @@ enum Content {
 
 #[derive(Default)]
 struct Builder {
+    /// Whether scalars stay texts.
+    only_texts: bool,
     open: Vec<Open>,
     document: Option<Node>,
     nodes: usize,
@@ -125,7 +159,8 @@ struct Builder {
 
 impl Builder {
     fn take(&mut self, event: Event<'_>, at: &Marker) -> Result<(), String> {
-        let line = at.line();
+        let (line, begin) = (at.line(), (at.line(), at.col() + 1));
+        let lines = || Lines { line, begin, ..Lines::default() };
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
             Event::DocumentStart(_) if self.document.is_some() => {
@@ -139,8 +174,12 @@ impl Builder {
                     return self.key(&text, style, line);
                 }
                 let size = Size { weight: 1 + text.len(), height: 1 };
-                let value = scalar(&text, style, tag.as_deref())?;
-                self.complete(anchor, Node { value, lines: Lines { line, ..Lines::default() }, size })
+                let value = match self.only_texts {
+                    true if style == ScalarStyle::Plain && is_null(&text) => Value::Null,
+                    true => Value::from(&*text),
+                    false => scalar(&text, style, tag.as_deref())?,
+                };
+                self.complete(anchor, Node { value, lines: lines(), size })
             }
             Event::Alias(anchor) => {
                 self.count()?;
@@ -156,13 +195,13 @@ impl Builder {
                     return Err(format!("found more than {DEPTH_MAX} levels"));
                 }
                 // What is wrong with a copy is told at its alias: the same may be good at the anchor's place.
-                self.complete(0, Node { value: value.clone(), lines: Lines { line, ..Lines::default() }, size })
+                self.complete(0, Node { value: value.clone(), lines: lines(), size })
             }
             Event::SequenceStart(anchor, tag) => {
-                self.begin(anchor, tag.as_deref(), "seq", line, Content::List(Vec::new()))
+                self.begin(anchor, tag.as_deref(), "seq", begin, Content::List(Vec::new()))
             }
             Event::MappingStart(anchor, tag) => {
-                self.begin(anchor, tag.as_deref(), "map", line, Content::Object(Map::new(), None))
+                self.begin(anchor, tag.as_deref(), "map", begin, Content::Object(Map::new(), None))
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 // The parser ends only what it began.
@@ -171,7 +210,7 @@ impl Builder {
                     Content::List(items) => Value::Array(items),
                     Content::Object(members, _) => Value::Object(members),
                 };
-                let lines = Lines { line: open.line, inside: open.inside };
+                let lines = Lines { line: open.begin.0, begin: open.begin, inside: open.inside };
                 let size = Size { weight: open.weight, height: open.height };
                 self.complete(open.anchor, Node { value, lines, size })
             }
@@ -192,7 +231,7 @@ impl Builder {
         anchor: usize,
         tag: Option<&Tag>,
         kind: &str,
-        line: usize,
+        begin: (usize, usize),
         content: Content,
     ) -> Result<(), String> {
         self.count()?;
@@ -205,7 +244,7 @@ impl Builder {
         if self.open.len() >= DEPTH_MAX {
             return Err(format!("found more than {DEPTH_MAX} levels"));
         }
-        self.open.push(Open { line, anchor, weight: 1, height: 1, inside: HashMap::new(), content });
+        self.open.push(Open { begin, anchor, weight: 1, height: 1, inside: HashMap::new(), content });
         Ok(())
     }
 
@@ -297,9 +336,13 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, St
     if fits { Ok(value) } else { Err(format!("found {text:?}, expected what its tag says: {:?}", tag.suffix)) }
 }
 
+fn is_null(text: &str) -> bool {
+    matches!(text, "" | "~" | "null" | "Null" | "NULL")
+}
+
 fn plain(text: &str) -> Result<Value, String> {
     match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Ok(Value::Null),
+        _ if is_null(text) => return Ok(Value::Null),
         "true" | "True" | "TRUE" => return Ok(Value::Bool(true)),
         "false" | "False" | "FALSE" => return Ok(Value::Bool(false)),
         _ => {}

@@ -108,6 +108,26 @@ fn values_know_their_lines() {
 }
 
 #[test]
+fn values_know_where_they_begin() {
+    let yaml = parse_texts("a:\n  - b: 1\n    c: |\n      text\n  - {d: e}\n").unwrap();
+    let begin = |path: &[&str]| {
+        let found = path.iter().try_fold(&yaml.lines, |lines, key| lines.inside(key));
+        found.map(|lines| (lines.begin(), lines.own_line()))
+    };
+    assert_eq!(begin(&["a", "0"]), Some(((2, 5), 2)));
+    assert_eq!(begin(&["a", "0", "b"]), Some(((2, 8), 2)));
+    assert_eq!(begin(&["a", "0", "c"]), Some(((3, 8), 3)));
+    assert_eq!(begin(&["a", "1", "d"]), Some(((5, 9), 5)));
+    assert_eq!(begin(&["a", "2"]), None);
+}
+
+#[test]
+fn texts_stay_as_they_are() {
+    let yaml = parse_texts("[1.0, yes, 0x1F, 5m, ~, '~', .inf]\n--- second\n").unwrap();
+    assert_eq!(yaml.value, serde_json::json!(["1.0", "yes", "0x1F", "5m", null, "~", ".inf"]));
+}
+
+#[test]
 fn what_json_cannot_say_is_refused_with_its_place() {
     for (text, expected) in [
         ("a: 1\na: 2", "found the key \"a\" twice, first at line 1 at line 2 column 1"),

@@ -1,0 +1,155 @@
+//! The receiver inside an engine: what is remembered never changes where anything goes.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::disk::SystemDisk;
+use crate::engine::{Engine, Options};
+use crate::model::relabel::{Action, Rule, RuleSettings};
+use crate::model::{Aggregation, Matcher, Metric, MetricTable};
+use crate::store::Store;
+use crate::telemetry::Telemetry;
+use crate::testing::{ManualClock, Random, SentSeries, write_1, write_2};
+
+const NOW: i64 = 1_770_244_800;
+
+fn open(folder: &std::path::Path) -> Engine {
+    let metric = |name: &str| Metric { name: name.into(), frequency_secs: 10, aggregation: Aggregation::Sum };
+    let metrics = MetricTable::new(["grid", "mapped"].map(metric));
+    let (disk, clock) = (Arc::new(SystemDisk), Arc::new(ManualClock::at(NOW)));
+    let engine = Engine::open(Options::new(folder), metrics, disk, clock, Arc::new(Telemetry::default())).unwrap();
+    engine.recover().unwrap();
+    engine
+}
+
+fn rules(drop: &str) -> RemoteOptions {
+    let drop = RuleSettings {
+        source_labels: Some(vec!["__name__".into()]),
+        regex: Some(drop.into()),
+        action: Action::Drop,
+        ..RuleSettings::default()
+    };
+    let mapping = MappingSettings {
+        matchers: vec![Matcher::equal("__name__", "chosen")],
+        metric: Some("mapped".into()),
+        kind: "accelerator".into(),
+        id: "$n".into(),
+        scale: Some(2.0),
+        keep: true,
+        ..MappingSettings::default()
+    };
+    RemoteOptions {
+        relabel: vec![Rule::new(drop).unwrap()],
+        mappings: vec![Mapping::new(mapping).unwrap()],
+        ..RemoteOptions::default()
+    }
+}
+
+/// Everything that is stored, as text.
+fn content(store: &Store) -> Vec<String> {
+    let mut lines = Vec::new();
+    for host in store.hosts() {
+        let mut found = host.find_stamped(&[], i64::MIN, i64::MAX);
+        found.sort_by(|a, b| a.labels.cmp(&b.labels));
+        let ids: Vec<_> = found.iter().map(|found| found.id).collect();
+        for (found, view) in found.iter().zip(host.take_stamped(&ids, i64::MIN, i64::MAX)) {
+            let (mut times, mut values, mut histograms, mut starts) = (vec![], vec![], vec![], vec![]);
+            let mut reader = view.reader(i64::MIN, i64::MAX);
+            while reader.next(&mut times, &mut values, &mut histograms, &mut starts) {}
+            lines.push(format!("{}/{} {} {times:?} {values:?}", host.cluster(), host.name(), found.labels));
+        }
+        let summary = store.summary(&[host.cluster().to_string(), host.name().to_string()]);
+        lines.push(format!("{}/{} {summary:?}", host.cluster(), host.name()));
+    }
+    lines
+}
+
+/// Two engines get the same bodies: one forgets after each what it has learnt. Orders change, series come and go, rules
+/// change in between.
+#[test]
+fn remembering_changes_nothing() {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let seed = u64::from(since.subsec_nanos());
+    println!("seed {seed}");
+    let mut random = Random::new(seed);
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let engines = [open(folders[0].path()), open(folders[1].path())];
+    engines.iter().for_each(|engine| engine.set_remote_options(rules("dropped.*")));
+    let mut order: Vec<u64> = (0..40).collect();
+    for round in 0..60_i64 {
+        if random.below(4) == 0 {
+            let (a, b) = (random.below(40), random.below(40));
+            order.swap(a, b);
+        }
+        if round == 30 {
+            engines.iter().for_each(|engine| engine.set_remote_options(rules("m3|dropped")));
+        }
+        let from = random.below(30);
+        let series: Vec<SentSeries> = order[from..]
+            .iter()
+            .map(|number| {
+                let name = match number % 8 {
+                    0 => "grid".to_owned(),
+                    1 => "chosen".to_owned(),
+                    2 => "dropped".to_owned(),
+                    kind => format!("m{kind}"),
+                };
+                let host = format!("h{}:9100", number % 3);
+                let mut labels = vec![("__name__", name.clone()), ("instance", host)];
+                match name.as_str() {
+                    "grid" => labels.extend([("type", "socket".to_owned()), ("type_id", number.to_string())]),
+                    _ => labels.push(("n", number.to_string())),
+                }
+                let time_ms = 1000 * (NOW - 1000 + 10 * round) + *number as i64;
+                SentSeries::of_sample(labels, time_ms, (round * 100) as f64 + *number as f64)
+            })
+            .collect();
+        let (version, body) = match random.below(2) {
+            0 => (WriteVersion::V1, write_1(&series, &[])),
+            _ => (WriteVersion::V2, write_2(&series)),
+        };
+        let reports = engines.each_ref().map(|engine| engine.write_remote(version, &body).unwrap());
+        assert_eq!(reports[0], reports[1], "round {round}");
+        assert_eq!(reports[0].complaint(), None);
+        assert_eq!(reports[0].samples(), series.len() as u64, "what a rule drops counts as taken");
+        engines[1].forget_targets();
+    }
+    assert!(engines[0].store().known_bytes() > 0 && engines[1].store().known_bytes() == 0);
+    let [remembering, forgetting] = engines.each_ref().map(|engine| content(engine.store()));
+    assert!(remembering.len() > 20, "{remembering:?}");
+    assert_eq!(remembering, forgetting);
+}
+
+#[test]
+fn series_that_have_gone_are_found_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(folder.path());
+    let body = |ms: i64| {
+        let labels = [("__name__", "m"), ("instance", "a:1")];
+        write_2(&[SentSeries::of_sample(labels, 1000 * NOW - ms, 1.0)])
+    };
+    engine.write_remote(WriteVersion::V2, &body(5)).unwrap();
+    let host = engine.store().host("default", "a").unwrap();
+    let first = host.find_stamped(&[], i64::MIN, i64::MAX)[0].id;
+    let generation = host.stamped_generation();
+    host.move_horizon([], NOW + 1);
+    // Once to see that it is not asked for, once to take it out.
+    while host.holds_stamped(first) {
+        host.sweep_stamped();
+    }
+    assert_ne!(host.stamped_generation(), generation);
+    let report = engine.write_remote(WriteVersion::V2, &body(-2_000)).unwrap();
+    assert_eq!((report.samples(), report.complaint()), (1, None));
+    assert_eq!(host.find_stamped(&[], i64::MIN, i64::MAX).len(), 1);
+}
+
+#[test]
+fn a_malformed_body_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(folder.path());
+    let mut body = write_1(&[SentSeries::of_sample([("__name__", "m")], 1000 * NOW, 1.0)], &[]);
+    body.extend([0x0A, 0x7F]);
+    assert!(matches!(engine.write_remote(WriteVersion::V1, &body), Err(RemoteError::Body(_))));
+    let samples: usize = content(engine.store()).iter().filter(|line| line.contains("[1770")).count();
+    assert_eq!(samples, 0);
+}
