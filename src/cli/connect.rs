@@ -26,7 +26,7 @@ pub(super) fn server_options(
     };
     options.dev = dev;
     options.limits = server_limits(&main.limits);
-    options.prometheus = prometheus_options(&config.prometheus);
+    options.prometheus = prometheus_options(config);
     if main.jwt_public_key.is_some() || !main.auth.certificates.is_empty() {
         let values = |role| main.auth.roles(role).map(<[String]>::to_vec);
         options.auth = Some(AuthOptions {
@@ -59,8 +59,11 @@ pub(super) fn server_options(
 }
 
 /// How PromQL is answered.
-fn prometheus_options(settings: &config::PrometheusSettings) -> server::PrometheusOptions {
+fn prometheus_options(config: &Config) -> server::PrometheusOptions {
+    let settings = &config.prometheus;
     server::PrometheusOptions {
+        cors_origin: settings.cors_origin.clone(),
+        external_labels: config.rules.notify.external_labels.clone(),
         lookback: settings.lookback,
         query_timeout: settings.query_timeout,
         query_samples_max: settings.query_samples_max,
@@ -84,6 +87,7 @@ fn server_limits(settings: &config::ServerLimits) -> server::Limits {
         connections_max: settings.connections_max,
         ingests_max: settings.writes_max.unwrap_or(default.ingests_max),
         queries_max: settings.queries_max.unwrap_or(default.queries_max),
+        grpc_streams_max: settings.grpc_streams_max,
         header_timeout: settings.header_timeout,
         idle_timeout: settings.idle_timeout,
         stall_timeout: settings.stall_timeout,

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -16,7 +15,7 @@ use crate::disk::SystemDisk;
 use crate::engine::{ArchiveError, Background, CleanupMode, CleanupProgress, CleanupReport, Engine, OpenError};
 use crate::rules::file::FileError;
 use crate::rules::{self, Manager, SenderError};
-use crate::server::{self, BackendError, BackendNodes, PublicKeyError, Tls, TlsError, nats};
+use crate::server::{self, BackendError, BackendNodes, Listeners, PublicKeyError, Tls, TlsError, nats};
 use crate::telemetry::Telemetry;
 use crate::time::SystemClock;
 
@@ -46,9 +45,11 @@ pub enum RunError {
     #[error("starting the runtime: {0}")]
     Runtime(io::Error),
     /// The port could not be bound.
-    #[error("listening on {addr:?} (main.addr): {error}")]
+    #[error("listening on {addr:?} ({setting}): {error}")]
     Listen {
-        /// The address of the config.
+        /// The setting of the config.
+        setting: &'static str,
+        /// What it says.
         addr: String,
         /// The system's answer.
         error: io::Error,
@@ -176,7 +177,10 @@ async fn serve(path: PathBuf, config: Config, files_max: u64, dev: bool) -> Resu
     }
     let tls = options.tls.clone();
     let groups = rules::load(&SystemDisk, &config.rules).map_err(RunError::Rules)?;
-    let bound = bind(&config.main.addr).await.map_err(|error| listen_error(&config, error))?;
+    let mut bound = Vec::new();
+    for address in addresses(&config) {
+        bound.push((address, bind(address.addr).await.map_err(|error| address.failed(error))?));
+    }
     drop_privileges(config.main.user.as_deref(), config.main.group.as_deref())?;
     let engine = open(&config)?;
     if let Some(backend) = &config.main.backend {
@@ -202,12 +206,12 @@ async fn serve(path: PathBuf, config: Config, files_max: u64, dev: bool) -> Resu
     });
     // Who sees the port open may publish at once: where a NATS server is there, its subscriptions stand by then.
     let _ = tokio::time::timeout(NATS_FIRST_TRY, nats_tried.wait_for(|&tried| tried)).await;
-    let listener = listen(&config, bound)?;
+    let listeners = listen(&config, bound)?;
     notify(&[NotifyState::Ready, NotifyState::Status("recovering")]);
     let stop_server = async move { _ = stopped.changed().await };
     let telemetry = Arc::clone(engine.telemetry());
     let server = tokio::spawn(server::run(
-        listener,
+        listeners,
         Arc::clone(&engine),
         options,
         telemetry,
@@ -285,19 +289,54 @@ async fn exit_at_second_request(mut signals: Signals) {
     std::process::exit(1);
 }
 
-fn listen(config: &Config, bound: Bound) -> Result<TcpListener, RunError> {
-    let addr = &config.main.addr;
-    let listener = bound.listen().map_err(|error| listen_error(config, error))?;
-    let scheme = if config.main.https.is_some() { "https" } else { "http" };
-    match listener.local_addr() {
-        Ok(local) => info!("listening on {scheme}://{local}"),
-        Err(_) => info!("listening on {scheme}://{addr}"),
-    }
-    Ok(listener)
+/// An address of the config.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Address<'c> {
+    setting: &'static str,
+    addr: &'c str,
+    /// What is spoken there, without certificates.
+    scheme: &'static str,
 }
 
-fn listen_error(config: &Config, error: io::Error) -> RunError {
-    RunError::Listen { addr: config.main.addr.clone(), error }
+impl Address<'_> {
+    fn failed(&self, error: io::Error) -> RunError {
+        RunError::Listen { setting: self.setting, addr: self.addr.to_owned(), error }
+    }
+}
+
+/// Where the config wants the server to listen: the main address first.
+fn addresses(config: &Config) -> impl Iterator<Item = Address<'_>> {
+    let main = Address { setting: MAIN, addr: &config.main.addr, scheme: "http" };
+    let prometheus = config.prometheus.addr.as_deref();
+    let prometheus = prometheus.map(|addr| Address { setting: PROMETHEUS, addr, scheme: "http" });
+    let grpc = config.main.grpc_addr.as_deref().map(|addr| Address { setting: GRPC, addr, scheme: "grpc" });
+    [Some(main), prometheus, grpc].into_iter().flatten()
+}
+
+/// The settings that hold addresses.
+const MAIN: &str = "main.addr";
+const PROMETHEUS: &str = "prometheus.addr";
+const GRPC: &str = "main.grpc-addr";
+
+/// Lets peers connect to what was bound.
+fn listen(config: &Config, bound: Vec<(Address<'_>, Bound)>) -> Result<Listeners, RunError> {
+    let (mut main, mut prometheus, mut grpc) = (None, None, None);
+    for (address, bound) in bound {
+        let listener = bound.listen().map_err(|error| address.failed(error))?;
+        let scheme = format!("{}{}", address.scheme, if config.main.https.is_some() { "s" } else { "" });
+        match listener.local_addr() {
+            Ok(local) => info!("listening on {scheme}://{local}"),
+            Err(_) => info!("listening on {scheme}://{}", address.addr),
+        }
+        let place = match address.setting {
+            PROMETHEUS => &mut prometheus,
+            GRPC => &mut grpc,
+            _ => &mut main,
+        };
+        *place = Some(listener);
+    }
+    let missing = || RunError::Runtime(io::Error::other("nothing to listen on"));
+    Ok(Listeners { main: main.ok_or_else(missing)?, prometheus, grpc })
 }
 
 /// Reads the config again; a bad one changes nothing.

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::engine::{CheckpointFormat, Partition, ValueType, WalSync};
 
 use super::plain::{PLAIN_SECTIONS, ServerSection, StorageSection, TlsSection};
+use super::prometheus::PrometheusSection;
 use super::remote_write::RemoteWriteSection;
 use super::rules::RulesSection;
 use super::settings::{ClientCerts, Compression};
@@ -55,48 +56,6 @@ pub(super) struct ConfigFile {
     pub tls: TlsSection,
 }
 
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(inline)]
-pub(super) struct PrometheusSection {
-    /// How long a sample stays current, as a Go duration; series with a longer period look back for two of theirs.
-    #[schemars(extend("default" = "5m"))]
-    pub lookback_delta: Option<String>,
-    /// How long a query may take, as a Go duration.
-    #[schemars(extend("default" = "2m"))]
-    pub query_timeout: Option<String>,
-    /// Samples that a query may hold at once.
-    #[schemars(range(min = 1, max = 1_000_000_000_000u64), extend("default" = 50_000_000))]
-    pub query_max_samples: Option<u64>,
-    /// Queries that are computed at a time.
-    #[schemars(range(min = 1, max = 1000), extend("default" = 20))]
-    pub query_concurrency: Option<usize>,
-    /// What is off unless it is listed here.
-    #[serde(default)]
-    #[schemars(with = "Vec<PrometheusFeatureWord>", extend("default" = []))]
-    pub features: Vec<PrometheusFeature>,
-}
-
-/// A part of PromQL that is off by default, under Prometheus's name for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub(super) enum PrometheusFeature {
-    /// Experimental functions and aggregations.
-    #[serde(rename = "promql-experimental-functions")]
-    ExperimentalFunctions,
-    /// Arithmetic in durations.
-    #[serde(rename = "promql-duration-expr")]
-    DurationExpressions,
-    /// The modifiers anchored and smoothed.
-    #[serde(rename = "promql-extended-range-selectors")]
-    ExtendedRangeSelectors,
-    /// The modifiers fill, fill_left and fill_right.
-    #[serde(rename = "promql-binop-fill-modifiers")]
-    FillModifiers,
-    /// Metric names go at the end of a query.
-    #[serde(rename = "promql-delayed-name-removal")]
-    DelayedNameRemoval,
-}
-
 /// The schema of a file that has none of the sections of [`super::plain`].
 fn without_plain_sections() -> serde_json::Value {
     let sections = PLAIN_SECTIONS.map(|section| serde_json::json!({ "required": [section] }));
@@ -110,6 +69,9 @@ pub(super) struct MainSection {
     /// Address and port to listen on.
     #[schemars(extend("default" = "0.0.0.0:8082"))]
     pub addr: Option<String>,
+    /// Address and port of gRPC; empty: none.
+    #[schemars(extend("default" = ""))]
+    pub grpc_addr: Option<String>,
     /// File with the certificate chain (PEM); with https-key-file it switches HTTPS on.
     #[schemars(extend("default" = ""))]
     pub https_cert_file: Option<String>,
@@ -173,6 +135,9 @@ pub(super) struct ServerLimitsSection {
     /// Queries that are computed at a time, a thread or more each; 0: four for each processor, 16 to 128.
     #[schemars(range(min = 0, max = 256), extend("default" = 0))]
     pub queries: Option<usize>,
+    /// Calls at a time on one connection of gRPC; clients open another connection for more, or wait; 0: 100.
+    #[schemars(range(min = 0, max = 4_294_967_295u64), extend("default" = 100))]
+    pub grpc_streams: Option<u64>,
     /// How long the head of a request, and the first byte of a connection, may take, as a Go duration.
     #[schemars(extend("default" = "15s"))]
     pub header_timeout: Option<String>,

@@ -13,6 +13,7 @@ mod file;
 mod fuzz;
 mod load;
 mod plain;
+mod prometheus;
 mod reload;
 mod remote_write;
 mod resolve;

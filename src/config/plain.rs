@@ -22,11 +22,11 @@ const CHECKPOINTS: &str = "checkpoints";
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub(super) struct ServerSection {
-    /// Address and port of gRPC; without effect.
+    /// Address and port of gRPC: the same as main.grpc-addr.
     pub grpc_addr: Option<String>,
     /// Address and port to listen on: the same as main.addr.
     pub http_addr: Option<String>,
-    /// Streams of gRPC at a time; without effect.
+    /// Calls of gRPC at a time on one connection: the same as main.limits.grpc-streams; 0 is its default.
     #[schemars(range(min = 0, max = 4_294_967_295u64))]
     pub max_concurrent_streams: Option<u64>,
     /// Seconds that a query in PromQL may take: prometheus.query-timeout in seconds; 0 is its default.
@@ -93,6 +93,10 @@ impl Moved {
         let mut moved = Moved::default();
         let ConfigFile { main, metric_store, prometheus, server, storage, tls, .. } = file;
         moved.set("/server/http_addr", server.http_addr.take(), "/main/addr", &mut main.addr);
+        moved.set("/server/grpc_addr", server.grpc_addr.take(), "/main/grpc-addr", &mut main.grpc_addr);
+        let streams = server.max_concurrent_streams.filter(|&streams| streams > 0);
+        let to = &mut main.limits.grpc_streams;
+        moved.set("/server/max_concurrent_streams", streams, "/main/limits/grpc-streams", to);
         let directory = storage.data_dir.take().filter(|folder| !folder.is_empty());
         let directory = directory.map(|folder| format!("{}/{CHECKPOINTS}", folder.trim_end_matches('/')));
         let to = &mut metric_store.checkpoints.directory;
@@ -116,9 +120,6 @@ impl Moved {
         let samples = server.max_samples_per_query.filter(|&samples| samples > 0);
         let to = &mut prometheus.query_max_samples;
         moved.set("/server/max_samples_per_query", samples, "/prometheus/query-max-samples", to);
-        let ServerSection { grpc_addr, max_concurrent_streams, .. } = server;
-        moved.ignore("/server/grpc_addr", grpc_addr.as_deref().is_some_and(|addr| !addr.is_empty()), NO_GRPC);
-        moved.ignore("/server/max_concurrent_streams", max_concurrent_streams.is_some(), STREAMS);
         moved.ignore("/storage/wal_segment_size_mb", storage.wal_segment_size_mb.is_some(), SEGMENTS);
         moved.ignore("/storage/block_duration_hours", storage.block_duration_hours.is_some(), BLOCKS);
         moved.ignore("/storage/max_head_samples", storage.max_head_samples.is_some(), HEAD);
@@ -157,8 +158,6 @@ impl Moved {
 /// Where the pointers to certificates begin.
 const TLS: &str = "/tls/";
 
-const NO_GRPC: &str = "has no effect: there is no gRPC service, nothing listens there";
-const STREAMS: &str = "has no effect: there is no gRPC service; a connection of HTTP/2 has 64 streams";
 const SEGMENTS: &str = "has no effect: a segment of the log ends at a checkpoint, or at 64 MiB";
 const BLOCKS: &str = "has no effect: a block holds 512 values of a series, whatever time they take";
 const HEAD: &str = "has no effect: metric-store.memory-cap bounds the memory of all data";

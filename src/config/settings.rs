@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::engine;
-use crate::model::{Metric, MetricTable};
+use crate::model::{Metric, MetricTable, Pattern};
 use crate::rules;
 
 /// A config without errors.
@@ -54,6 +54,8 @@ impl Config {
 pub struct MainSettings {
     /// Where to listen: `host:port`; an empty host means all addresses.
     pub addr: String,
+    /// Where to listen for gRPC; `None` for nowhere.
+    pub grpc_addr: Option<String>,
     /// The server's certificate; `None` for plain HTTP.
     pub https: Option<TlsFiles>,
     /// The authorities (PEM) of client certificates; set unless `client_certs` is off.
@@ -89,6 +91,8 @@ pub struct ServerLimits {
     pub writes_max: Option<usize>,
     /// Queries that are computed at a time.
     pub queries_max: Option<usize>,
+    /// Calls at a time on one connection of gRPC.
+    pub grpc_streams_max: u32,
     /// How long the head of a request may take.
     pub header_timeout: Duration,
     /// How long a connection without a request stays open.
@@ -102,8 +106,12 @@ pub struct ServerLimits {
 }
 
 /// The section `prometheus`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct PrometheusSettings {
+    /// Where to listen for Prometheus's API alone, beside the server's address; `None` for nowhere.
+    pub addr: Option<String>,
+    /// The origins whose scripts may read answers, a pattern for the whole of them; `None`: those of no origin.
+    pub cors_origin: Option<Pattern>,
     /// How long a sample stays current.
     pub lookback: Duration,
     /// How long a query may take.

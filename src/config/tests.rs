@@ -563,3 +563,34 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn prometheus_has_an_address_and_origins_of_its_own() {
+    let mut whole = config(json!({}));
+    let loaded_with = |changes: Value| {
+        let mut whole = config(json!({}));
+        merge(&mut whole, changes);
+        loaded(&whole)
+    };
+    let default = loaded(&whole).prometheus;
+    assert!(default.addr.is_none());
+    assert!(default.cors_origin.unwrap().is_all());
+    let own = json!({ "addr": ":9090", "cors-origin": "https?://a" });
+    let own = loaded_with(json!({ "prometheus": own })).prometheus;
+    assert_eq!(own.addr.as_deref(), Some(":9090"));
+    let pattern = own.cors_origin.unwrap();
+    assert!(pattern.matches("http://a") && !pattern.matches("http://a.b"));
+    let none = loaded_with(json!({ "prometheus": { "cors-origin": "" } })).prometheus;
+    assert!(none.cors_origin.is_none());
+    merge(
+        &mut whole,
+        json!({
+            "main": { "grpc-addr": "nowhere" },
+            "prometheus": { "addr": "9090", "cors-origin": "(" }
+        }),
+    );
+    let errors = problems(&whole).join("\n");
+    for pointer in ["/main/grpc-addr", "/prometheus/addr", "/prometheus/cors-origin"] {
+        assert!(errors.contains(&format!("{pointer}: ")), "{pointer} in {errors}");
+    }
+}

@@ -27,6 +27,7 @@ mod names;
 mod native;
 mod options;
 mod outcome;
+mod push;
 mod recover;
 mod remote;
 mod replay;
@@ -43,6 +44,7 @@ pub use self::core::Engine;
 pub use archive::{ArchiveError, CleanupProgress};
 pub use options::{ArchiveOptions, CheckpointFormat, CleanupMode, Options, Partition, ValueType, WalSync};
 pub use outcome::{BadLine, CheckpointReport, CleanupReport, IngestError, IngestReport, OpenError};
+pub use push::PushReport;
 pub use remote::{
     ImportOptions, Mapping, MappingError, MappingSettings, OtlpForm, Place, Placing, Protocols, RemoteError,
     RemoteLimits, RemoteOptions, RemoteReport, RuleReport, RuleSample, WriteVersion,

@@ -7,6 +7,7 @@ pub mod native;
 pub mod otlp;
 pub mod parquet;
 pub(crate) mod protobuf;
+pub mod push;
 pub mod remote;
 mod whole;
 pub mod yaml;

@@ -27,7 +27,7 @@ pub(crate) enum Value<'a> {
 }
 
 /// Walks over the fields of one message.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Fields<'a> {
     rest: &'a [u8],
     /// Where the message ends in the body.

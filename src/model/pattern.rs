@@ -93,6 +93,11 @@ impl Pattern {
         }
     }
 
+    /// Whether the pattern is `.*`, which every text matches.
+    pub fn is_all(&self) -> bool {
+        matches!(self.kind, Kind::All)
+    }
+
     /// Whether there is an automaton.
     pub fn is_compiled(&self) -> bool {
         matches!(self.kind, Kind::Compiled(_))

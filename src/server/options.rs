@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::{AuthOptions, Tls};
+use crate::model::{Labels, Pattern};
 use crate::promql::parse::ParseOptions;
 use crate::rules::Manager;
 
@@ -39,6 +40,10 @@ pub struct Options {
 /// How PromQL is answered.
 #[derive(Debug, Clone)]
 pub struct PrometheusOptions {
+    /// The origins whose scripts may read answers; `None`: those of no origin.
+    pub cors_origin: Option<Pattern>,
+    /// Labels that federation gives to series that have none of that name.
+    pub external_labels: Labels,
     /// How long a sample stays current.
     pub lookback: Duration,
     /// How long a query may take.
@@ -58,6 +63,8 @@ pub struct PrometheusOptions {
 impl Default for PrometheusOptions {
     fn default() -> Self {
         PrometheusOptions {
+            cors_origin: None,
+            external_labels: Labels::empty(),
             lookback: Duration::from_secs(300),
             query_timeout: Duration::from_secs(120),
             query_samples_max: 50_000_000,
@@ -143,6 +150,16 @@ pub struct Limits {
     pub answer_bytes_in_flight_max: usize,
     /// Scrapes of own metrics at a time.
     pub scrapes_max: usize,
+    /// Calls at a time on one connection of gRPC.
+    pub grpc_streams_max: u32,
+    /// The most bytes of one message that comes over gRPC.
+    pub grpc_message_bytes_max: usize,
+    /// Bytes of all those messages together that are gathered or dealt with.
+    pub grpc_bytes_in_flight_max: usize,
+    /// The most bytes of one message that goes out over gRPC.
+    pub grpc_answer_bytes_max: usize,
+    /// Calls at a time on all connections of gRPC together.
+    pub grpc_calls_max: usize,
 }
 
 impl Default for Limits {
@@ -169,6 +186,11 @@ impl Default for Limits {
             answers_max: 256,
             answer_bytes_in_flight_max: 256 << 20,
             scrapes_max: 4,
+            grpc_streams_max: 100,
+            grpc_message_bytes_max: 4 << 20,
+            grpc_bytes_in_flight_max: 256 << 20,
+            grpc_answer_bytes_max: 64 << 20,
+            grpc_calls_max: 65_536,
         }
     }
 }

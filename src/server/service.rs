@@ -6,8 +6,10 @@ use std::io;
 use std::sync::Arc;
 
 use crate::engine::{
-    Engine, ImportOptions, IngestError, IngestReport, OtlpForm, RemoteError, RemoteOptions, RemoteReport, WriteVersion,
+    Engine, ImportOptions, IngestError, IngestReport, OtlpForm, PushReport, RemoteError, RemoteOptions, RemoteReport,
+    WriteVersion,
 };
+use crate::formats::push::PushRequest;
 use crate::model::MetricTable;
 use crate::query;
 use crate::store::{LevelSummary, Store};
@@ -31,6 +33,9 @@ pub(super) trait Service: Send + Sync + 'static {
 
     /// Stores a decompressed body of OpenTelemetry's metrics.
     fn write_otlp(&self, form: OtlpForm, body: &[u8]) -> Result<RemoteReport, RemoteError>;
+
+    /// Stores what came over gRPC.
+    fn push(&self, request: &PushRequest<'_>, report: &mut PushReport) -> Result<(), RemoteError>;
 
     /// Frees what lies before `to` below each selector; answers how many blocks went.
     fn free(&self, selectors: &[Vec<String>], to: i64) -> Result<u64, IngestError>;
@@ -86,6 +91,10 @@ impl Service for Engine {
 
     fn write_otlp(&self, form: OtlpForm, body: &[u8]) -> Result<RemoteReport, RemoteError> {
         Engine::write_otlp(self, form, body)
+    }
+
+    fn push(&self, request: &PushRequest<'_>, report: &mut PushReport) -> Result<(), RemoteError> {
+        Engine::push(self, "grpc", request, report)
     }
 
     fn free(&self, selectors: &[Vec<String>], to: i64) -> Result<u64, IngestError> {

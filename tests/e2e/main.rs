@@ -17,10 +17,14 @@ mod config;
 mod conformance;
 mod damage;
 mod dashboards;
+mod federation;
 mod free;
 mod gaps;
 #[cfg(feature = "testing")]
 mod grafana;
+mod grpc;
+mod grpc_access;
+mod grpc_limits;
 #[allow(dead_code, unused_imports, reason = "tests/load shares it")]
 mod harness;
 mod http;
@@ -28,6 +32,7 @@ mod jetstream;
 mod job;
 mod nats;
 mod prometheus;
+mod prometheus_addr;
 mod provider;
 mod reading;
 #[cfg(feature = "testing")]

@@ -68,7 +68,7 @@ pub fn layers(source: &Source) -> Vec<String> {
 
 /// Whether a module of `formats` is a format, and not an item or a helper that all of them share.
 fn is_format_folder(name: &str) -> bool {
-    ["line", "remote", "exposition", "otlp", "native", "ccms", "parquet", "zstats"].contains(&name)
+    ["line", "push", "remote", "exposition", "otlp", "native", "ccms", "parquet", "zstats"].contains(&name)
 }
 
 /// Every path of this crate that a file names, as segments below the crate's root, with its line.

@@ -13,10 +13,16 @@ use super::{Notes, path_of, text_of};
 const ADDR_DEFAULT: &str = "0.0.0.0:8082";
 const BODY_BYTES_DEFAULT: u64 = 1 << 30;
 const CONNECTIONS_DEFAULT: usize = 16_384;
+const GRPC_STREAMS_DEFAULT: u32 = 100;
 
-pub(super) fn resolve(section: MainSection, notes: &mut Notes) -> MainSettings {
+/// `prometheus_addr` is the address beside those of the section.
+pub(super) fn resolve(section: MainSection, prometheus_addr: Option<&str>, notes: &mut Notes) -> MainSettings {
     let addr = text_of(&section.addr).unwrap_or(ADDR_DEFAULT).to_owned();
     check_address("/main/addr", &addr, notes);
+    let grpc_addr = text_of(&section.grpc_addr).map(str::to_owned);
+    if let Some(addr) = &grpc_addr {
+        check_address("/main/grpc-addr", addr, notes);
+    }
     let https = notes
         .pair(("/main/https-cert-file", &section.https_cert_file), ("/main/https-key-file", &section.https_key_file))
         .map(|(cert_file, key_file)| TlsFiles { cert_file, key_file });
@@ -25,7 +31,9 @@ pub(super) fn resolve(section: MainSection, notes: &mut Notes) -> MainSettings {
     let has_key = text_of(&section.jwt_public_key).is_some();
     let auth = auth(section.auth, has_key, client_certs, notes);
     let asks_nobody = !has_key && auth.certificates.is_empty();
-    if asks_nobody && client_certs != ClientCerts::Required && !is_loopback(&addr) {
+    let is_remote = |addr: &str| !is_loopback(addr);
+    let is_open = [Some(&*addr), grpc_addr.as_deref(), prometheus_addr].into_iter().flatten().any(is_remote);
+    if asks_nobody && client_certs != ClientCerts::Required && is_open {
         notes.warn("/main/jwt-public-key", "not set: everybody who reaches the port may read, write and free");
     }
     if section.debug.gops == Some(true) || text_of(&section.debug.dump_to_file).is_some() {
@@ -41,6 +49,7 @@ pub(super) fn resolve(section: MainSection, notes: &mut Notes) -> MainSettings {
     }
     MainSettings {
         addr,
+        grpc_addr,
         https,
         client_ca_file,
         client_certs,
@@ -65,6 +74,10 @@ fn limits(section: &ServerLimitsSection, notes: &mut Notes) -> ServerLimits {
         connections_max: section.connections.unwrap_or(CONNECTIONS_DEFAULT),
         writes_max: section.writes.filter(|&max| max > 0),
         queries_max: section.queries.filter(|&max| max > 0),
+        grpc_streams_max: match section.grpc_streams {
+            None | Some(0) => GRPC_STREAMS_DEFAULT,
+            Some(streams) => u32::try_from(streams).unwrap_or(u32::MAX),
+        },
         header_timeout: duration("header-timeout", &section.header_timeout, 15),
         idle_timeout: duration("idle-timeout", &section.idle_timeout, 150),
         stall_timeout: duration("stall-timeout", &section.stall_timeout, 30),

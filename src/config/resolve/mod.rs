@@ -27,14 +27,11 @@ use super::settings::{Config, Effective};
 pub(super) fn resolve(mut file: ConfigFile, effective: Value) -> (Config, Vec<Violation>) {
     let mut moved = Moved::out_of(&mut file);
     let mut notes = Notes::default();
-    if let Some(addr) = text_of(&file.server.grpc_addr) {
-        main_section::check_address("/server/grpc_addr", addr, &mut notes);
-    }
     let engine = metric_store::resolve(&file.metric_store, &mut notes);
     let metrics = metrics(file.metrics, engine.limits.name_bytes_max, &mut notes);
     let nats = nats::resolve(&file.nats, file.metric_store.nats_subscriptions, &mut notes);
-    let main = main_section::resolve(file.main, &mut notes);
     let prometheus = prometheus::resolve(&file.prometheus, &mut notes);
+    let main = main_section::resolve(file.main, prometheus.addr.as_deref(), &mut notes);
     let around =
         remote_write::Around { metrics: &metrics, format: engine.format, name_bytes_max: engine.limits.name_bytes_max };
     let remote_write = remote_write::resolve(file.remote_write, &around, &mut notes);

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use crate::config::file::{PrometheusFeature, PrometheusSection};
+use crate::config::prometheus::{PrometheusFeature, PrometheusSection};
 use crate::config::settings::PrometheusSettings;
 
-use super::Notes;
+use super::main_section::check_address;
+use super::{Notes, text_of};
+use crate::model::Pattern;
 
 const LOOKBACK_DEFAULT: Duration = Duration::from_secs(300);
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(120);
@@ -14,10 +16,17 @@ const QUERIES_DEFAULT: usize = 20;
 
 pub(super) fn resolve(section: &PrometheusSection, notes: &mut Notes) -> PrometheusSettings {
     let millisecond = Duration::from_millis(1);
+    let addr = text_of(&section.addr).map(str::to_owned);
+    if let Some(addr) = &addr {
+        check_address("/prometheus/addr", addr, notes);
+    }
+    let cors_origin = cors_origin(section.cors_origin.as_deref(), notes);
     let mut duration =
         |key: &str, text, default| notes.duration(&format!("/prometheus/{key}"), text, default, millisecond);
     let has = |feature| section.features.contains(&feature);
     PrometheusSettings {
+        addr,
+        cors_origin,
         lookback: duration("lookback-delta", &section.lookback_delta, LOOKBACK_DEFAULT),
         query_timeout: duration("query-timeout", &section.query_timeout, TIMEOUT_DEFAULT),
         query_samples_max: section.query_max_samples.unwrap_or(SAMPLES_DEFAULT),
@@ -27,5 +36,20 @@ pub(super) fn resolve(section: &PrometheusSection, notes: &mut Notes) -> Prometh
         extended_range_selectors: has(PrometheusFeature::ExtendedRangeSelectors),
         fill_modifiers: has(PrometheusFeature::FillModifiers),
         delayed_name_removal: has(PrometheusFeature::DelayedNameRemoval),
+    }
+}
+
+/// The pattern of origins.
+fn cors_origin(text: Option<&str>, notes: &mut Notes) -> Option<Pattern> {
+    let text = text.unwrap_or(".*");
+    if text.is_empty() {
+        return None;
+    }
+    match Pattern::new(text) {
+        Ok(pattern) => Some(pattern),
+        Err(error) => {
+            notes.wrong("/prometheus/cors-origin", text, format_args!("a regular expression, without {error}"));
+            None
+        }
     }
 }

@@ -17,6 +17,8 @@ fn plain() -> Value {
 fn a_config_in_the_words_of_other_stores_loads_unchanged() {
     let whole = loaded(&plain());
     assert_eq!(whole.main.addr, "127.0.0.1:9091");
+    assert_eq!(whole.main.grpc_addr.as_deref(), Some("0.0.0.0:9090"));
+    assert_eq!(whole.main.limits.grpc_streams_max, 1000);
     assert_eq!(whole.main.https, Some(TlsFiles { cert_file: "c.pem".into(), key_file: "k.pem".into() }));
     assert_eq!(whole.main.client_ca_file, Some("ca.pem".into()));
     assert_eq!(whole.main.client_certs, ClientCerts::Required);
@@ -28,8 +30,6 @@ fn a_config_in_the_words_of_other_stores_loads_unchanged() {
     assert_eq!(whole.metrics(), []);
     // One line for each key without effect, and one for the metrics that are not there.
     let begins = [
-        "/server/grpc_addr: has no effect: there is no gRPC service",
-        "/server/max_concurrent_streams: has no effect: ",
         "/storage/wal_segment_size_mb: has no effect: ",
         "/storage/block_duration_hours: has no effect: ",
         "/storage/max_head_samples: has no effect: ",

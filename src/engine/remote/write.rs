@@ -48,12 +48,22 @@ impl Engine {
     ///
     /// A malformed body, of which nothing is stored, and what keeps the store from taking anything.
     pub fn write_remote(&self, version: WriteVersion, body: &[u8]) -> Result<RemoteReport, RemoteError> {
+        self.write_remote_from("remote_write", version, body)
+    }
+
+    /// As [`write_remote`](Self::write_remote), counted under this source.
+    pub(in crate::engine) fn write_remote_from(
+        &self,
+        source: &'static str,
+        version: WriteVersion,
+        body: &[u8],
+    ) -> Result<RemoteReport, RemoteError> {
         self.check_writable(false)?;
         let kind = match version {
             WriteVersion::V1 => KeyKind::Write1,
             WriteVersion::V2 => KeyKind::Write2,
         };
-        let intake = Intake::new(self, kind, "remote_write");
+        let intake = Intake::new(self, kind, source);
         let limits = self.write_limits();
         let mut visitor = Visitor { intake };
         match version {

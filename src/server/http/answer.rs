@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Refusal;
 use super::encoding::{Accepted, Coding};
-use super::turns::AnswerTurn;
+use super::turns::{AnswerTurn, gone};
 use crate::query::Sink;
 use crate::server::options::Compression;
 
@@ -33,6 +33,9 @@ const PIECES_WAITING: usize = 4;
 /// Levels that keep up with the network.
 const GZIP_LEVEL: u32 = 2;
 const ZSTD_LEVEL: i32 = 1;
+
+/// The type of most answers.
+const JSON: &str = "application/json";
 
 /// What decides how an answer is sent.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +93,19 @@ pub(super) async fn json<F>(policy: Policy, turn: AnswerTurn, work: F) -> Result
 where
     F: FnOnce(&mut dyn Sink) -> Result<(), Unanswered> + Send + 'static,
 {
+    of_type(JSON, policy, turn, work).await
+}
+
+/// Answers with what `work` writes on a blocking thread.
+pub(super) async fn of_type<F>(
+    content_type: &'static str,
+    policy: Policy,
+    turn: AnswerTurn,
+    work: F,
+) -> Result<Response, Refusal>
+where
+    F: FnOnce(&mut dyn Sink) -> Result<(), Unanswered> + Send + 'static,
+{
     let (head_sender, head) = oneshot::channel();
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || {
@@ -113,7 +129,7 @@ where
         Ok(Head::Refused(refusal)) => return Err(refusal),
         Err(_) => return Err(Refusal::internal("the answer could not be written")),
     };
-    Ok(response(policy, coding, body))
+    Ok(response(content_type, policy, coding, body))
 }
 
 /// Answers with JSON that was written already.
@@ -128,11 +144,11 @@ pub(super) async fn whole(policy: Policy, turn: AnswerTurn, json: Vec<u8>) -> Re
     };
     let json = json.map_err(|error| Refusal::internal(format!("compressing failed: {error}")))?;
     let body = turn.keep_soon(json).await?;
-    Ok(response(policy, coding, body.into()))
+    Ok(response(JSON, policy, coding, body.into()))
 }
 
-fn response(policy: Policy, coding: Coding, body: Body) -> Response {
-    let mut response = ([(header::CONTENT_TYPE, "application/json")], body).into_response();
+fn response(content_type: &'static str, policy: Policy, coding: Coding, body: Body) -> Response {
+    let mut response = ([(header::CONTENT_TYPE, content_type)], body).into_response();
     let headers = response.headers_mut();
     if policy.compression != Compression::Off {
         headers.insert(header::VARY, header::ACCEPT_ENCODING.into());
@@ -285,23 +301,7 @@ struct Pieces {
 
 impl Pieces {
     fn send(&mut self, piece: Piece) -> io::Result<()> {
-        let piece = match self.sender.try_send(piece) {
-            Ok(()) => return Ok(()),
-            Err(mpsc::error::TrySendError::Closed(_)) => return Err(gone()),
-            Err(mpsc::error::TrySendError::Full(piece)) => piece,
-        };
-        // The client is slower than this thread: others compute while it catches up.
-        self.turn.pause();
-        let sent = self.runtime.block_on(tokio::time::timeout(self.stall_timeout, self.sender.send(piece)));
-        self.turn.resume(&self.runtime);
-        match sent {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(gone()),
-            Err(_) => {
-                self.turn.count_slow_reader();
-                Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing"))
-            }
-        }
+        self.turn.hand_on(&self.runtime, &self.sender, piece, self.stall_timeout)
     }
 
     /// Hands a piece on as it is, unless it is so small that it pays to wait for more.
@@ -346,8 +346,4 @@ impl Write for Pieces {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-fn gone() -> io::Error {
-    io::Error::new(io::ErrorKind::BrokenPipe, "the client has gone")
 }

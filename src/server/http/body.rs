@@ -24,7 +24,7 @@ const ITEMS_MAX: usize = crate::query::SELECTIONS_MAX;
 const BYTES_PER_STRING: usize = 40;
 
 /// A body while it is read.
-pub(super) struct Incoming {
+pub(in crate::server) struct Incoming {
     body: Body,
     /// How long the client may still take for the bytes that are owed.
     patience: Duration,
@@ -53,7 +53,7 @@ impl JsonBody {
 
 impl App {
     /// Begins to read a body.
-    pub(super) fn incoming(&self, body: Body) -> Incoming {
+    pub(in crate::server) fn incoming(&self, body: Body) -> Incoming {
         Incoming { body, patience: self.options.limits.stall_timeout, owed: PACE_BYTES }
     }
 
@@ -111,8 +111,24 @@ impl App {
         self.room(&self.turns.parsed, bytes).await
     }
 
+    /// The next bytes of a body that owes none at the moment: the client may take its time. `None` at the body's end.
+    pub(in crate::server) async fn first_chunk(&self, incoming: &mut Incoming) -> Result<Option<Bytes>, Refusal> {
+        (incoming.patience, incoming.owed) = (self.options.limits.stall_timeout, PACE_BYTES);
+        loop {
+            match incoming.body.frame().await {
+                Some(Ok(frame)) => {
+                    if let Ok(bytes) = frame.into_data() {
+                        return Ok(Some(bytes));
+                    }
+                }
+                Some(Err(error)) => return Err(broken_off(&error)),
+                None => return Ok(None),
+            }
+        }
+    }
+
     /// The next bytes of a body; `None` at its end.
-    pub(super) async fn next_chunk(&self, incoming: &mut Incoming) -> Result<Option<Bytes>, Refusal> {
+    pub(in crate::server) async fn next_chunk(&self, incoming: &mut Incoming) -> Result<Option<Bytes>, Refusal> {
         loop {
             let began = Instant::now();
             let frame = tokio::time::timeout(incoming.patience, incoming.body.frame()).await;
@@ -127,9 +143,7 @@ impl App {
                         return Ok(Some(bytes));
                     }
                 }
-                Ok(Some(Err(error))) => {
-                    return Err(Refusal::json(StatusCode::BAD_REQUEST, format!("the body broke off: {error}")));
-                }
+                Ok(Some(Err(error))) => return Err(broken_off(&error)),
                 Ok(None) => return Ok(None),
                 Err(_) => {
                     let limit = self.options.limits.stall_timeout;
@@ -140,6 +154,10 @@ impl App {
             }
         }
     }
+}
+
+fn broken_off(error: &axum::Error) -> Refusal {
+    Refusal::json(StatusCode::BAD_REQUEST, format!("the body broke off: {error}"))
 }
 
 fn too_large(bytes_max: usize) -> Refusal {

@@ -91,23 +91,11 @@ impl Gate {
     fn check(&self, request: &Request) -> Result<(), Refusal> {
         if let Some(authenticator) = &self.app.authenticator {
             // Below /api/ a path that leads nowhere needs a token too: strangers learn nothing about what is there.
-            if request.uri().path().starts_with("/api/") || authenticator.protects_metrics() {
+            let is_data = request.uri().path().starts_with("/api/") || matches!(self.route, Route::Prometheus(_));
+            if is_data || authenticator.protects_metrics() {
                 let nobody = Identity::default();
                 let identity = request.extensions().get::<Peer>().map_or(&nobody, |peer| &peer.identity);
                 authenticator.check(request.headers(), identity, self.route.permission())?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits for the end of recovery, where the answer depends on it.
-    async fn wait(&self) -> Result<(), Refusal> {
-        if self.route.needs_data() && !self.app.is_ready() {
-            let mut ready = self.app.options.ready.clone();
-            let recovered = ready.wait_for(|ready| *ready);
-            let recovered = tokio::time::timeout(self.app.options.limits.ready_timeout, recovered).await;
-            if !matches!(recovered, Ok(Ok(_))) && !self.app.is_ready() {
-                return Err(Refusal::unavailable("not_ready", "recovering: not ready yet"));
             }
         }
         Ok(())
@@ -129,8 +117,22 @@ impl Gate {
 
 impl App {
     /// Whether recovery is over.
-    pub(super) fn is_ready(&self) -> bool {
+    pub(in crate::server) fn is_ready(&self) -> bool {
         *self.options.ready.borrow() || self.service.is_ready()
+    }
+
+    /// Waits for the end of recovery, but not for ever.
+    pub(in crate::server) async fn wait_until_ready(&self) -> Result<(), Refusal> {
+        if self.is_ready() {
+            return Ok(());
+        }
+        let mut ready = self.options.ready.clone();
+        let recovered = ready.wait_for(|ready| *ready);
+        let recovered = tokio::time::timeout(self.options.limits.ready_timeout, recovered).await;
+        if matches!(recovered, Ok(Ok(_))) || self.is_ready() {
+            return Ok(());
+        }
+        Err(Refusal::unavailable("not_ready", "recovering: not ready yet"))
     }
 }
 
@@ -142,8 +144,8 @@ pub(super) async fn pass(State(gate): State<Gate>, request: Request, next: Next)
     let address = peer.map(|peer| peer.address);
     tracing::debug!("{} {} from {address:?}", request.method(), request.uri().path());
     let admitted = match gate.check(&request) {
-        Ok(()) => gate.wait().await,
-        refused => refused,
+        Ok(()) if gate.route.needs_data() => gate.app.wait_until_ready().await,
+        checked => checked,
     };
     let response = match admitted {
         Ok(()) => next.run(request).await,

@@ -67,13 +67,13 @@ impl Refusal {
     }
 
     /// Counts it under a reason.
-    pub(super) fn because(mut self, reason: &'static str) -> Self {
+    pub(in crate::server) fn because(mut self, reason: &'static str) -> Self {
         self.reason = Some(reason);
         self
     }
 
     /// A defect of ours.
-    pub(super) fn internal(text: impl Into<String>) -> Self {
+    pub(in crate::server) fn internal(text: impl Into<String>) -> Self {
         Refusal::json(StatusCode::INTERNAL_SERVER_ERROR, text)
     }
 
@@ -100,9 +100,23 @@ impl Refusal {
     }
 
     /// The status.
-    #[cfg(test)]
     pub(in crate::server) fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// What the client is told.
+    pub(in crate::server) fn message(&self) -> &str {
+        &self.text
+    }
+
+    /// The limit, or what is not ready; `None` when the request itself is at fault.
+    pub(in crate::server) fn reason(&self) -> Option<&'static str> {
+        self.reason
+    }
+
+    /// Whether the client may try again later.
+    pub(in crate::server) fn is_temporary(&self) -> bool {
+        self.retry
     }
 }
 

@@ -3,24 +3,26 @@
 //! Invariant: nobody waits for a turn longer than `turn_timeout`; who gets none is told which limit it was, and is
 //! counted under its name. A turn is given back when its guard is dropped, so work on another thread takes it along.
 
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::{App, Refusal};
 use crate::server::options::Limits;
 
 /// Bodies and answers up to this size have a pool of their own: large ones never keep them waiting.
-pub(super) const SMALL_BYTES: usize = 64 << 10;
+pub(in crate::server) const SMALL_BYTES: usize = 64 << 10;
 /// Bytes of all small bodies, and of all small answers, together.
 const SMALL_BYTES_IN_FLIGHT: usize = 64 << 20;
 /// The fewest KiB that a body or an answer counts for.
 const KIB_MIN: usize = 4;
 
 /// So many of one kind at a time.
-pub(super) struct Limit {
+pub(in crate::server) struct Limit {
     semaphore: Arc<Semaphore>,
     /// Permits, whatever they count.
     max: usize,
@@ -31,18 +33,24 @@ pub(super) struct Limit {
 }
 
 impl Limit {
-    pub(super) fn new(max: usize, reason: &'static str, what: &'static str) -> Self {
+    pub(in crate::server) fn new(max: usize, reason: &'static str, what: &'static str) -> Self {
         Limit { semaphore: Arc::new(Semaphore::new(max)), max, reason, what }
     }
 
+    /// What those are told who get no permit.
+    pub(in crate::server) fn overloaded(&self) -> Refusal {
+        let Limit { max, reason, what, .. } = self;
+        Refusal::overloaded(reason, format!("overloaded: {max} {what} at a time are the limit: try again later"))
+    }
+
     /// A permit if one is free: nobody waits.
-    pub(super) fn try_take(&self) -> Option<OwnedSemaphorePermit> {
+    pub(in crate::server) fn try_take(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.semaphore).try_acquire_owned().ok()
     }
 }
 
 /// Bytes in flight, in KiB: small amounts apart from large ones.
-pub(super) struct Pool {
+pub(in crate::server) struct Pool {
     small: Limit,
     large: Limit,
 }
@@ -65,25 +73,27 @@ impl Pool {
 }
 
 /// Every bound of the endpoints.
-pub(super) struct Turns {
-    pub(super) uploads: Limit,
-    pub(super) large_pieces: Limit,
-    pub(super) writes: Limit,
-    pub(super) zstd_bodies: Limit,
-    pub(super) json_bodies: Pool,
-    pub(super) parsed: Pool,
+pub(in crate::server) struct Turns {
+    pub(in crate::server) uploads: Limit,
+    pub(in crate::server) large_pieces: Limit,
+    pub(in crate::server) writes: Limit,
+    pub(in crate::server) zstd_bodies: Limit,
+    pub(in crate::server) json_bodies: Pool,
+    pub(in crate::server) parsed: Pool,
     /// Apart from the bodies of others: a form is kept while its query waits and runs, which may take minutes.
-    pub(super) forms: Pool,
-    pub(super) queries: Limit,
-    pub(super) promql: Limit,
-    pub(super) answers: Limit,
-    pub(super) answer_bytes: Pool,
-    pub(super) dumps: Limit,
-    pub(super) scrapes: Limit,
+    pub(in crate::server) forms: Pool,
+    pub(in crate::server) queries: Limit,
+    pub(in crate::server) promql: Limit,
+    pub(in crate::server) answers: Limit,
+    pub(in crate::server) answer_bytes: Pool,
+    pub(in crate::server) dumps: Limit,
+    pub(in crate::server) scrapes: Limit,
+    pub(in crate::server) calls: Limit,
+    pub(in crate::server) messages: Pool,
 }
 
 impl Turns {
-    pub(super) fn new(limits: &Limits, promql_max: usize) -> Self {
+    pub(in crate::server) fn new(limits: &Limits, promql_max: usize) -> Self {
         Turns {
             uploads: Limit::new(limits.uploads_max, "uploads", "bodies of writes"),
             large_pieces: Limit::new(limits.large_pieces_max, "large_pieces", "large pieces"),
@@ -98,28 +108,30 @@ impl Turns {
             answer_bytes: Pool::new(limits.answer_bytes_in_flight_max, "answer_bytes", "KiB of answers being sent"),
             dumps: Limit::new(1, "dumps", "dumps of the tree"),
             scrapes: Limit::new(limits.scrapes_max, "scrapes", "scrapes of metrics"),
+            calls: Limit::new(limits.grpc_calls_max, "grpc_calls", "calls of gRPC"),
+            messages: Pool::new(limits.grpc_bytes_in_flight_max, "grpc_messages", "KiB of messages of gRPC"),
         }
     }
 }
 
 impl App {
     /// Waits for a turn, but not for ever.
-    pub(super) async fn turn(&self, limit: &Limit, count: u32) -> Result<OwnedSemaphorePermit, Refusal> {
+    pub(in crate::server) async fn turn(&self, limit: &Limit, count: u32) -> Result<OwnedSemaphorePermit, Refusal> {
         let turn = Arc::clone(&limit.semaphore).acquire_many_owned(count);
         match tokio::time::timeout(self.options.limits.turn_timeout, turn).await {
             Ok(Ok(permit)) => Ok(permit),
-            _ => Err(overloaded(limit)),
+            _ => Err(limit.overloaded()),
         }
     }
 
     /// Waits for room for so many bytes.
-    pub(super) async fn room(&self, pool: &Pool, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+    pub(in crate::server) async fn room(&self, pool: &Pool, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
         let (limit, count) = pool.part(bytes);
         self.turn(limit, count).await
     }
 
     /// Waits for a turn to compute an answer and to send it.
-    pub(super) async fn answer_turn(self: &Arc<Self>, limit: AnswerLimit) -> Result<AnswerTurn, Refusal> {
+    pub(in crate::server) async fn answer_turn(self: &Arc<Self>, limit: AnswerLimit) -> Result<AnswerTurn, Refusal> {
         // In this order: those who wait for slow PromQL hold nothing that the queries of others need.
         let computing = self.turn(limit.of(&self.turns), 1).await?;
         let answer = self.turn(&self.turns.answers, 1).await?;
@@ -129,7 +141,7 @@ impl App {
 
 /// Which limit a computation falls under.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum AnswerLimit {
+pub(in crate::server) enum AnswerLimit {
     Queries,
     Promql,
     Dumps,
@@ -147,7 +159,7 @@ impl AnswerLimit {
 
 /// The right to compute an answer, and to keep it until its client has taken it. Those that wait for a slow client
 /// compute nothing, and let others do it meanwhile.
-pub(super) struct AnswerTurn {
+pub(in crate::server) struct AnswerTurn {
     app: Arc<App>,
     limit: AnswerLimit,
     computing: Option<OwnedSemaphorePermit>,
@@ -156,34 +168,70 @@ pub(super) struct AnswerTurn {
 
 impl AnswerTurn {
     /// Says that nothing is computed for now.
-    pub(super) fn pause(&mut self) {
+    pub(in crate::server) fn pause(&mut self) {
         self.computing = None;
     }
 
     /// Goes on computing. Those who are before it take finite time, so it waits as long as it takes.
-    pub(super) fn resume(&mut self, runtime: &Handle) {
+    pub(in crate::server) fn resume(&mut self, runtime: &Handle) {
         let turn = Arc::clone(&self.limit.of(&self.app.turns).semaphore).acquire_owned();
         self.computing = runtime.block_on(turn).ok();
     }
 
+    /// Hands something on to the task that sends it, and lets others compute while that is slower than this thread. Not
+    /// to be called from an async task.
+    ///
+    /// # Errors
+    ///
+    /// The client has gone, or takes nothing for so long.
+    pub(in crate::server) fn hand_on<T>(
+        &mut self,
+        runtime: &Handle,
+        sender: &mpsc::Sender<T>,
+        item: T,
+        stall_timeout: Duration,
+    ) -> io::Result<()> {
+        let item = match sender.try_send(item) {
+            Ok(()) => return Ok(()),
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(gone()),
+            Err(mpsc::error::TrySendError::Full(item)) => item,
+        };
+        self.pause();
+        let sent = runtime.block_on(tokio::time::timeout(stall_timeout, sender.send(item)));
+        self.resume(runtime);
+        match sent {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(gone()),
+            Err(_) => {
+                self.count_slow_reader();
+                Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing"))
+            }
+        }
+    }
+
     /// Counts a whole answer as in flight until its last byte is sent. To be called on a blocking thread.
-    pub(super) fn keep(&mut self, runtime: &Handle, answer: Vec<u8>) -> Result<Bytes, Refusal> {
+    pub(in crate::server) fn keep(&mut self, runtime: &Handle, answer: Vec<u8>) -> Result<Bytes, Refusal> {
         self.pause();
         let room = runtime.block_on(self.app.room(&self.app.turns.answer_bytes, answer.len()))?;
         Ok(Bytes::from_owner(Kept { answer, _room: room }))
     }
 
     /// As [`keep`](Self::keep), for tasks.
-    pub(super) async fn keep_soon(mut self, answer: Vec<u8>) -> Result<Bytes, Refusal> {
+    pub(in crate::server) async fn keep_soon(mut self, answer: Vec<u8>) -> Result<Bytes, Refusal> {
         self.pause();
         let room = self.app.room(&self.app.turns.answer_bytes, answer.len()).await?;
         Ok(Bytes::from_owner(Kept { answer, _room: room }))
     }
 
     /// Counts a client that was given up.
-    pub(super) fn count_slow_reader(&self) {
+    fn count_slow_reader(&self) {
         self.app.telemetry.refuse("slow_reader");
     }
+}
+
+/// Nobody waits for the answer any more.
+pub(in crate::server) fn gone() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "the client has gone")
 }
 
 /// An answer with its place in the pool.
@@ -196,9 +244,4 @@ impl AsRef<[u8]> for Kept {
     fn as_ref(&self) -> &[u8] {
         &self.answer
     }
-}
-
-fn overloaded(limit: &Limit) -> Refusal {
-    let Limit { max, reason, what, .. } = limit;
-    Refusal::overloaded(reason, format!("overloaded: {max} {what} at a time are the limit: try again later"))
 }

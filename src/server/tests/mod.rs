@@ -20,8 +20,10 @@ use tokio::task::JoinHandle;
 use super::service::Service;
 use super::{Options, run};
 use crate::engine::{
-    ImportOptions, IngestError, IngestReport, OtlpForm, RemoteError, RemoteOptions, RemoteReport, WriteVersion,
+    ImportOptions, IngestError, IngestReport, OtlpForm, PushReport, RemoteError, RemoteOptions, RemoteReport,
+    WriteVersion,
 };
+use crate::formats::push::PushRequest;
 use crate::model::{Aggregation, Metric, MetricTable};
 use crate::query;
 use crate::store::{self, LevelSummary, RunSummary, Store};
@@ -89,6 +91,11 @@ impl Service for Fake {
 
     fn write_otlp(&self, _: OtlpForm, body: &[u8]) -> Result<RemoteReport, RemoteError> {
         self.write_remote(WriteVersion::V1, body)
+    }
+
+    fn push(&self, request: &PushRequest<'_>, report: &mut PushReport) -> Result<(), RemoteError> {
+        report.stored = request.grid().map(|series| series.samples().count() as u64).sum();
+        Ok(())
     }
 
     fn free(&self, selectors: &[Vec<String>], to: i64) -> Result<u64, IngestError> {

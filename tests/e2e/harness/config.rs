@@ -26,6 +26,11 @@ pub mod setting {
     pub const CLIENT_CERTS: &str = "/main/client-certs";
     pub const CLIENT_CRL: &str = "/main/client-crl-file";
     pub const CERTIFICATES: &str = "/main/auth/certificates";
+    pub const GRPC_ADDR: &str = "/main/grpc-addr";
+    pub const GRPC_STREAMS: &str = "/main/limits/grpc-streams";
+    pub const PROMETHEUS_ADDR: &str = "/prometheus/addr";
+    pub const CORS_ORIGIN: &str = "/prometheus/cors-origin";
+    pub const EXTERNAL_LABELS: &str = "/rules/external-labels";
     pub const USER: &str = "/main/user";
     pub const BACKEND_URL: &str = "/main/backend-url";
     pub const BACKEND_TOKEN: &str = "/main/backend-token";

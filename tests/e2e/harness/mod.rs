@@ -4,6 +4,7 @@
 
 mod certificates;
 mod config;
+mod grpc;
 mod http;
 mod jetstream;
 mod lines;
@@ -22,6 +23,7 @@ mod token;
 
 pub use certificates::{Authority, Issued};
 pub use config::{Config, FORMATS, setting};
+pub use grpc::{Grpc, grid, retry_secs};
 pub use http::{Answer, FORM, client, encoded, form, raw_exchange, try_send};
 pub use jetstream::{JETSTREAM, Stream};
 pub use lines::{Line, T0};

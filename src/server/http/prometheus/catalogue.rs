@@ -33,6 +33,11 @@ impl Question {
         Ok(Question { matcher_sets, start_ms, end_ms, limit })
     }
 
+    /// The matchers of each selector.
+    pub(super) fn matcher_sets(&self) -> &[Vec<Matcher>] {
+        &self.matcher_sets
+    }
+
     pub(super) fn wanted(&self) -> Wanted<'_> {
         Wanted { matcher_sets: &self.matcher_sets, start_ms: self.start_ms, end_ms: self.end_ms }
     }

@@ -15,12 +15,17 @@ const NOTES_MAX: usize = 10;
 
 /// What is said beside an answer.
 #[derive(Debug, Default)]
-pub(super) struct Notes {
+pub(in crate::server) struct Notes {
     pub(super) warnings: Vec<String>,
     pub(super) infos: Vec<String>,
 }
 
 impl Notes {
+    /// The warnings and the infos as they are shown: of too many, the first ones.
+    pub(in crate::server) fn shown(&self) -> (Vec<String>, Vec<String>) {
+        (shown("warning", &self.warnings), shown("info", &self.infos))
+    }
+
     /// Says that there was more than the limit lets through.
     pub(super) fn truncated(&mut self) {
         self.warnings.push("results truncated due to limit".to_owned());
@@ -36,8 +41,9 @@ where
         let mut begun = Begun { out, is_begun: false };
         let notes = work(&mut begun)?;
         begun.write_all(b"")?;
-        write_notes(begun.out, "warnings", "warning", &notes.warnings)?;
-        write_notes(begun.out, "infos", "info", &notes.infos)?;
+        let (warnings, infos) = notes.shown();
+        write_notes(begun.out, "warnings", &warnings)?;
+        write_notes(begun.out, "infos", &infos)?;
         Ok(begun.out.write_all(b"}")?)
     })
     .await
@@ -71,17 +77,20 @@ impl Write for Begun<'_> {
     }
 }
 
-fn write_notes(out: &mut dyn Write, name: &str, kind: &str, notes: &[String]) -> io::Result<()> {
+fn write_notes(out: &mut dyn Write, name: &str, notes: &[String]) -> io::Result<()> {
     if notes.is_empty() {
         return Ok(());
     }
-    let left_out = notes.len().saturating_sub(NOTES_MAX);
-    let mut shown: Vec<&str> = notes.iter().take(NOTES_MAX).map(String::as_str).collect();
-    let more = format!("{left_out} more {kind} annotations omitted");
-    if left_out > 0 {
-        shown.push(&more);
-    }
     write!(out, ",\"{name}\":")?;
-    serde_json::to_writer(&mut *out, &shown)?;
+    serde_json::to_writer(&mut *out, notes)?;
     Ok(())
+}
+
+fn shown(kind: &str, notes: &[String]) -> Vec<String> {
+    let mut shown: Vec<String> = notes.iter().take(NOTES_MAX).cloned().collect();
+    let left_out = notes.len() - shown.len();
+    if left_out > 0 {
+        shown.push(format!("{left_out} more {kind} annotations omitted"));
+    }
+    shown
 }

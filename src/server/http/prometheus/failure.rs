@@ -6,6 +6,7 @@ use axum::response::Response;
 use serde_json::json;
 
 use super::super::Refusal;
+use super::super::answer::Unanswered;
 use super::super::refusal::Refused;
 use crate::promql::QueryError;
 
@@ -40,6 +41,12 @@ pub(super) fn of_query(error: &QueryError) -> Refusal {
         QueryError::TooManySamples => refusal.because("query_samples"),
         QueryError::TimedOut => refusal.because("query_timeout"),
         _ => refusal,
+    }
+}
+
+impl From<QueryError> for Unanswered {
+    fn from(error: QueryError) -> Self {
+        of_query(&error).into()
     }
 }
 

@@ -11,7 +11,7 @@ use super::super::turns::AnswerLimit;
 use super::super::{App, Refusal};
 use super::catalogue::Question;
 use super::envelope::{self, Notes};
-use super::run::watch;
+use super::evaluate::watch;
 use crate::promql::tree::TreeSource;
 
 pub(super) async fn label_values(

@@ -9,8 +9,8 @@ use super::super::turns::AnswerLimit;
 use super::super::{App, Refusal};
 use super::catalogue::Question;
 use super::envelope;
+use super::evaluate::watch;
 use super::label_values::write_names;
-use super::run::watch;
 use crate::promql::tree::TreeSource;
 
 pub(super) async fn labels(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {

@@ -8,7 +8,9 @@ mod catalogue;
 mod cors;
 mod empty;
 mod envelope;
+mod evaluate;
 mod failure;
+mod federate;
 mod form;
 mod label_values;
 mod labels;
@@ -32,6 +34,7 @@ use axum::routing::{MethodRouter, get, post};
 use super::App;
 
 pub(super) use self::cors::allow_origins;
+pub(in crate::server) use self::evaluate::{PromqlQuery, STEPS_MAX, Unevaluated, Waiting, watch};
 
 /// The endpoints with their paths.
 pub(super) fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
@@ -55,5 +58,6 @@ pub(super) fn endpoints() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/api/v1/status/flags", get(status::flags)),
         ("/api/v1/status/runtimeinfo", get(status::runtimeinfo)),
         ("/api/v1/status/tsdb", get(status::tsdb)),
+        ("/federate", get(federate::federate)),
     ]
 }

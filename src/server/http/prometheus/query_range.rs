@@ -6,11 +6,9 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 
 use super::super::{App, Refusal};
+use super::evaluate::STEPS_MAX;
 use super::failure::{bad_data, bad_parameter};
 use crate::promql::Times;
-
-/// The most points of one series.
-const POINTS_MAX: i64 = 11_000;
 
 pub(super) async fn query_range(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
     let policy = app.policy(&request);
@@ -26,7 +24,7 @@ pub(super) async fn query_range(State(app): State<Arc<App>>, request: Request) -
         let text = "zero or negative query resolution step widths are not accepted. Try a positive integer";
         return Err(bad_parameter("step", text));
     }
-    if end.ms.saturating_sub(start.ms) / step_ms > POINTS_MAX {
+    if end.ms.saturating_sub(start.ms) / step_ms > STEPS_MAX {
         let text = "exceeded maximum resolution of 11,000 points per timeseries. \
                     Try decreasing the query resolution (?step=XX)";
         return Err(bad_data(text));

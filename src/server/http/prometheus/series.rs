@@ -9,9 +9,9 @@ use super::super::turns::AnswerLimit;
 use super::super::{App, Refusal};
 use super::catalogue::Question;
 use super::envelope::{self, Notes};
+use super::evaluate::watch;
 use super::failure::{bad_data, bad_parameter};
 use super::result::push_labels;
-use super::run::watch;
 use crate::promql::tree::TreeSource;
 
 /// Series that are listed where the request names no limit.

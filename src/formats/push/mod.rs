@@ -1,0 +1,7 @@
+//! What is pushed over gRPC: the bytes of a `treering.v1.WriteRequest`, walked over without making anything of them.
+//!
+//! Series with labels are in it as remote write 1.0 has them, and its decoder reads them; here is the rest.
+
+mod request;
+
+pub use request::{GridSample, GridSeries, PushRequest};
