@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::block::Block;
-use crate::formats::native::{FileHeader, SnapshotWriter, append_header, append_record, encode_samples};
+use crate::formats::native::{FILE_VERSION, FileHeader, SnapshotWriter, append_header, append_record, encode_samples};
 use crate::model::{Component, ComponentImage, EMPTY, HostImage, LaneImage, NO_PARENT, Sample, SeriesId, SeriesImage};
 
 fn data(name: &str) -> PathBuf {
@@ -119,7 +119,7 @@ fn blocks_are_described() {
     assert!(sound, "{text}");
     for part in [
         ": snapshot, ",
-        "version 1, shard 5, sequence 9, created 1000 (1970-01-01T00:16:40Z)",
+        "version 2, shard 5, sequence 9, created 1000 (1970-01-01T00:16:40Z)",
         "  offset 36: host: host alex/a1, ",
         "  component: component hwthread3, type hwthread, id 3, horizon 540 (",
         "  series: series hwthread3/flops_any, blocks 1, late 0\n",
@@ -231,13 +231,13 @@ fn a_file_without_its_first_bytes_is_told_by_its_name() {
 fn a_newer_version_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let mut bytes = fs::read(data("native/version1.log")).unwrap();
-    bytes[8] = 2;
+    bytes[8] = FILE_VERSION as u8 + 1;
     let crc = crc32fast::hash(&bytes[..32]).to_le_bytes();
     bytes[32..36].copy_from_slice(&crc);
     let path = folder.path().join("a");
     fs::write(&path, bytes).unwrap();
     let (text, sound) = run(&path, false, None);
-    assert!(!sound && text.contains("version 2"), "{text}");
+    assert!(!sound && text.contains(&format!("version {}", FILE_VERSION + 1)), "{text}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Log segments and snapshots of the native form.
 
 use super::*;
-use crate::formats::native::{Entry, FILE_HEADER_BYTES, SegmentReader};
+use crate::formats::native::{Entry, FILE_HEADER_BYTES, FILE_VERSION, SegmentReader};
 
 const NATIVE: CheckpointFormat = CheckpointFormat::Native;
 
@@ -227,7 +227,7 @@ fn a_newer_version_is_refused_and_left_alone() {
     for (files, ending) in [(logs(NATIVE).0, ".log"), (snapshots(NATIVE).0, ".snapshot")] {
         let path = file(&files, ending);
         let mut newer = bytes(&files, &path).to_vec();
-        newer[8] = 2;
+        newer[8] = FILE_VERSION as u8 + 1;
         let damaged = with(&files, &path, &newer);
         assert!(Start::with(NATIVE, disk_with(&damaged)).is_ok(), "a flipped bit is no newer version");
         let crc = crc32fast::hash(&newer[..FILE_HEADER_BYTES - 4]).to_le_bytes();
