@@ -1,5 +1,5 @@
-//! A real Prometheus beside the store: it scrapes, hands every sample on, and both are killed meanwhile. Afterwards each
-//! sample that it has is here too, and the two give the same answers.
+//! A real Prometheus beside the store: it scrapes, hands every sample on, and both are killed meanwhile. Afterwards
+//! each sample that it has is here too, and the two give the same answers.
 //!
 //! It is Debian's, version 2.42: ranges that are closed on the left, so that functions over them are asked at times at
 //! which no sample lies on a range's edge.
