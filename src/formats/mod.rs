@@ -10,5 +10,6 @@ pub(crate) mod protobuf;
 pub mod remote;
 mod whole;
 pub mod yaml;
+pub mod zstats;
 
 pub use protobuf::Malformed;
