@@ -18,12 +18,14 @@ mod instances;
 #[cfg(test)]
 mod instances_tests;
 mod limits;
+mod notification;
 #[cfg(test)]
 mod recorded_tests;
 mod refusal;
 mod request;
 mod response;
 mod scrape;
+mod sender;
 mod spool;
 mod spool_text;
 
@@ -36,6 +38,7 @@ pub use headers::{CONTENT_TYPE, PATH, TOKEN_HEADER, check_headers};
 pub use instance_name::check_instance;
 pub use instances::{Applied, Ended, Instances};
 pub use limits::{RequestLimits, StateLimits};
+pub use notification::{NOTIFY_METHOD, Notification, decode_notified};
 pub use refusal::{Code, Refusal};
 pub use request::{Blob, BlobSample, Request, decode_request};
 pub use response::{Response, decode_response};

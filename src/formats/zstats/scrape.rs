@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::limits::StateLimits;
 use super::refusal::Refusal;
 use super::request::Blob;
-use crate::model::{Label, Labels, METRIC_NAME};
+use crate::model::{Label, Labels, METRIC_NAME, MetricKind};
 
 /// The last scrape of a target, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -37,6 +37,13 @@ pub struct ScrapedSeries {
     pub time_ms: i64,
     /// The value. Every NaN is the same one.
     pub value: f64,
+}
+
+impl ScrapedSeries {
+    /// The type of the metric; one that is not known counts as none.
+    pub fn metric_kind(&self) -> MetricKind {
+        MetricKind::ALL.into_iter().find(|kind| kind.name() == &*self.kind).unwrap_or_default()
+    }
 }
 
 impl Scrape {
@@ -151,7 +158,7 @@ impl Scrape {
 
 /// Whether the sum is the value that the sender had. A difference from or to what is no number is none, and neither is
 /// one that is too large for a double.
-fn is_certain(kept: f64, difference: f64) -> bool {
+pub(super) fn is_certain(kept: f64, difference: f64) -> bool {
     if difference == 0.0 {
         return true;
     }
