@@ -11,5 +11,6 @@ pub mod push;
 pub mod remote;
 mod whole;
 pub mod yaml;
+pub mod zstats;
 
 pub use protobuf::Malformed;
