@@ -101,7 +101,7 @@ impl Source for MemorySource<'_> {
                 series.push(Box::new(MemorySeries(labels.clone(), samples.clone())));
             }
         }
-        Ok(Selection { series, warnings: Vec::new() })
+        Ok(Selection { series, ..Selection::default() })
     }
 }
 

@@ -1,6 +1,5 @@
 //! Running a query: within its time, its samples and its turn, and no longer than somebody waits for it.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,6 +16,7 @@ use super::result::{self, Statistics};
 use crate::promql::parse::parse_expr;
 use crate::promql::tree::TreeSource;
 use crate::promql::{Interrupt, Options, QueryError, Stop, Times, evaluate};
+use crate::query::Sink;
 
 /// What a query is asked, beside its times.
 struct Question {
@@ -62,7 +62,7 @@ fn answer(
     question: &Question,
     queue_secs: f64,
     watch: &Watch,
-    out: &mut dyn Write,
+    out: &mut dyn Sink,
 ) -> Result<Notes, Unanswered> {
     let settings = &app.options.prometheus;
     let begun = Instant::now();
@@ -95,7 +95,7 @@ fn answer(
         ));
     }
     let statistics = Statistics { queue_secs, preparation_secs, evaluation_secs, samples: outcome.stats };
-    result::write(out, &value, (!question.stats.is_empty()).then_some(&statistics))?;
+    result::write(out, &value, (!question.stats.is_empty()).then_some(&statistics), settings.query_threads)?;
     Ok(notes)
 }
 
