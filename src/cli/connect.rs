@@ -77,7 +77,6 @@ fn prometheus_options(settings: &config::PrometheusSettings) -> server::Promethe
             ..ParseOptions::plain()
         },
         delayed_name_removal: settings.delayed_name_removal,
-        ..server::PrometheusOptions::default()
     }
 }
 

@@ -159,7 +159,9 @@ mod tests {
         while !all.is_empty() {
             let here: Vec<f64> = all.drain(..all.len().min(1 + random.below(300))).collect();
             let mut column = Column::new(here.len());
-            for (step, value) in here.iter().enumerate().filter(|(step, _)| here.len() % 2 == 0 || step % 7 > 0) {
+            for (step, value) in
+                here.iter().enumerate().filter(|(step, _)| here.len().is_multiple_of(2) || step % 7 > 0)
+            {
                 column.set(step, *value);
             }
             for (first_ms, step_ms) in [(1_770_000_000_000, 60_000), (-5_000, 1), (0, 1500), (9_007_199_254_740_991, 1)]
