@@ -58,6 +58,9 @@ pub(super) fn server_options(
     Ok(options)
 }
 
+/// Threads for one PromQL query; others want cores too.
+const QUERY_THREADS_MAX: usize = 4;
+
 /// How PromQL is answered.
 fn prometheus_options(config: &Config) -> server::PrometheusOptions {
     let settings = &config.prometheus;
@@ -68,6 +71,7 @@ fn prometheus_options(config: &Config) -> server::PrometheusOptions {
         query_timeout: settings.query_timeout,
         query_samples_max: settings.query_samples_max,
         queries_max: settings.queries_max,
+        query_threads: std::thread::available_parallelism().map_or(1, usize::from).min(QUERY_THREADS_MAX),
         parse: ParseOptions {
             experimental_functions: settings.experimental_functions,
             duration_expressions: settings.duration_expressions,
@@ -76,7 +80,6 @@ fn prometheus_options(config: &Config) -> server::PrometheusOptions {
             ..ParseOptions::plain()
         },
         delayed_name_removal: settings.delayed_name_removal,
-        ..server::PrometheusOptions::default()
     }
 }
 

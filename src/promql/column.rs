@@ -190,6 +190,18 @@ impl Column {
         }
     }
 
+    /// Marks the steps from one to another of a dense column, whose values stand there already.
+    pub fn mark_run(&mut self, begin: usize, end: usize) {
+        let bits_from = |at: usize| !0_u64 << (at % 64);
+        let mut at = begin;
+        while at < end {
+            let next = (at / 64 + 1) * 64;
+            let behind = if next <= end { 0 } else { bits_from(end) };
+            self.mask[at / 64] |= bits_from(at) & !behind;
+            at = next;
+        }
+    }
+
     /// Marks every step of a dense column, for the caller to fill in the values.
     pub fn fill_all(&mut self) -> &mut [f64] {
         self.fill_mask();

@@ -113,7 +113,7 @@ impl Operator for Table {
 /// The stack of a thread: columns of nested operators ask each other, hundreds deep. Only what is used takes memory.
 const STACK_BYTES: usize = 8 << 20;
 /// Columns that threads make before one visits them.
-const AHEAD: usize = 64;
+const AHEAD: usize = 512;
 /// Points that these columns have in all, at most, unless one has more.
 const AHEAD_POINTS: usize = 1 << 20;
 /// Columns that a thread takes at once.

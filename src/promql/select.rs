@@ -149,17 +149,68 @@ fn latest_floats(samples: &mut Samples, times: Steps, lookback_ms: i64, out: &mu
         && times.step_ms > 0
         && is_regular(&samples.times, times.first_ms, times.step_ms);
     if is_on_grid {
-        let is_stale_word = |values: &[f64]| {
-            values.iter().enumerate().fold(0, |bits, (i, value)| bits | u64::from(is_stale(*value)) << i)
-        };
         let has_stale = has_stale(&samples.values);
         out.swap_values(&mut samples.values);
         if has_stale {
-            let stale: Vec<u64> = out.values().chunks(64).map(is_stale_word).collect();
-            out.mask_mut().iter_mut().zip(stale).for_each(|(word, stale)| *word &= !stale);
+            take_out_stale(out);
         }
         return;
     }
+    if latest_even(samples, times, lookback_ms, out) {
+        return;
+    }
+    latest_one_by_one(samples, times, lookback_ms, out);
+}
+
+/// Takes the floats that say that the series ended out of a dense column.
+fn take_out_stale(out: &mut Column) {
+    let is_stale_word =
+        |values: &[f64]| values.iter().enumerate().fold(0, |bits, (i, value)| bits | u64::from(is_stale(*value)) << i);
+    let stale: Vec<u64> = out.values().chunks(64).map(is_stale_word).collect();
+    out.mask_mut().iter_mut().zip(stale).for_each(|(word, stale)| *word &= !stale);
+}
+
+/// Fills a column, if samples come at even intervals into which steps can be divided; tells whether it did.
+///
+/// Each step then sees a sample that lies as many samples behind that of the step before, so whole runs are copied.
+fn latest_even(samples: &Samples, times: Steps, lookback_ms: i64, out: &mut Column) -> bool {
+    let [first_ms, second_ms, ..] = samples.times[..] else { return false };
+    let Some(every_ms) = second_ms.checked_sub(first_ms).filter(|every_ms| (1..=lookback_ms).contains(every_ms)) else {
+        return false;
+    };
+    if times.step_ms <= 0 || times.step_ms % every_ms != 0 || !is_regular(&samples.times, first_ms, every_ms) {
+        return false;
+    }
+    let (stride, last) = (times.step_ms / every_ms, samples.times.len() as i64 - 1);
+    // The sample of the first step, had the series neither begin nor end.
+    let base = (times.first_ms - first_ms).div_euclid(every_ms);
+    let step_at = |sample: i64| (sample - base).div_euclid(stride).clamp(-1, times.count as i64 - 1) + 1;
+    // The first step that is not before the first sample, and the one behind the last that has a sample of its own.
+    let (begin, end) = (step_at(-1) as usize, step_at(last) as usize);
+    if begin < end {
+        let first = (base + stride * begin as i64) as usize;
+        let run = &mut out.values_mut()[begin..end];
+        if stride == 1 {
+            run.copy_from_slice(&samples.values[first..first + run.len()]);
+        } else {
+            let own = samples.values[first..].iter().step_by(stride as usize);
+            run.iter_mut().zip(own).for_each(|(value, own)| *value = *own);
+        }
+        out.mark_run(begin, end);
+        if has_stale(&out.values()[begin..end]) {
+            take_out_stale(out);
+        }
+    }
+    let (last_ms, value) = (samples.times[last as usize], samples.values[last as usize]);
+    if !is_stale(value) {
+        let is_current = |step: &usize| last_ms > times.time_ms(*step) - lookback_ms;
+        (end.max(begin)..times.count).take_while(is_current).for_each(|step| out.set(step, value));
+    }
+    true
+}
+
+/// Fills a column step by step.
+fn latest_one_by_one(samples: &Samples, times: Steps, lookback_ms: i64, out: &mut Column) {
     let mut next = 0;
     for step in 0..times.count {
         let time = times.time_ms(step);
@@ -200,5 +251,53 @@ fn latest(samples: &Samples, times: Steps, lookback_ms: i64, take: Take, out: &m
                 out.set(step, samples.starts.get(next - 1).copied().unwrap_or(0) as f64 / 1000.0);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::STALE;
+    use crate::testing::Random;
+
+    fn bits(column: &Column) -> Vec<Option<u64>> {
+        (0..column.steps()).map(|step| column.float(step).map(f64::to_bits)).collect()
+    }
+
+    /// Runs that are copied, and steps that are looked at one by one.
+    #[test]
+    fn even_samples_are_found_as_any_are() {
+        let mut copied = 0;
+        for seed in 0..4000 {
+            let mut random = Random::new(seed);
+            let every_ms = *random.pick(&[1, 7, 1000, 60_000]);
+            let begin_ms = random.within(-300..300) * every_ms + random.within(-3..4);
+            let mut samples = Samples::default();
+            let (gaps, stale) = (random.below(3) * 3, random.below(3) * 3);
+            for at in 0..random.below(300) as i64 {
+                if !random.percent(gaps) {
+                    let value = if random.percent(stale) { STALE } else { random.unit() };
+                    samples.push_float(begin_ms + at * every_ms, value);
+                }
+            }
+            let times = Steps {
+                first_ms: random.within(-300..300) * every_ms + random.within(-3..4),
+                step_ms: every_ms * random.within(1..5) + i64::from(random.percent(10)),
+                count: 1 + random.below(300),
+                is_instant: false,
+            };
+            let lookback_ms = (every_ms * random.within(1..6) + random.within(-1..2)).max(1);
+            let mut plain = Column::new(times.count);
+            latest(&samples, times, lookback_ms, Take::Value, &mut plain);
+            let mut even = Column::new(times.count);
+            if latest_even(&samples, times, lookback_ms, &mut even) {
+                assert_eq!(bits(&even), bits(&plain), "seed {seed}: {times:?}, lookback {lookback_ms}");
+                copied += 1;
+            }
+            let mut fast = Column::new(times.count);
+            latest_floats(&mut samples, times, lookback_ms, &mut fast);
+            assert_eq!(bits(&fast), bits(&plain), "seed {seed}: {times:?}, lookback {lookback_ms}");
+        }
+        assert!(copied > 1000, "{copied}");
     }
 }

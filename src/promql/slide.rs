@@ -1,8 +1,8 @@
 //! Fast ways through the windows of a series that has floats only.
 //!
 //! Each window's values are added in the same order and with the same roundings as in [`over_time`](super::over_time),
-//! so the answers are the same to the bit. What is faster: windows of neighbouring steps that are equally long and one
-//! sample apart, the usual case, are added side by side, a lane each, which the processor does several at a time.
+//! so the answers are the same to the bit. What is faster: windows of neighbouring steps that are equally long and
+//! equally far apart, the usual case, are added side by side, a lane each, which the processor does several at a time.
 
 use super::ast::FunctionId;
 use super::column::Column;
@@ -63,7 +63,7 @@ pub fn floats(
         FunctionId::StdvarOverTime => slide.in_lanes(out, variance_lanes, variance),
         FunctionId::StddevOverTime => slide.in_lanes(
             out,
-            |values, length| variance_lanes(values, length).map(f64::sqrt),
+            |values, length, apart| variance_lanes(values, length, apart).map(f64::sqrt),
             |values| variance(values).sqrt(),
         ),
         FunctionId::MaxOverTime => slide.one_by_one(out, first_that(|value, best| value > best)),
@@ -86,38 +86,72 @@ pub struct Slide<'t> {
     /// The samples.
     pub track: &'t Track<f64>,
     bounds: Bounds,
-    /// Where the first window would begin and end in a track without ends, if samples come once a step.
-    even: Option<(i64, i64)>,
+    /// Where windows lie, if samples come once a step, or several times at even intervals.
+    even: Option<Even>,
     should_stop: &'t dyn Fn() -> bool,
+}
+
+/// Windows over samples at even intervals.
+#[derive(Clone, Copy)]
+struct Even {
+    /// Where the first window would begin and end in a track without ends.
+    from: i64,
+    to: i64,
+    /// How many samples one window is further than the one before.
+    apart: i64,
+}
+
+impl Even {
+    fn new(times: &[i64], bounds: Bounds) -> Option<Even> {
+        let first = times.first().copied().unwrap_or(0);
+        let every_ms = times.get(1).map_or(Some(bounds.step_ms), |second| second.checked_sub(first))?;
+        if every_ms <= 0 || bounds.step_ms % every_ms != 0 || !is_regular(times, first, every_ms) {
+            return None;
+        }
+        let after = |time: i64| (time - first).div_euclid(every_ms) + 1;
+        let (from, to) = (after(bounds.start_ms), after(bounds.end_ms));
+        Some(Even { from, to, apart: bounds.step_ms / every_ms })
+    }
+
+    /// Where the window of a step begins and ends.
+    #[inline]
+    fn window(self, step: usize) -> (i64, i64) {
+        let ahead = self.apart * step as i64;
+        (self.from + ahead, self.to + ahead)
+    }
 }
 
 impl<'t> Slide<'t> {
     fn new(track: &'t Track<f64>, bounds: Bounds, should_stop: &'t dyn Fn() -> bool) -> Slide<'t> {
-        let first = track.times.first().copied().unwrap_or(0);
-        let is_even = is_regular(&track.times, first, bounds.step_ms);
-        let after = |time: i64| (time - first).div_euclid(bounds.step_ms) + 1;
-        let even = is_even.then(|| (after(bounds.start_ms), after(bounds.end_ms)));
-        Slide { track, bounds, even, should_stop }
+        Slide { track, bounds, even: Even::new(&track.times, bounds), should_stop }
     }
 
     /// Moves on to the window of a step.
     #[inline]
     fn advance(&self, step: usize, ends: &mut Ends) {
-        if let Some((from, to)) = self.even {
+        if let Some(even) = self.even {
             let clamp = |at: i64| at.clamp(0, self.track.times.len() as i64) as usize;
-            *ends = Ends { from: clamp(from + step as i64), to: clamp(to + step as i64) };
+            let (from, to) = even.window(step);
+            *ends = Ends { from: clamp(from), to: clamp(to) };
             return;
         }
         let ahead = self.bounds.step_ms * step as i64;
         ends.advance(&self.track.times, self.bounds.start_ms + ahead, self.bounds.end_ms + ahead);
     }
 
-    /// The first window of a step and its followers, if samples come once a step and no window reaches over an end.
+    /// The values of the windows of a step and its followers, how many each of them has and how far apart they are, if
+    /// samples come at even intervals and no window reaches over an end.
     #[inline]
-    fn whole_lanes(&self, step: usize, here: usize) -> Option<(usize, usize)> {
-        let (from, to) = self.even?;
-        let (from, to) = (usize::try_from(from + step as i64).ok()?, usize::try_from(to + step as i64).ok()?);
-        (here == LANES && from < to && to + LANES - 1 <= self.track.values.len()).then_some((from, to))
+    fn whole_lanes(&self, step: usize, here: usize) -> Option<(&'t [f64], usize, usize)> {
+        let even = self.even?;
+        let (from, to) = even.window(step);
+        let (from, to) = (usize::try_from(from).ok()?, usize::try_from(to).ok()?);
+        let apart = usize::try_from(even.apart).ok()?;
+        if here < LANES || from >= to {
+            return None;
+        }
+        let end = to.checked_add(apart.checked_mul(LANES - 1)?)?;
+        Some((self.track.values.get(from..end)?, to - from, apart))
     }
 
     /// Calls `visit` for each window with samples: with its step, its first sample, the one after its last, and its
@@ -144,17 +178,16 @@ impl<'t> Slide<'t> {
     fn in_lanes(
         self,
         out: &mut Column,
-        lanes: impl Fn(&[f64], usize) -> [f64; LANES],
+        lanes: impl Fn(&[f64], usize, usize) -> [f64; LANES],
         one: impl Fn(&[f64]) -> f64,
     ) -> Seen {
         let (mut ends, mut seen) = (Ends::default(), Seen::default());
         let mut step = 0;
         while step < self.bounds.count {
             let here = LANES.min(self.bounds.count - step);
-            if let Some((from, to)) = self.whole_lanes(step, here) {
-                let values = &self.track.values[from..to + LANES - 1];
-                out.set_run(step, &lanes(values, to - from));
-                if seen.add(LANES, to - from) && (self.should_stop)() {
+            if let Some((values, length, apart)) = self.whole_lanes(step, here) {
+                out.set_run(step, &lanes(values, length, apart));
+                if seen.add(LANES, length) && (self.should_stop)() {
                     return seen;
                 }
                 step += LANES;
@@ -170,7 +203,7 @@ impl<'t> Slide<'t> {
                 && to > from
                 && windows.iter().enumerate().all(|(i, window)| window.from == from + i && window.to == to + i);
             if is_even {
-                let values = lanes(&self.track.values[from..to + LANES - 1], to - from);
+                let values = lanes(&self.track.values[from..to + LANES - 1], to - from, 1);
                 out.set_run(step, &values);
                 seen.add(LANES, to - from);
             } else {
@@ -226,13 +259,27 @@ pub fn variance(values: &[f64]) -> f64 {
     squares.total() / count
 }
 
-/// The variances of windows of `length` values, each one value further than the one before.
-fn variance_lanes(values: &[f64], length: usize) -> [f64; LANES] {
+/// Calls `visit` with a value of each of the windows at a time, from the value `skipped` on.
+#[inline(always)]
+fn for_lanes(values: &[f64], (length, apart): (usize, usize), skipped: usize, mut visit: impl FnMut(&[f64; LANES])) {
+    if apart == 1 {
+        for window in values.windows(LANES).take(length).skip(skipped) {
+            let Some((chunk, _)) = window.split_first_chunk::<LANES>() else { break };
+            visit(chunk);
+        }
+        return;
+    }
+    for at in skipped..length {
+        visit(&std::array::from_fn(|lane| values[at + lane * apart]));
+    }
+}
+
+/// The variances of windows of `length` values, each `apart` values further than the one before.
+fn variance_lanes(values: &[f64], length: usize, apart: usize) -> [f64; LANES] {
     let (mut means, mut mean_lost) = ([0.0; LANES], [0.0; LANES]);
     let (mut squares, mut squares_lost) = ([0.0; LANES], [0.0; LANES]);
     let mut count = 0.0;
-    for window in values.windows(LANES).take(length) {
-        let Some((chunk, _)) = window.split_first_chunk::<LANES>() else { break };
+    for_lanes(values, (length, apart), 0, |chunk| {
         count += 1.0;
         for lane in 0..LANES {
             let delta = chunk[lane] - (means[lane] + mean_lost[lane]);
@@ -240,27 +287,26 @@ fn variance_lanes(values: &[f64], length: usize) -> [f64; LANES] {
             let square = delta * (chunk[lane] - (means[lane] + mean_lost[lane]));
             (squares[lane], squares_lost[lane]) = kahan_add_finite(square, squares[lane], squares_lost[lane]);
         }
-    }
+    });
     let sums: [(f64, f64); LANES] = std::array::from_fn(|lane| (squares[lane], squares_lost[lane]));
     if is_finite(&sums) {
         sums.map(|(sum, lost)| (sum + lost) / count)
     } else {
-        std::array::from_fn(|lane| variance(&values[lane..lane + length]))
+        std::array::from_fn(|lane| variance(&values[lane * apart..lane * apart + length]))
     }
 }
 
-/// Sums and compensations of windows of `length` values, each one value further than the one before; the first
+/// Sums and compensations of windows of `length` values, each `apart` values further than the one before; the first
 /// `skipped` values of each are in `sums` already.
 #[inline(always)]
-fn add_lanes(values: &[f64], length: usize, skipped: usize, sums: [f64; LANES]) -> [(f64, f64); LANES] {
+fn add_lanes(values: &[f64], length_apart: (usize, usize), skipped: usize, sums: [f64; LANES]) -> [(f64, f64); LANES] {
     // By value, so that they stay in registers.
     let (mut sums, mut lost) = (sums, [0.0; LANES]);
-    for window in values.windows(LANES).take(length).skip(skipped) {
-        let Some((chunk, _)) = window.split_first_chunk::<LANES>() else { break };
+    for_lanes(values, length_apart, skipped, |chunk| {
         for lane in 0..LANES {
             (sums[lane], lost[lane]) = kahan_add_finite(chunk[lane], sums[lane], lost[lane]);
         }
-    }
+    });
     std::array::from_fn(|lane| (sums[lane], lost[lane]))
 }
 
@@ -268,22 +314,22 @@ fn is_finite(sums: &[(f64, f64); LANES]) -> bool {
     sums.iter().fold(true, |is_finite, (sum, lost)| is_finite & (sum + lost).is_finite())
 }
 
-fn sum_lanes(values: &[f64], length: usize) -> [f64; LANES] {
-    let sums = add_lanes(values, length, 0, [0.0; LANES]);
+fn sum_lanes(values: &[f64], length: usize, apart: usize) -> [f64; LANES] {
+    let sums = add_lanes(values, (length, apart), 0, [0.0; LANES]);
     if is_finite(&sums) {
         sums.map(|(sum, lost)| sum + lost)
     } else {
-        std::array::from_fn(|lane| sum(&values[lane..lane + length]))
+        std::array::from_fn(|lane| sum(&values[lane * apart..lane * apart + length]))
     }
 }
 
-fn mean_lanes(values: &[f64], length: usize) -> [f64; LANES] {
-    let sums = add_lanes(values, length, 1, std::array::from_fn(|lane| values[lane]));
+fn mean_lanes(values: &[f64], length: usize, apart: usize) -> [f64; LANES] {
+    let sums = add_lanes(values, (length, apart), 1, std::array::from_fn(|lane| values[lane * apart]));
     if is_finite(&sums) {
         let count = length as f64;
         sums.map(|(sum, lost)| sum / count + lost / count)
     } else {
         // A sum passed the largest number (or met a NaN) on its way: the careful way knows what to do.
-        std::array::from_fn(|lane| mean(&values[lane..lane + length]))
+        std::array::from_fn(|lane| mean(&values[lane * apart..lane * apart + length]))
     }
 }

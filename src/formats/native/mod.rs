@@ -31,7 +31,7 @@ pub use definition::{ComponentPath, ComponentRef, Definition};
 pub use error::{Damage, NativeError};
 #[cfg(any(test, feature = "testing"))]
 pub use fuzz::{fuzz_segment, fuzz_snapshot};
-pub use header::{FILE_HEADER_BYTES, FileHeader, Kind as FileKind};
+pub use header::{FILE_HEADER_BYTES, FileHeader, Kind as FileKind, VERSION as FILE_VERSION};
 pub use names::{FileName, parse_shard_folder, shard_folder};
 pub use record::{
     HorizonRecord, Record, SAMPLES_MAX, SamplesRecord, encode_both, encode_horizon, encode_metadata, encode_samples,

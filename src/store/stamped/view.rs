@@ -176,6 +176,18 @@ impl StampedReader<'_> {
         let (from_ms, to_ms) = (self.from_ms, self.to_ms);
         let loose = self.loose_until(i64::MAX);
         let cells = view.open_times.iter().zip(&view.open);
+        if loose.is_empty() {
+            for (&time_ms, &value) in cells.filter(|(time, _)| (from_ms..=to_ms).contains(*time)) {
+                if !is_empty(value) {
+                    out.times.push(time_ms);
+                    out.values.push(value);
+                }
+            }
+            if !out.starts.is_empty() {
+                out.starts.resize(out.times.len(), 0);
+            }
+            return;
+        }
         let open = cells.filter(|&(time, value)| (from_ms..=to_ms).contains(time) && !is_empty(*value));
         out.merge(open.map(|(&time_ms, &value)| Loose::float(time_ms, value)), loose);
     }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::super::Refusal;
 use super::super::answer::{self, Policy, Unanswered};
 use super::super::turns::AnswerTurn;
+use crate::query::Sink;
 
 /// Warnings and infos that an answer shows, each.
 const NOTES_MAX: usize = 10;
@@ -35,7 +36,7 @@ impl Notes {
 /// Answers with the data that `work` writes on a blocking thread.
 pub(super) async fn answer<F>(policy: Policy, turn: AnswerTurn, work: F) -> Result<Response, Refusal>
 where
-    F: FnOnce(&mut dyn Write) -> Result<Notes, Unanswered> + Send + 'static,
+    F: FnOnce(&mut dyn Sink) -> Result<Notes, Unanswered> + Send + 'static,
 {
     answer::json(policy, turn, move |out| {
         let mut begun = Begun { out, is_begun: false };
@@ -59,16 +60,30 @@ pub(super) fn small(data: &impl Serialize) -> Result<Response, Refusal> {
 
 /// Puts the head of the answer before its first byte, so that what fails before that can still be an error.
 struct Begun<'o> {
-    out: &'o mut dyn Write,
+    out: &'o mut dyn Sink,
     is_begun: bool,
 }
 
-impl Write for Begun<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+impl Begun<'_> {
+    fn begin(&mut self) -> io::Result<()> {
         if !self.is_begun {
             self.is_begun = true;
             self.out.write_all(b"{\"status\":\"success\",\"data\":")?;
         }
+        Ok(())
+    }
+}
+
+impl Sink for Begun<'_> {
+    fn take(&mut self, piece: Vec<u8>) -> io::Result<()> {
+        self.begin()?;
+        self.out.take(piece)
+    }
+}
+
+impl Write for Begun<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.begin()?;
         self.out.write(bytes)
     }
 

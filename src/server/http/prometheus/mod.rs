@@ -16,6 +16,8 @@ mod label_values;
 mod labels;
 mod metadata;
 mod parse_query;
+mod points;
+mod printed;
 mod query;
 mod query_exemplars;
 mod query_range;

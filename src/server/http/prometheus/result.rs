@@ -4,10 +4,17 @@ use std::io::{self, Write};
 
 use crate::model::Labels;
 use crate::model::histogram::json_number;
-use crate::promql::{Point, Stats, Value};
+use crate::promql::{Column, Point, Stats, Value};
+use crate::query::Sink;
+
+use super::points::{self, Before, push_float};
+use super::printed;
 
 /// Bytes that are gathered before they go on.
 const BUFFER_BYTES: usize = 64 << 10;
+
+/// Points of a part that one thread prints at a time, if no series has more.
+const PART_POINTS: usize = 8192;
 
 /// How long the parts of a query took, in seconds, and how many samples it took.
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,7 +41,13 @@ pub(super) fn truncate(value: &mut Value, limit: usize) -> bool {
 }
 
 /// Writes `{"resultType":…,"result":…}`, with the statistics if they are asked for.
-pub(super) fn write(out: &mut dyn Write, value: &Value, statistics: Option<&Statistics>) -> io::Result<()> {
+/// Large ranges are printed by so many threads.
+pub(super) fn write(
+    out: &mut dyn Sink,
+    value: &Value,
+    statistics: Option<&Statistics>,
+    threads: usize,
+) -> io::Result<()> {
     let mut buffer = Vec::with_capacity(BUFFER_BYTES + 4096);
     let kind = match value {
         Value::Scalar { .. } => "scalar",
@@ -95,6 +108,16 @@ pub(super) fn write(out: &mut dyn Write, value: &Value, statistics: Option<&Stat
             buffer.push(b'}');
             Ok(())
         })?,
+        Value::Range { steps, series }
+            if let Some(before) = points::before(*steps)
+                && series.iter().all(|(_, column)| column.histograms().is_empty()) =>
+        {
+            buffer.push(b'[');
+            out.write_all(&buffer)?;
+            buffer.clear();
+            floats(out, &before, series, threads)?;
+            buffer.push(b']');
+        }
         Value::Range { steps, series } => {
             let times: Vec<Vec<u8>> = (0..steps.count)
                 .map(|step| {
@@ -131,6 +154,31 @@ pub(super) fn write(out: &mut dyn Write, value: &Value, statistics: Option<&Stat
     }
     buffer.push(b'}');
     out.write_all(&buffer)
+}
+
+/// Writes series that have only floats, with commas between them.
+fn floats(out: &mut dyn Sink, before: &[Before], series: &[(Labels, Column)], threads: usize) -> io::Result<()> {
+    let at_once = (PART_POINTS / before.len().max(1)).max(1);
+    let parts = series.len().div_ceil(at_once);
+    printed::in_threads(out, parts, threads, |part| {
+        let here = &series[part * at_once..series.len().min((part + 1) * at_once)];
+        let mut text = Vec::new();
+        for (at, (labels, column)) in here.iter().enumerate() {
+            if at > 0 || part > 0 {
+                text.push(b',');
+            }
+            push_metric(&mut text, labels)?;
+            let begin = text.len();
+            points::push_points(&mut text, before, column);
+            if text.len() > begin {
+                // The first point has no comma before it.
+                text.splice(begin..begin + 1, *b",\"values\":[");
+                text.push(b']');
+            }
+            text.push(b'}');
+        }
+        Ok(text)
+    })
 }
 
 /// Writes a list of series.
@@ -223,7 +271,7 @@ pub(super) fn push_value(buffer: &mut Vec<u8>, value: f64) {
     if value.trunc() == value && value.abs() < EXACT_MAX && (value != 0.0 || value.is_sign_positive()) {
         buffer.extend_from_slice(itoa::Buffer::new().format(value as i64).as_bytes());
     } else {
-        buffer.extend_from_slice(json_number(value).as_bytes());
+        push_float(buffer, value);
     }
     buffer.push(b'"');
 }
@@ -253,7 +301,7 @@ mod tests {
 
     fn text(value: &Value) -> String {
         let mut out = Vec::new();
-        write(&mut out, value, None).unwrap();
+        write(&mut out, value, None, 2).unwrap();
         serde_json::from_slice::<serde_json::Value>(&out).unwrap();
         String::from_utf8(out).unwrap()
     }

@@ -1,6 +1,5 @@
 //! Running a query: in its turn, and its answer as JSON.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use super::failure::{bad_parameter, of_query};
 use super::form::Form;
 use super::result::{self, Statistics};
 use crate::promql::Times;
+use crate::query::Sink;
 
 /// Answers the query of a form at these times.
 pub(super) async fn run(app: Arc<App>, policy: Policy, form: &Form, times: Times) -> Result<Response, Refusal> {
@@ -31,7 +31,7 @@ pub(super) async fn run(app: Arc<App>, policy: Policy, form: &Form, times: Times
     let turn = app.answer_turn(AnswerLimit::Promql).await?;
     let queue_secs = begun.elapsed().as_secs_f64();
     let (waiting, watch) = watch(query.timeout);
-    let work = move |out: &mut dyn Write| answer(&app, &query, &stats, queue_secs, &watch, out);
+    let work = move |out: &mut dyn Sink| answer(&app, &query, &stats, queue_secs, &watch, out);
     let answer = envelope::answer(policy, turn, work).await;
     drop(waiting);
     answer
@@ -43,7 +43,7 @@ fn answer(
     stats: &str,
     queue_secs: f64,
     watch: &Watch,
-    out: &mut dyn Write,
+    out: &mut dyn Sink,
 ) -> Result<Notes, Unanswered> {
     let evaluated = app.evaluate(query, watch).map_err(|failure| match failure {
         Unevaluated::Parse(error) => bad_parameter("query", error),
@@ -62,6 +62,7 @@ fn answer(
         evaluation_secs: evaluated.evaluation_secs,
         samples: evaluated.samples,
     };
-    result::write(out, &evaluated.value, (!stats.is_empty()).then_some(&statistics))?;
+    let threads = app.options.prometheus.query_threads;
+    result::write(out, &evaluated.value, (!stats.is_empty()).then_some(&statistics), threads)?;
     Ok(notes)
 }
