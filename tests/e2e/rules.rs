@@ -228,8 +228,9 @@ fn sighup_reads_rules_again_and_a_bad_file_changes_nothing() {
         (log.contains("the rules stay as they are") && log.contains(expected)).then_some(())
     });
     assert_eq!(name(&store), "b");
-    let config = Config::new("native").set("/rules/files", json!([]));
-    store.set_config(config);
+    let without = store.config().clone().set("/rules/files", json!([]));
+    let without = without.set("/main/addr", format!("127.0.0.1:{}", store.port));
+    fs::write(store.path("config.json"), without.json().to_string()).unwrap();
     store.signal("HUP");
     eventually("no rule is left", || (data(&store, "rules")["groups"] == json!([])).then_some(()));
 }
