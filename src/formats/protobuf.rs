@@ -325,7 +325,6 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, field: u32, bytes: &[u8]) {
 }
 
 /// Appends a field with a text; an empty one is the same as no field.
-#[cfg(any(test, feature = "testing"))]
 pub(crate) fn put_text(out: &mut Vec<u8>, field: u32, text: &str) {
     if !text.is_empty() {
         put_bytes(out, field, text.as_bytes());
