@@ -144,11 +144,12 @@ impl Shard {
     /// Makes writes up to this one durable. Answers whether there was anything to do.
     pub(super) fn flush(&self, write: u64) -> io::Result<bool> {
         let mut flushed = self.flushed.lock();
+        if write > 0 && flushed.lost >= write {
+            return Err(io::Error::other("a flush that began after the write has failed"));
+        }
+        // Looked at second: later writes may be durable though this one was lost.
         if flushed.durable >= write {
             return Ok(false);
-        }
-        if flushed.lost >= write {
-            return Err(io::Error::other("a flush that began after the write has failed"));
         }
         let (written, files) = {
             let mut log = self.lock();
@@ -191,5 +192,17 @@ mod tests {
             counts[shard_of("alex", &format!("a{host:04}"))] += 1;
         }
         assert!(counts.iter().all(|&count| (50..200).contains(&count)), "{counts:?}");
+    }
+
+    /// A flush failed, and a later one went well, before a writer came to ask for its own write: it was told that the
+    /// write was durable, though no disk had it.
+    #[test]
+    fn a_later_flush_does_not_bring_back_what_was_lost() {
+        let disk = Arc::new(crate::disk::SystemDisk);
+        let shard = Shard::new(ShardLog::Files(FilesLog::new(disk, std::path::PathBuf::new(), SHARDS)));
+        *shard.flushed.lock() = Flushed { durable: 11, lost: 10 };
+        assert!(shard.flush(9).is_err());
+        assert!(!shard.flush(11).unwrap(), "there is nothing to do for it");
+        assert!(!shard.flush(0).unwrap(), "nor for no write at all");
     }
 }

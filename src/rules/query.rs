@@ -103,6 +103,9 @@ impl Querier {
         let source = self.sources.source(self.options.evaluation.lookback_ms, deadline);
         let hints = Hints { start_ms, end_ms, ..Hints::default() };
         let selection = source.select(matchers, &hints).map_err(QueryError::from)?;
+        if let Some(most) = selection.exceeds {
+            return Err(AskError::Query(QueryError::TooManySeries(most)));
+        }
         let mut found = Vec::new();
         for series in &selection.series {
             let mut cursor = series.cursor(start_ms, end_ms);

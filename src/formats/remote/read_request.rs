@@ -92,12 +92,13 @@ impl ReadRequest {
     /// A malformed body, unknown or too many matchers, patterns that are none.
     pub fn decode(body: &[u8]) -> Result<ReadRequest, ReadError> {
         let mut request = ReadRequest::default();
+        let mut patterns = 0;
         let mut fields = Fields::of_body(body);
         while let Some((field, value)) = fields.next()? {
             match field {
                 1 => {
                     bound("queries", request.queries.len(), QUERIES_MAX)?;
-                    request.queries.push(read_query(value.message(&fields)?)?);
+                    request.queries.push(read_query(value.message(&fields)?, &mut patterns)?);
                 }
                 2 => {
                     let mut accepted = Vec::new();
@@ -135,7 +136,8 @@ impl ReadRequest {
     }
 }
 
-fn read_query(mut fields: Fields<'_>) -> Result<ReadQuery, ReadError> {
+/// `patterns` counts those of the whole request that are compiled.
+fn read_query(mut fields: Fields<'_>, patterns: &mut usize) -> Result<ReadQuery, ReadError> {
     let mut query = ReadQuery::default();
     while let Some((field, value)) = fields.next()? {
         match field {
@@ -143,7 +145,12 @@ fn read_query(mut fields: Fields<'_>) -> Result<ReadQuery, ReadError> {
             2 => query.end_ms = value.signed(&fields)?,
             3 => {
                 bound("matchers", query.matchers.len(), MATCHERS_MAX)?;
-                query.matchers.push(read_matcher(value.message(&fields)?)?);
+                let matcher = read_matcher(value.message(&fields)?)?;
+                if matcher.is_compiled() {
+                    bound("patterns", *patterns, PATTERNS_MAX)?;
+                    *patterns += 1;
+                }
+                query.matchers.push(matcher);
             }
             4 => query.hints = Some(read_hints(value.message(&fields)?, query.hints.take().unwrap_or_default())?),
             _ => {}
@@ -199,6 +206,8 @@ fn bound(what: &'static str, found: usize, limit: usize) -> Result<(), ReadError
 const QUERIES_MAX: usize = 100;
 /// Matchers of a query.
 const MATCHERS_MAX: usize = 1000;
+/// Patterns of a request that are compiled, each of which may take a megabyte; as many as a query of PromQL may have.
+const PATTERNS_MAX: usize = 64;
 /// Labels that a hint names.
 const GROUPING_MAX: usize = 1000;
 /// Forms of answers that are looked at.

@@ -48,6 +48,27 @@ fn requests_are_read() {
     assert_eq!(ReadRequest::decode(&[]).unwrap().form().unwrap(), ReadForm::Sampled);
 }
 
+/// A small request could have a hundred thousand patterns, each of which was compiled and took up to a megabyte.
+#[test]
+fn patterns_of_a_request_are_bounded() {
+    let request = |patterns: usize| {
+        let mut body = Vec::new();
+        for _ in 0..patterns {
+            put_message(&mut body, 1, |out| {
+                put_message(out, 3, |out| {
+                    put_integer(out, 1, 2);
+                    put_text(out, 2, "a");
+                    put_text(out, 3, "[a-c]+x[0-9]*");
+                });
+            });
+        }
+        ReadRequest::decode(&body)
+    };
+    assert_eq!(request(64).unwrap().queries.len(), 64);
+    let error = request(65).unwrap_err().to_string();
+    assert!(error.contains("patterns") && error.contains("64"), "{error}");
+}
+
 #[test]
 fn requests_that_cannot_be_answered_say_why() {
     let matcher = |op, value: &str| {

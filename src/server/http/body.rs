@@ -23,6 +23,11 @@ const ITEMS_MAX: usize = crate::query::SELECTIONS_MAX;
 /// What a string takes in memory wherever it stands.
 const BYTES_PER_STRING: usize = 40;
 
+/// What is read of a body that is refused already; the same as Go's server.
+const DISCARDED_BYTES_MAX: usize = 256 << 10;
+/// How long at most.
+const DISCARD_TIME: Duration = Duration::from_secs(2);
+
 /// A body while it is read.
 pub(in crate::server) struct Incoming {
     body: Body,
@@ -75,6 +80,7 @@ impl App {
         while let Some(chunk) = self.next_chunk(&mut body).await? {
             let needed = bytes.len() + chunk.len();
             if needed > bytes_max {
+                self.discard_rest(&mut body).await;
                 return Err(too_large(bytes_max));
             }
             if needed > room {
@@ -125,6 +131,21 @@ impl App {
                 None => return Ok(None),
             }
         }
+    }
+
+    /// Reads on before a refusal is told, and throws away what comes: many a client sends its whole body before it
+    /// looks for an answer, and one that comes early is a broken connection to it.
+    pub(super) async fn discard_rest(&self, incoming: &mut Incoming) {
+        let discard = async {
+            let mut discarded = 0;
+            while discarded < DISCARDED_BYTES_MAX
+                && let Ok(Some(chunk)) = self.next_chunk(incoming).await
+            {
+                discarded += chunk.len();
+            }
+        };
+        // Who sends no more is not waited for.
+        let _ = tokio::time::timeout(DISCARD_TIME, discard).await;
     }
 
     /// The next bytes of a body; `None` at its end.

@@ -49,8 +49,9 @@ pub(super) async fn write(State(app): State<Arc<App>>, request: Request) -> Resu
             Err(refusal) => Err(Stop::Body(refusal)),
         };
     }
-    if outcome.is_ok() {
-        outcome = upload.intake.finish().map_err(|error| Stop::Body(error.into()));
+    match outcome {
+        Ok(()) => outcome = upload.intake.finish().map_err(|error| Stop::Body(error.into())),
+        Err(_) => app.discard_rest(&mut body).await,
     }
     if let Err(Stop::Store(refusal)) = outcome {
         return Err(upload.refuse(refusal));

@@ -133,6 +133,10 @@ impl Stamped {
             return;
         }
         let other = self.split(place, &others);
+        if other.is_none() {
+            // There is no place for a group more: they stay where they are, with what they hold.
+            others.iter().for_each(|&column| keep[column] = true);
+        }
         let leaving: Vec<u32> = match &self.groups[place as usize] {
             Some(group) => group.columns.iter().zip(&keep).filter(|(_, keep)| !**keep).map(|(&id, _)| id).collect(),
             None => return,

@@ -67,6 +67,9 @@ fn newest(app: &App, question: Question, watch: &Watch) -> Result<Vec<Newest>, U
     for matchers in question.matcher_sets() {
         let selection = source.select(matchers, &hints).map_err(QueryError::from)?;
         watch.check()?;
+        if let Some(most) = selection.exceeds {
+            return Err(QueryError::TooManySeries(most).into());
+        }
         for series in &selection.series {
             let lookback_ms = series.lookback_ms().unwrap_or(lookback_ms);
             let Some(newest) = last(&**series, now_ms.saturating_sub(lookback_ms), now_ms, &mut samples)? else {

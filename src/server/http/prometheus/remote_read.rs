@@ -42,11 +42,13 @@ async fn read(app: Arc<App>, request: Request) -> Result<Response, Refusal> {
     let coding = Coding::of_remote(request.headers())?;
     let body = app.small_body(request.into_body(), REQUEST_BYTES_MAX, &app.turns.json_bodies).await?;
     let turn = app.answer_turn(AnswerLimit::Promql).await?;
-    // Patterns are compiled, which may take a while.
+    // Patterns are compiled, which may take a while; the turn is held by this work: a client that goes away makes no room
+    // for more of it.
     let decoded = tokio::task::spawn_blocking(move || {
-        ReadRequest::decode(&coding.inflate(body.bytes, REQUEST_BYTES_MAX)?).map_err(bad)
+        let request = ReadRequest::decode(&coding.inflate(body.bytes, REQUEST_BYTES_MAX)?).map_err(bad)?;
+        Ok::<_, Refusal>((request, turn))
     });
-    let request = decoded.await.map_err(|error| Refusal::internal(format!("decoding failed: {error}")))??;
+    let (request, turn) = decoded.await.map_err(|error| Refusal::internal(format!("decoding failed: {error}")))??;
     let form = request.form().map_err(bad)?;
     let (waiting, watch) = watch(app.options.prometheus.query_timeout);
     let stall_timeout = app.options.limits.stall_timeout;
@@ -192,7 +194,10 @@ impl Samplings {
                 *place = place.saturating_sub(from as u32);
                 (from..to).contains(&at)
             });
-            self.left = self.left.checked_sub((to - from) as u64).ok_or_else(|| {
+            // As in queries, a histogram counts by its size.
+            let floats = (to - from).saturating_sub(histograms.len());
+            let weight = histograms.iter().map(|(_, histogram)| histogram.sample_weight().max(1)).sum::<usize>();
+            self.left = self.left.checked_sub((floats + weight) as u64).ok_or_else(|| {
                 let refusal = bad(format_args!("exceeded sample limit ({})", self.max));
                 refusal.because("query_samples")
             })?;
