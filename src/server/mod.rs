@@ -20,6 +20,7 @@ mod run;
 mod service;
 mod tls;
 mod token;
+mod zstats;
 
 #[cfg(test)]
 mod tests;
@@ -33,3 +34,4 @@ pub use run::{Listeners, run};
 pub use tls::{ClientCertificates, Tls, TlsError, TlsOptions};
 #[cfg(any(test, feature = "testing"))]
 pub use token::fuzz_token;
+pub use zstats::{Announcer, AnnouncerError, AnnouncerOptions};

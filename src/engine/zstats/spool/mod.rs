@@ -1,0 +1,10 @@
+//! The spool: every scrape taken as two files, for readers outside.
+//!
+//! Invariant: a manifest is there only when its data is whole, and nothing is written or removed but below the spool's
+//! directory and with the names of entries. Readers may take files away at any time.
+
+mod keep;
+mod options;
+
+pub use keep::{Kept, Spool};
+pub use options::SpoolOptions;
