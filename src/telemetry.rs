@@ -30,7 +30,7 @@ pub struct Reason {
 /// A label set with one label, `source`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Source {
-    /// `http`, `nats`, `remote_write`, `import` or `otlp`.
+    /// `http`, `nats`, `remote_write`, `import`, `otlp` or `zstats`.
     pub source: &'static str,
 }
 
@@ -179,6 +179,18 @@ pub struct Telemetry {
     pub notifications_queue_capacity: Gauge,
     /// Alertmanagers that alerts are sent to.
     pub notifications_alertmanagers_discovered: Gauge,
+    /// Scrapes taken over zstats: `full`, or as differences (`incremental`).
+    pub zstats_scrapes: Family<Kind, Counter>,
+    /// Scrapes of zstats that were not taken, by reason.
+    pub zstats_scrapes_refused: Family<Reason, Counter>,
+    /// Requests of zstats that could not be read, by reason: their senders drop them.
+    pub zstats_requests_refused: Family<Reason, Counter>,
+    /// Targets of zstats that stopped.
+    pub zstats_targets_ended: Counter,
+    /// Targets of zstats whose last scrape is kept.
+    pub zstats_targets: Gauge,
+    /// Bytes of these scrapes, by estimate.
+    pub zstats_state_bytes: Gauge,
 }
 
 impl Default for Telemetry {
@@ -232,6 +244,12 @@ impl Default for Telemetry {
             notifications_queue_length: Family::default(),
             notifications_queue_capacity: Gauge::default(),
             notifications_alertmanagers_discovered: Gauge::default(),
+            zstats_scrapes: Family::default(),
+            zstats_scrapes_refused: Family::default(),
+            zstats_requests_refused: Family::default(),
+            zstats_targets_ended: Counter::default(),
+            zstats_targets: Gauge::default(),
+            zstats_state_bytes: Gauge::default(),
         };
         let t = &telemetry;
         registry.register("samples", "Samples stored", t.samples.clone());
@@ -340,6 +358,25 @@ impl Default for Telemetry {
             "notifications_alertmanagers_discovered",
             "Alertmanagers that alerts are sent to",
             t.notifications_alertmanagers_discovered.clone(),
+        );
+        registry.register("zstats_scrapes", "Scrapes taken over zstats", t.zstats_scrapes.clone());
+        registry.register(
+            "zstats_scrapes_refused",
+            "Scrapes of zstats that were not taken",
+            t.zstats_scrapes_refused.clone(),
+        );
+        registry.register(
+            "zstats_requests_refused",
+            "Requests of zstats that could not be read",
+            t.zstats_requests_refused.clone(),
+        );
+        registry.register("zstats_targets_ended", "Targets of zstats that stopped", t.zstats_targets_ended.clone());
+        registry.register("zstats_targets", "Targets of zstats whose last scrape is kept", t.zstats_targets.clone());
+        registry.register_with_unit(
+            "zstats_state",
+            "Last scrapes of the targets of zstats",
+            Unit::Bytes,
+            t.zstats_state_bytes.clone(),
         );
         telemetry.registry = registry;
         telemetry

@@ -1,6 +1,7 @@
 //! What an engine does by itself: flushes each second, checkpoints and cleanups at their intervals.
 //!
-//! Three threads, for a flush must not wait for a checkpoint, nor a checkpoint for a cleanup that fills an archive.
+//! Three threads, for a flush must not wait for a checkpoint, nor a checkpoint for a cleanup that fills an archive; a
+//! fourth if scrapes are collected, for their accounts' locks are held as long as a spool takes.
 //! They look at the clock they were given; between two looks they wait for the word to stop.
 
 use std::io;
@@ -62,8 +63,11 @@ impl Background {
             let (engine, stop) = (Arc::clone(engine), Arc::clone(&stop));
             std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&engine, &stop))
         };
-        let threads =
+        let mut threads =
             vec![spawn("flush", flush_loop)?, spawn("checkpoint", checkpoint_loop)?, spawn("cleanup", cleanup_loop)?];
+        if engine.collects_scrapes() {
+            threads.push(spawn("zstats", scrapes_loop)?);
+        }
         Ok(Background { stop, stopping: Arc::clone(&engine.stopping), threads })
     }
 
@@ -140,6 +144,12 @@ fn cleanup_loop(engine: &Engine, stop: &Stop) {
     let mut cleanup = Cleanup { due_secs: engine.clock.now_secs(), pause_secs: RETRY_SECS_MIN, retry: None };
     while !stop.wait(LOOK) {
         cleanup.look(engine, engine.clock.now_secs());
+    }
+}
+
+fn scrapes_loop(engine: &Engine, stop: &Stop) {
+    while !stop.wait(LOOK) {
+        engine.end_silent_targets();
     }
 }
 
