@@ -4,6 +4,7 @@
 //! registers metrics elsewhere.
 
 mod log_limit;
+mod spool;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -16,6 +17,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 pub use self::log_limit::LogLimit;
+pub use self::spool::SpoolTelemetry;
 
 /// Metrics that several modules share.
 pub type SharedTelemetry = Arc<Telemetry>;
@@ -179,6 +181,8 @@ pub struct Telemetry {
     pub notifications_queue_capacity: Gauge,
     /// Alertmanagers that alerts are sent to.
     pub notifications_alertmanagers_discovered: Gauge,
+    /// zstats' spool.
+    pub spool: SpoolTelemetry,
 }
 
 impl Default for Telemetry {
@@ -232,6 +236,7 @@ impl Default for Telemetry {
             notifications_queue_length: Family::default(),
             notifications_queue_capacity: Gauge::default(),
             notifications_alertmanagers_discovered: Gauge::default(),
+            spool: SpoolTelemetry::default(),
         };
         let t = &telemetry;
         registry.register("samples", "Samples stored", t.samples.clone());
@@ -341,6 +346,7 @@ impl Default for Telemetry {
             "Alertmanagers that alerts are sent to",
             t.notifications_alertmanagers_discovered.clone(),
         );
+        t.spool.register(&mut registry);
         telemetry.registry = registry;
         telemetry
     }

@@ -2,4 +2,4 @@
 
 mod spool;
 
-pub use spool::{Kept, Spool, SpoolOptions};
+pub use spool::{Cleaned, Kept, Spool, SpoolCleaning, SpoolOptions};
