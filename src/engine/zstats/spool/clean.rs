@@ -116,10 +116,10 @@ impl Pass<'_> {
         // Some room, so that the next entry does not need the next pass.
         let options = &self.spool.options;
         if self.cleaned.removed_bytes > 0 {
-            self.shrink(u64::MAX, options.bytes_max / 10 * 9);
+            self.shrink(u64::MAX, options.bytes_max - options.bytes_max / 10);
         }
         if self.cleaned.removed_entries > 0 {
-            self.shrink(options.entries_max as u64 / 10 * 9, u64::MAX);
+            self.shrink((options.entries_max - options.entries_max / 10) as u64, u64::MAX);
         }
     }
 
