@@ -488,7 +488,7 @@ fn the_documentation_names_every_key_and_variable() {
             documented.insert(match section {
                 "metrics" => format!("/metrics/*/{key}"),
                 "main" | "metric-store" | "nats" | "prometheus" | "remote-write" | "rules" | "server" | "storage"
-                | "tls" => {
+                | "tls" | "zstats" => {
                     format!("/{section}/{key}")
                 }
                 _ => format!("/{key}"),
