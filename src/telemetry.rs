@@ -4,6 +4,8 @@
 //! registers metrics elsewhere.
 
 mod log_limit;
+mod spool;
+mod zstats;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -16,6 +18,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 pub use self::log_limit::LogLimit;
+pub use self::spool::SpoolTelemetry;
+pub use self::zstats::ZstatsTelemetry;
 
 /// Metrics that several modules share.
 pub type SharedTelemetry = Arc<Telemetry>;
@@ -179,18 +183,10 @@ pub struct Telemetry {
     pub notifications_queue_capacity: Gauge,
     /// Alertmanagers that alerts are sent to.
     pub notifications_alertmanagers_discovered: Gauge,
-    /// Scrapes taken over zstats: `full`, or as differences (`incremental`).
-    pub zstats_scrapes: Family<Kind, Counter>,
-    /// Scrapes of zstats that were not taken, by reason.
-    pub zstats_scrapes_refused: Family<Reason, Counter>,
-    /// Requests of zstats that could not be read, by reason: their senders drop them.
-    pub zstats_requests_refused: Family<Reason, Counter>,
-    /// Targets of zstats that stopped.
-    pub zstats_targets_ended: Counter,
-    /// Targets of zstats whose last scrape is kept.
-    pub zstats_targets: Gauge,
-    /// Bytes of these scrapes, by estimate.
-    pub zstats_state_bytes: Gauge,
+    /// zstats: scrapes shipped as differences.
+    pub zstats: ZstatsTelemetry,
+    /// zstats' spool.
+    pub spool: SpoolTelemetry,
 }
 
 impl Default for Telemetry {
@@ -244,12 +240,8 @@ impl Default for Telemetry {
             notifications_queue_length: Family::default(),
             notifications_queue_capacity: Gauge::default(),
             notifications_alertmanagers_discovered: Gauge::default(),
-            zstats_scrapes: Family::default(),
-            zstats_scrapes_refused: Family::default(),
-            zstats_requests_refused: Family::default(),
-            zstats_targets_ended: Counter::default(),
-            zstats_targets: Gauge::default(),
-            zstats_state_bytes: Gauge::default(),
+            zstats: ZstatsTelemetry::default(),
+            spool: SpoolTelemetry::default(),
         };
         let t = &telemetry;
         registry.register("samples", "Samples stored", t.samples.clone());
@@ -359,25 +351,8 @@ impl Default for Telemetry {
             "Alertmanagers that alerts are sent to",
             t.notifications_alertmanagers_discovered.clone(),
         );
-        registry.register("zstats_scrapes", "Scrapes taken over zstats", t.zstats_scrapes.clone());
-        registry.register(
-            "zstats_scrapes_refused",
-            "Scrapes of zstats that were not taken",
-            t.zstats_scrapes_refused.clone(),
-        );
-        registry.register(
-            "zstats_requests_refused",
-            "Requests of zstats that could not be read",
-            t.zstats_requests_refused.clone(),
-        );
-        registry.register("zstats_targets_ended", "Targets of zstats that stopped", t.zstats_targets_ended.clone());
-        registry.register("zstats_targets", "Targets of zstats whose last scrape is kept", t.zstats_targets.clone());
-        registry.register_with_unit(
-            "zstats_state",
-            "Last scrapes of the targets of zstats",
-            Unit::Bytes,
-            t.zstats_state_bytes.clone(),
-        );
+        t.zstats.register(&mut registry);
+        t.spool.register(&mut registry);
         telemetry.registry = registry;
         telemetry
     }

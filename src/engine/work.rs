@@ -19,6 +19,7 @@ use super::core::Engine;
 use super::folders;
 use super::log::{FilesFlushed, SHARDS, Shard};
 use super::options::{CheckpointFormat, WalSync};
+use super::zstats::SpoolCleaning;
 
 /// Between two looks at the clock.
 const LOOK: Duration = Duration::from_secs(1);
@@ -29,12 +30,13 @@ const RETRY_SECS_MIN: i64 = 5;
 const RETRY_SECS_MAX: i64 = 600;
 
 /// The threads of an engine; they end when this is dropped or stopped.
-#[derive(Debug)]
 pub struct Background {
     stop: Arc<Stop>,
     /// The engine's: ends what is under way at the next chance.
     stopping: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+    /// The spool's own thread, if there is a spool.
+    cleaning: Option<SpoolCleaning>,
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +56,12 @@ impl Stop {
     }
 }
 
+impl std::fmt::Debug for Background {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Background").field("threads", &self.threads).finish_non_exhaustive()
+    }
+}
+
 impl Background {
     /// Begins the background work of an engine that has recovered.
     pub fn start(engine: &Arc<Engine>) -> io::Result<Background> {
@@ -68,12 +76,16 @@ impl Background {
         if engine.collects_scrapes() {
             threads.push(spawn("zstats", scrapes_loop)?);
         }
-        Ok(Background { stop, stopping: Arc::clone(&engine.stopping), threads })
+        let cleaning = engine.spool().map(SpoolCleaning::start).transpose()?;
+        Ok(Background { stop, stopping: Arc::clone(&engine.stopping), threads, cleaning })
     }
 
     /// Ends the work and waits for what is under way.
     pub fn stop(mut self) {
         self.ask();
+        if let Some(cleaning) = self.cleaning.take() {
+            cleaning.stop();
+        }
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a background thread had panicked");

@@ -1,7 +1,10 @@
 //! Targets that stopped: their series end, and what is idle is forgotten.
 
+use std::sync::Arc;
+
 use super::super::core::Engine;
 use super::super::remote::ScrapeWrite;
+use super::spool::Spool;
 
 impl Engine {
     /// Ends the series of all targets that stopped since the last call, and forgets those that are idle. To be called
@@ -13,11 +16,11 @@ impl Engine {
             return;
         }
         for name in collected.names() {
-            let Some(mut account) = collected.account(name, &self.telemetry) else { continue };
+            let Some(mut account) = collected.account(name, self) else { continue };
             let mut write = ScrapeWrite::new(self);
             let mut outcome = Ok(());
             account.instances.expire(self.clock.now_millis(), |ended| {
-                self.telemetry.zstats_targets_ended.inc();
+                self.telemetry.zstats.targets_ended.inc();
                 for labels in ended.scrape.ending_labels() {
                     if outcome.is_ok() {
                         outcome = write.end(labels, ended.time_ms);
@@ -34,5 +37,10 @@ impl Engine {
     /// Whether scrapes are collected.
     pub(in crate::engine) fn collects_scrapes(&self) -> bool {
         self.collected.get().is_some()
+    }
+
+    /// Where scrapes are kept, if they are.
+    pub(in crate::engine) fn spool(&self) -> Option<&Arc<Spool>> {
+        self.collected.get()?.spool.as_ref()
     }
 }

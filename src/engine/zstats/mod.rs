@@ -13,5 +13,5 @@ mod tests;
 
 pub(super) use collected::Collected;
 pub use options::ZstatsOptions;
-pub use spool::{Kept, Spool, SpoolOptions};
+pub use spool::{Cleaned, Kept, Spool, SpoolCleaning, SpoolOptions};
 pub use take::{TakeError, Taken, TakenScrape};

@@ -66,7 +66,7 @@ impl Engine {
         let shared = || (Arc::clone(&self.disk), Arc::clone(&self.clock), Arc::clone(&self.telemetry));
         let spool = options.spool.clone().map(|options| {
             let (disk, clock, telemetry) = shared();
-            Spool::new(options, disk, clock, telemetry)
+            Spool::new(options, disk, clock, telemetry).map(Arc::new)
         });
         let bytes_max = match self.options.memory_bytes_max {
             0 => usize::MAX,
@@ -90,7 +90,7 @@ impl Engine {
         let unknown = || TakeError::Account { account: account.to_owned() };
         let collected = self.collected.get().ok_or_else(unknown)?;
         self.check_writable(false)?;
-        let mut locked = collected.account(account, &self.telemetry).ok_or_else(unknown)?;
+        let mut locked = collected.account(account, self).ok_or_else(unknown)?;
         let mut taking = Taking {
             engine: self,
             collected,
@@ -115,10 +115,10 @@ impl Engine {
         match written {
             Ok(kept) => {
                 for (kind, count) in ["full", "incremental"].into_iter().zip(counts) {
-                    self.telemetry.zstats_scrapes.get_or_create(&Kind { kind }).inc_by(count);
+                    self.telemetry.zstats.scrapes.get_or_create(&Kind { kind }).inc_by(count);
                 }
                 for (reason, count) in refusals {
-                    self.telemetry.zstats_scrapes_refused.get_or_create(&Reason { reason }).inc_by(count);
+                    self.telemetry.zstats.scrapes_refused.get_or_create(&Reason { reason }).inc_by(count);
                 }
                 Ok(Taken { codes, kept })
             }
@@ -179,7 +179,7 @@ impl Taking<'_, '_> {
                     let account = self.account;
                     tracing::warn!("zstats: {account}/{instance} cannot be kept ({count} scrapes): {error}");
                 }
-                self.engine.telemetry.zstats_scrapes_refused.get_or_create(&Reason { reason: "spool" }).inc();
+                self.engine.telemetry.zstats.scrapes_refused.get_or_create(&Reason { reason: "spool" }).inc();
                 Ok(Code::Failed)
             }
             Err(error) => Err(TakeError::Spool(error)),
@@ -202,6 +202,6 @@ impl Taking<'_, '_> {
 
 /// Whether the same scrape would meet the same failure for ever: its sender must not keep everything behind it back.
 fn is_lasting(kind: io::ErrorKind) -> bool {
-    use io::ErrorKind::{AlreadyExists, InvalidFilename, InvalidInput, IsADirectory, NotADirectory};
-    matches!(kind, AlreadyExists | InvalidFilename | InvalidInput | IsADirectory | NotADirectory)
+    use io::ErrorKind::{InvalidFilename, InvalidInput, IsADirectory, NotADirectory};
+    matches!(kind, InvalidFilename | InvalidInput | IsADirectory | NotADirectory)
 }

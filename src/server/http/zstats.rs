@@ -109,7 +109,7 @@ async fn post(app: Arc<App>, request: Request) -> Result<Response, Refusal> {
         Ok(answer) => answer,
         Err(Stopped::Dropped(error)) => {
             let reason = error.reason();
-            app.telemetry.zstats_requests_refused.get_or_create(&Reason { reason }).inc();
+            app.telemetry.zstats.requests_refused.get_or_create(&Reason { reason }).inc();
             if let Some(count) = app.refusals_logged.note(1) {
                 tracing::warn!("{PATH}: {error} ({count} such refusals since the last one shown)");
             }

@@ -5,6 +5,7 @@ mod endpoints;
 mod prometheus;
 mod tls;
 mod writes;
+mod zstats;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -24,7 +25,7 @@ use crate::engine::{
     TakeError, Taken, WriteVersion,
 };
 use crate::formats::push::PushRequest;
-use crate::formats::zstats;
+use crate::formats::zstats as wire;
 use crate::model::{Aggregation, Metric, MetricTable};
 use crate::query;
 use crate::store::{self, LevelSummary, RunSummary, Store};
@@ -95,10 +96,10 @@ impl Service for Fake {
     }
 
     /// Takes every scrape, if there is nothing to fail by.
-    fn take_scrapes(&self, _: &str, request: &zstats::Request<'_>) -> Result<Taken, TakeError> {
+    fn take_scrapes(&self, _: &str, request: &wire::Request<'_>) -> Result<Taken, TakeError> {
         match &self.failure {
             Some(failure) => Err(failure().into()),
-            None => Ok(Taken { codes: vec![zstats::Code::Taken; request.blobs.len()], kept: Vec::new() }),
+            None => Ok(Taken { codes: vec![wire::Code::Taken; request.blobs.len()], kept: Vec::new() }),
         }
     }
 
