@@ -30,6 +30,9 @@ pub enum Command {
     Bench(BenchArguments),
     /// Check rule files, as `promtool check rules` does; the exit code is 1 if one of them is bad
     CheckRules(CheckRulesArguments),
+    /// Print the config's section zstats for the config file of a zstats server; what it does not say goes to standard
+    /// error
+    ConvertConfig(ConvertConfigArguments),
     /// Print the JSON schema of the config file
     Schema,
     /// Print a script that completes commands and flags in a shell
@@ -91,6 +94,22 @@ pub struct CheckRulesArguments {
     /// Accept what the config's prometheus.features can switch on
     #[arg(long)]
     pub experimental: bool,
+}
+
+/// The arguments of `convert-config`.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "\
+Example:
+  treering convert-config /etc/zstats/stats.json.txt > zstats.json
+
+What is printed is the section itself: put it into the config as \"zstats\", or name the file there as \
+\"zstats-file\". With stats.https_enabled the variable PEMFILE has to name the file with certificate and key, as it \
+does for the zstats server.")]
+pub struct ConvertConfigArguments {
+    /// The zstats server's config file [default: the variable ZEBRIUM_STATS_CONFIG_FILE_LOC, or where the server looks
+    /// without it]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
 }
 
 /// The arguments of `convert`.
