@@ -69,6 +69,25 @@ pub struct DemoArguments {
     /// The server's config file: its address and metrics
     #[arg(long, value_name = "FILE", default_value = "./config.json", value_hint = ValueHint::FilePath)]
     pub config: PathBuf,
+    /// Instead of a cluster, scrape a page of metrics at each interval and ship it as the zstats collector does: in
+    /// full, and then what changed
+    #[arg(long, conflicts_with_all = ["nats", "hosts", "backfill", "cluster"])]
+    pub zstats: bool,
+    /// With --zstats: the page; otherwise the server's own
+    #[arg(long, value_name = "URL", requires = "zstats", value_hint = ValueHint::Url)]
+    pub scrape: Option<String>,
+    /// With --zstats: the token, one of zstats.tokens
+    #[arg(long, value_name = "TOKEN", requires = "zstats", default_value = "12345")]
+    pub zstats_token: String,
+    /// With --zstats: the page's label job
+    #[arg(long, value_name = "NAME", requires = "zstats", default_value = "treering")]
+    pub job: String,
+    /// With --zstats: end after so many scrapes; a failure ends it, too
+    #[arg(long, value_name = "NUMBER", requires = "zstats", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// With --zstats: end after one scrape
+    #[arg(long, requires = "zstats", conflicts_with = "count")]
+    pub once: bool,
 }
 
 /// The arguments of `inspect`.
