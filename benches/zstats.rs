@@ -9,8 +9,8 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use treering::formats::zstats::{
-    Blob, BlobSample, Code, Instances, Request, RequestLimits, SpoolEntry, StateLimits, decode_request, encode_request,
-    gunzip, gzip,
+    Blob, BlobSample, Code, Instances, Request, RequestLimits, SpoolEntry, StateLimits, Undo, decode_request,
+    encode_request, gunzip, gzip,
 };
 
 const BLOBS: usize = 200;
@@ -81,7 +81,7 @@ fn apply(instances: &mut Instances, unzipped: &[u8]) -> usize {
         series += black_box(applied.scrape).series.len();
         Code::Taken
     };
-    instances.apply_all("account", &request, 0, taken, |_, _| {});
+    instances.apply_all("account", &request, 0, &mut Undo::default(), taken, |_, _| {});
     series
 }
 

@@ -280,8 +280,6 @@ pub struct ZstatsSettings {
     pub tokens: BTreeMap<String, ZstatsAccount>,
     /// Requests at a time.
     pub requests_max: usize,
-    /// Samples that the differences of one request may stand for.
-    pub rebuilt_max: usize,
     /// What one request may hold.
     pub request_limits: RequestLimits,
     /// What is kept of senders.

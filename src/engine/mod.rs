@@ -53,4 +53,4 @@ pub use remote::{
 pub use retain::{NodeProvider, UsedNodes};
 pub use stamped::{StampedReport, StampedWrite};
 pub use work::Background;
-pub use zstats::{Cleaned, Kept, Spool, SpoolCleaning, SpoolOptions};
+pub use zstats::{Cleaned, Kept, Spool, SpoolCleaning, SpoolOptions, TakeError, Taken, TakenScrape, ZstatsOptions};

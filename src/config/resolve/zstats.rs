@@ -17,7 +17,6 @@ const NOTIFY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(360);
 const NOTIFY_CALLS_DEFAULT: usize = 32;
 const NOTIFY_QUEUE_DEFAULT: usize = 10_000;
 const REQUESTS_DEFAULT: usize = 16;
-const REBUILT_DEFAULT: usize = 10_000_000;
 /// A header of HTTP that is longer is refused before anybody looks at it.
 const TOKEN_BYTES_MAX: usize = 4096;
 /// Larger bodies are refused by the machine's own limits.
@@ -60,7 +59,6 @@ pub(super) fn resolve(section: ZstatsSection, main: &MainSettings, notes: &mut N
         https,
         tokens: tokens.into_iter().collect(),
         requests_max: section.limits.requests.unwrap_or(REQUESTS_DEFAULT),
-        rebuilt_max: section.limits.rebuilt_per_body.unwrap_or(REBUILT_DEFAULT),
         request_limits,
         state_limits,
         spool,
@@ -114,6 +112,7 @@ fn limits(section: &ZstatsSection, notes: &mut Notes) -> (RequestLimits, StateLi
     let state = StateLimits {
         instances_max: limits.instances.unwrap_or(state.instances_max),
         bytes_max: state_bytes_max,
+        rebuilt_max: limits.rebuilt_per_body.unwrap_or(state.rebuilt_max),
         series_max: limits.series_per_scrape.unwrap_or(state.series_max),
         silent_ms,
         idle_ms,

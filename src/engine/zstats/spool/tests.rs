@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{Cleaned, Kept, Spool, SpoolCleaning, SpoolOptions};
 use crate::disk::{Disk, SharedDisk, SystemDisk};
 use crate::formats::zstats::{
-    Code, Instances, RequestLimits, Scrape, ScrapedSeries, SpoolEntry, StateLimits, decode_request, gunzip,
+    Code, Instances, RequestLimits, Scrape, ScrapedSeries, SpoolEntry, StateLimits, Undo, decode_request, gunzip,
 };
 use crate::model::Labels;
 use crate::telemetry::{Reason, SharedTelemetry, Telemetry};
@@ -167,7 +167,7 @@ fn recorded_entries_come_out_alike() {
             compared += 1;
             Code::Taken
         };
-        instances.apply_all("Zebrium", &request, 0, keep, |_, _| {});
+        instances.apply_all("Zebrium", &request, 0, &mut Undo::default(), keep, |_, _| {});
     }
     assert_eq!(compared, 27);
 }
