@@ -21,6 +21,12 @@ pub struct Spool {
     pub(super) clean_failures: LogLimit,
 }
 
+impl std::fmt::Debug for Spool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Spool").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
 /// Where an entry lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
@@ -68,6 +74,14 @@ impl Spool {
         self.try_keep(account, instance, scrape)
             .inspect(|_| _ = telemetry.written.inc())
             .inspect_err(|error| _ = telemetry.failures.get_or_create(&Reason { reason: reason(error) }).inc())
+    }
+
+    /// Takes back what was kept, as far as the disk lets: its scrape is not acknowledged, and comes again.
+    pub fn discard(&self, kept: &Kept) {
+        let (manifest, data) = (Path::new(&kept.manifest_path), Path::new(&kept.data_path));
+        let _ = self.disk.remove(manifest);
+        let _ = self.disk.remove(data);
+        let _ = manifest.parent().map(|directory| self.disk.remove_dir(directory));
     }
 
     fn try_keep(&self, account: &str, instance: &str, scrape: &Scrape) -> io::Result<Kept> {

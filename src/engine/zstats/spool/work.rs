@@ -13,6 +13,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const PAUSE_SECS: i64 = 5;
 
 /// A spool that is cleaned; the thread ends when this is dropped or stopped.
+#[derive(Debug)]
 pub struct SpoolCleaning {
     spool: Arc<Spool>,
     thread: Option<JoinHandle<()>>,
