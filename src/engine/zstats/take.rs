@@ -111,9 +111,10 @@ impl Engine {
         let now_ms = self.clock.now_millis();
         let taken = |position: usize, applied: &Applied<'_>| taking.take(position, applied);
         let codes = locked.instances.apply_all(account, request, now_ms, &mut undo, taken, refused);
-        let (counts, written) = (taking.counts, taking.finish());
+        let counts = taking.counts;
+        let (kept, written) = taking.finish();
         match written {
-            Ok(kept) => {
+            Ok(()) => {
                 for (kind, count) in ["full", "incremental"].into_iter().zip(counts) {
                     self.telemetry.zstats.scrapes.get_or_create(&Kind { kind }).inc_by(count);
                 }
@@ -124,6 +125,9 @@ impl Engine {
             }
             Err(error) => {
                 locked.instances.undo(account, undo);
+                if let Some(spool) = &collected.spool {
+                    kept.iter().for_each(|scrape| spool.discard(&scrape.kept));
+                }
                 Err(error)
             }
         }
@@ -186,17 +190,19 @@ impl Taking<'_, '_> {
         }
     }
 
-    /// Writes what still waits.
-    fn finish(self) -> Result<Vec<TakenScrape>, TakeError> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        if let Some(complaint) = self.write.finish()?
-            && let Some(count) = self.collected.logged.note(1)
+    /// Writes what still waits; gives what the spool has, and whether all of it counts.
+    fn finish(self) -> (Vec<TakenScrape>, Result<(), TakeError>) {
+        let Taking { collected, account, write, kept, failed, .. } = self;
+        let written = match failed {
+            Some(error) => Err(error),
+            None => write.finish().map_err(TakeError::from),
+        };
+        if let Ok(Some(complaint)) = &written
+            && let Some(count) = collected.logged.note(1)
         {
-            tracing::warn!("zstats: {}: {complaint} ({count} such requests since the last one shown)", self.account);
+            tracing::warn!("zstats: {account}: {complaint} ({count} such requests since the last one shown)");
         }
-        Ok(self.kept)
+        (kept, written.map(drop))
     }
 }
 
