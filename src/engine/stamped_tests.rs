@@ -119,6 +119,44 @@ fn write_everything(engine: &Engine) -> StampedReport {
     report
 }
 
+/// Series that hold nothing are forgotten now and then; a body that has looked one up just before is told to come
+/// again, and nothing of it is stored, for its number means nothing any more.
+#[test]
+fn a_body_for_series_that_were_forgotten_comes_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(folder.path());
+    let body = |of_exemplar: bool| {
+        let mut write = engine.write_stamped("remote_write");
+        let (host, node) = series(&engine, &write, "node");
+        match of_exemplar {
+            true => write.exemplar(&host, node, exemplar(NOW_MS)),
+            false => write.sample(&host, float(node, NOW_MS, 1.0)),
+        }
+        (write, host, node)
+    };
+    for of_exemplar in [false, true] {
+        let (write, host, node) = body(of_exemplar);
+        // Once to see that nobody asks for it, once to take it out.
+        while host.holds_stamped(node) {
+            host.sweep_stamped();
+        }
+        let mut report = StampedReport::default();
+        let error = write.finish(&mut report).unwrap_err();
+        assert!(matches!(error, IngestError::Forgotten), "{error}");
+        assert_eq!((report.samples, report.exemplars, held(&engine, "node").len()), (0, 0, 0));
+        assert!(exemplars(&engine).is_empty());
+    }
+    for of_exemplar in [false, true] {
+        let mut report = StampedReport::default();
+        body(of_exemplar).0.finish(&mut report).unwrap();
+        assert_eq!((report.samples, report.exemplars), (u64::from(!of_exemplar), u64::from(of_exemplar)));
+    }
+    assert_eq!((held(&engine, "node").len(), exemplars(&engine).len()), (1, 1));
+    drop(engine);
+    let engine = open(folder.path());
+    assert_eq!((held(&engine, "node").len(), exemplars(&engine).len()), (1, 1), "the log has no more either");
+}
+
 #[test]
 fn everything_comes_back_from_log_and_snapshot() {
     let folder = tempfile::tempdir().unwrap();

@@ -17,6 +17,7 @@ use super::known::{Known, NONE, Target};
 use super::options::RemoteOptions;
 use super::receiver::KeyKind;
 use super::report::RemoteReport;
+use super::write::RemoteError;
 use crate::model::histogram::FloatHistogram;
 use crate::model::relabel::relabel;
 use crate::model::{
@@ -289,8 +290,9 @@ impl<'e> Intake<'e> {
         self.write.refuse(refused.reason, samples.max(1) as u64, || refused.text);
     }
 
-    /// Writes what was taken: what the report counts as stored is in the logs when this returns.
-    pub(super) fn finish(self) -> Result<RemoteReport, IngestError> {
+    /// Writes what was taken: what the report counts as stored is in the logs when this returns, and so is what an error
+    /// counts.
+    pub(super) fn finish(self) -> Result<RemoteReport, RemoteError> {
         let Intake { engine, kind, known, write, learnt, hosts, mut report, .. } = self;
         let epoch = known.epoch();
         drop(known);
@@ -300,8 +302,10 @@ impl<'e> Intake<'e> {
         let mut stored = StampedReport::default();
         let outcome = write.finish(&mut stored);
         report.stored = stored;
-        // Whoever is refused sends the same again: it is counted then.
-        outcome?;
+        if let Err(error) = outcome {
+            // Whoever is refused sends the same again: it is counted then.
+            return Err(RemoteError::Store { error, written: Box::new(report) });
+        }
         engine.telemetry.drop_samples("relabelled", report.dropped + report.dropped_histograms);
         engine.telemetry.drop_samples("exemplar_of_grid", report.dropped_exemplars);
         Ok(report)

@@ -34,7 +34,7 @@ impl Engine {
             OtlpForm::Protobuf => translate_protobuf(body, &options.otlp, &mut visitor),
             OtlpForm::Json => translate_json(body, &options.otlp, &mut visitor),
         }?;
-        visitor.intake.finish().map_err(RemoteError::from)
+        visitor.intake.finish()
     }
 }
 

@@ -36,8 +36,21 @@ pub enum RemoteError {
     #[error(transparent)]
     Otlp(#[from] OtlpBodyError),
     /// The store takes nothing now. Hosts before the one that failed are stored.
-    #[error(transparent)]
-    Store(#[from] IngestError),
+    #[error("{error}")]
+    Store {
+        /// Why.
+        #[source]
+        error: IngestError,
+        /// What is stored all the same; the same body, sent again, does no harm to it.
+        written: Box<RemoteReport>,
+    },
+}
+
+impl From<IngestError> for RemoteError {
+    /// Nothing of the body is stored.
+    fn from(error: IngestError) -> Self {
+        RemoteError::Store { error, written: Box::default() }
+    }
 }
 
 impl Engine {
@@ -70,7 +83,7 @@ impl Engine {
             WriteVersion::V1 => decode_write_1(body, &limits, &mut visitor),
             WriteVersion::V2 => decode_write_2(body, &limits, &mut visitor),
         }?;
-        visitor.intake.finish().map_err(RemoteError::from)
+        visitor.intake.finish()
     }
 
     /// The bounds of one body.

@@ -115,7 +115,8 @@ impl<'a> Reading<'a> {
                 })
             })?;
         }
-        Ok(out.write_all(&answer.finish())?)
+        let message = answer.finish().map_err(|error| Unanswered::Refused(bad(error)))?;
+        Ok(out.write_all(&message)?)
     }
 
     /// Chunks in a stream of messages, series by series.

@@ -63,10 +63,10 @@ fn what_was_taken_is_dropped_and_nothing_else() {
     let (store, ids) = archived();
     let host = host(&store);
     let exemplar = |time_ms| Exemplar { labels: Labels::from_pairs([("trace_id", "1")]), value: 1.0, time_ms };
-    assert_eq!(host.add_exemplars(&[(ids[0], exemplar(NOW_MS)), (ids[0], exemplar(NOW_MS + 150_000))]), 2);
+    assert_eq!(host.add_exemplars(&[(ids[0], exemplar(NOW_MS)), (ids[0], exemplar(NOW_MS + 150_000))]).stored, 2);
     host.move_horizon([], SECS + 150);
     assert_eq!(host.exemplars(&[], i64::MIN, i64::MAX).len(), 1);
-    assert_eq!(host.add_exemplars(&[(ids[0], exemplar(NOW_MS))]), 0, "before the horizon");
+    assert_eq!(host.add_exemplars(&[(ids[0], exemplar(NOW_MS))]).stored, 0, "before the horizon");
     host.move_horizon([], SECS + 151);
     assert!(host.data.read().stamped.as_ref().unwrap().exemplar_bytes == 0, "no file takes them");
     assert_eq!(read(&host, ids[0], i64::MIN, i64::MAX).len(), 49, "out of sight");
