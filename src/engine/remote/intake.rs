@@ -17,12 +17,13 @@ use super::known::{Known, NONE, Target};
 use super::options::RemoteOptions;
 use super::receiver::KeyKind;
 use super::report::RemoteReport;
+use super::write::RemoteError;
 use crate::model::histogram::FloatHistogram;
 use crate::model::relabel::relabel;
 use crate::model::{
     Exemplar, Labels, METRIC_NAME, Metadata, MetricTable, Sample, StampedSample, StampedValue, is_stale,
 };
-use crate::store::{Host, LimitReached, SeriesPath};
+use crate::store::{Host, LimitReached};
 
 /// A series for which samples come now.
 #[derive(Debug, Clone, Copy)]
@@ -160,10 +161,11 @@ impl<'e> Intake<'e> {
         Current { target, host, index: NONE }
     }
 
-    /// Gives a series of the grid a stamped series beside it, for what the grid has no room for.
-    pub(super) fn stamp(&mut self, key: &[u8], labels: &Labels) -> Result<Current, Refused> {
+    /// Gives a series of the grid a stamped series beside it, for what the grid has no room for. That is not remembered:
+    /// the series' numbers go on to the grid alone.
+    pub(super) fn stamp(&mut self, labels: &Labels) -> Result<Current, Refused> {
         let (target, host) = self.target_of(labels, true)?;
-        Ok(self.remember(key, target, host))
+        Ok(Current { target, host, index: NONE })
     }
 
     /// Where a series goes by the rules in force; `stamp` asks for a stamped series in any case.
@@ -194,13 +196,7 @@ impl<'e> Intake<'e> {
         };
         let (mut grid, mut scale) = (None, 1.0);
         if let Some(mapped) = mapped {
-            let too_long = |part: &str| part.len() > limits.name_bytes_max;
-            if mapped.components.iter().any(|component| too_long(&component.to_string())) {
-                return Err(refused(LimitReached::Name(limits.name_bytes_max)));
-            }
-            let GridTarget { metric, components, is_device, scale: factor, .. } = mapped;
-            let path = SeriesPath { components: &components, is_device, metric };
-            (grid, scale) = (Some(host.series(&path, limits).map_err(refused)?), factor);
+            (grid, scale) = (Some(mapped.series(&host, limits).map_err(refused)?), mapped.scale);
         }
         Ok((Target { grid, scale, stamped, is_dropped: false }, at))
     }
@@ -221,12 +217,7 @@ impl<'e> Intake<'e> {
             let text = || format!("{value} is refused by remote-write.reject-non-finite");
             return self.write.refuse("non_finite", 1, text);
         }
-        let host = match current.host {
-            HostAt::Known(place) => self.known.host(place).map(|known| &known.host),
-            HostAt::New(place) => self.hosts.get(place).map(|(host, _)| host),
-            HostAt::Nowhere => None,
-        };
-        let Some(host) = host else {
+        let Some(host) = host_of(&self.known, &self.hosts, current) else {
             self.report.dropped += u64::from(is_dropped);
             return;
         };
@@ -253,18 +244,19 @@ impl<'e> Intake<'e> {
 
     /// Takes a native histogram of a series that [is stamped](Self::is_stamped).
     pub(super) fn histogram(&mut self, current: &Current, time_ms: i64, start_ms: i64, histogram: Arc<FloatHistogram>) {
-        let Some((host, series)) = self.host_of(current).cloned().zip(current.target.stamped) else {
+        let host = host_of(&self.known, &self.hosts, current);
+        let Some((host, series)) = host.zip(current.target.stamped) else {
             self.report.dropped_histograms += u64::from(current.target.is_dropped);
             return;
         };
         let value = StampedValue::Histogram(histogram);
-        self.write.sample(&host, StampedSample { series, time_ms, start_ms, value });
+        self.write.sample(host, StampedSample { series, time_ms, start_ms, value });
     }
 
     /// Takes an exemplar; those of series that are not stamped have no place.
     pub(super) fn exemplar(&mut self, current: &Current, exemplar: Exemplar) {
-        match self.host_of(current).cloned().zip(current.target.stamped) {
-            Some((host, series)) => self.write.exemplar(&host, series, exemplar),
+        match host_of(&self.known, &self.hosts, current).zip(current.target.stamped) {
+            Some((host, series)) => self.write.exemplar(host, series, exemplar),
             None => self.report.dropped_exemplars += 1,
         }
     }
@@ -298,16 +290,9 @@ impl<'e> Intake<'e> {
         self.write.refuse(refused.reason, samples.max(1) as u64, || refused.text);
     }
 
-    fn host_of(&self, current: &Current) -> Option<&Arc<Host>> {
-        match current.host {
-            HostAt::Known(place) => self.known.host(place).map(|known| &known.host),
-            HostAt::New(place) => self.hosts.get(place).map(|(host, _)| host),
-            HostAt::Nowhere => None,
-        }
-    }
-
-    /// Writes what was taken: what the report counts as stored is in the logs when this returns.
-    pub(super) fn finish(self) -> Result<RemoteReport, IngestError> {
+    /// Writes what was taken: what the report counts as stored is in the logs when this returns, and so is what an error
+    /// counts.
+    pub(super) fn finish(self) -> Result<RemoteReport, RemoteError> {
         let Intake { engine, kind, known, write, learnt, hosts, mut report, .. } = self;
         let epoch = known.epoch();
         drop(known);
@@ -317,11 +302,23 @@ impl<'e> Intake<'e> {
         let mut stored = StampedReport::default();
         let outcome = write.finish(&mut stored);
         report.stored = stored;
-        // Whoever is refused sends the same again: it is counted then.
-        outcome?;
+        if let Err(error) = outcome {
+            // Whoever is refused sends the same again: it is counted then.
+            return Err(RemoteError::Store { error, written: Box::new(report) });
+        }
         engine.telemetry.drop_samples("relabelled", report.dropped + report.dropped_histograms);
         engine.telemetry.drop_samples("exemplar_of_grid", report.dropped_exemplars);
         Ok(report)
+    }
+}
+
+/// The host of a series, which is remembered or among those of this body.
+#[inline]
+fn host_of<'h>(known: &'h Known, hosts: &'h [(Arc<Host>, u64)], current: &Current) -> Option<&'h Arc<Host>> {
+    match current.host {
+        HostAt::Known(place) => known.host(place).map(|known| &known.host),
+        HostAt::New(place) => hosts.get(place).map(|(host, _)| host),
+        HostAt::Nowhere => None,
     }
 }
 

@@ -93,10 +93,8 @@ struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     fn new(app: &'a App, watch: &'a Watch) -> Self {
-        let settings = &app.options.prometheus;
-        let lookback_ms = i64::try_from(settings.lookback.as_millis()).unwrap_or(i64::MAX);
-        let source = TreeSource::new(app.service.store(), lookback_ms, watch);
-        let max = settings.query_samples_max;
+        let source = TreeSource::new(app.service.store(), app.lookback_ms(None), watch);
+        let max = app.options.prometheus.query_samples_max;
         Reading { source, watch, samplings: Samplings { max, left: max, batch: Samples::default() } }
     }
 
@@ -117,7 +115,8 @@ impl<'a> Reading<'a> {
                 })
             })?;
         }
-        Ok(out.write_all(&answer.finish())?)
+        let message = answer.finish().map_err(|error| Unanswered::Refused(bad(error)))?;
+        Ok(out.write_all(&message)?)
     }
 
     /// Chunks in a stream of messages, series by series.
