@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod archived;
+mod block_order;
 mod components;
 mod depart;
 mod host;
