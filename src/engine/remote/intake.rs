@@ -80,6 +80,8 @@ pub(super) struct Intake<'e> {
     previous: After,
     /// What is taken to come next. Looked up once: another body may change it between the question and the answer.
     expected: u32,
+    /// Its key; empty if nobody knows.
+    expected_key: Vec<u8>,
     /// The remembered host that was looked at last, and whether what is remembered of it holds.
     checked: (u32, bool),
     learnt: Vec<Learnt>,
@@ -104,6 +106,7 @@ impl<'e> Intake<'e> {
             write: engine.write_stamped(source),
             previous: After::Nothing,
             expected: NONE,
+            expected_key: Vec::new(),
             checked: (NONE, false),
             learnt: Vec::new(),
             hosts: Vec::new(),
@@ -115,7 +118,14 @@ impl<'e> Intake<'e> {
     /// The key of the series that is taken to come next; empty if nobody knows.
     #[inline]
     pub(super) fn expected(&self) -> &[u8] {
-        self.known.key(self.expected)
+        &self.expected_key
+    }
+
+    /// Takes a series for the one that comes next.
+    #[inline]
+    fn expect(&mut self, index: u32) {
+        self.expected = index;
+        self.known.copy_key(index, &mut self.expected_key);
     }
 
     /// Finds a series that is remembered.
@@ -132,7 +142,7 @@ impl<'e> Intake<'e> {
             self.known.set_next(before, index);
         }
         self.previous = After::Known(index);
-        self.expected = self.known.next(index);
+        self.expect(self.known.next(index));
         let host = if target.is_dropped { HostAt::Nowhere } else { HostAt::Known(place) };
         Some(Current { target, host, index })
     }
@@ -157,7 +167,7 @@ impl<'e> Intake<'e> {
     fn remember(&mut self, key: &[u8], target: Target, host: HostAt) -> Current {
         self.learnt.push(Learnt { key: key.into(), target, host, metadata: 0, after: self.previous });
         self.previous = After::Learnt(self.learnt.len() - 1);
-        self.expected = NONE;
+        self.expect(NONE);
         Current { target, host, index: NONE }
     }
 

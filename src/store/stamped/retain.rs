@@ -207,7 +207,7 @@ impl Stamped {
         for chunk in self.table.iter().flat_map(|(_, series)| &series.chunks) {
             let at = (chunk.last_ms().div_euclid(1000) + 1 - from_secs).div_euclid(width_secs);
             if let Some(bucket) = usize::try_from(at).ok().and_then(|at| buckets.get_mut(at)) {
-                *bucket += chunk.values.memory_bytes() as u64;
+                *bucket += chunk.values_bytes() as u64;
             }
         }
     }
