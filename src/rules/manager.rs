@@ -22,7 +22,7 @@ use super::query::{Querier, Sources};
 use super::restore::restore;
 use super::schedule::{Look, Schedule};
 use super::sink::ResultSink;
-use crate::disk::Disk;
+use crate::disk::{Disk, SharedDisk};
 use crate::model::Labels;
 use crate::telemetry::SharedTelemetry;
 use crate::time::SharedClock;
@@ -51,6 +51,8 @@ pub struct Parts {
     pub sources: Arc<dyn Sources>,
     /// Where results go.
     pub sink: Arc<dyn ResultSink>,
+    /// Where the files of secrets and certificates are.
+    pub disk: SharedDisk,
     /// The time of day.
     pub clock: SharedClock,
     /// Own metrics.
@@ -97,7 +99,8 @@ struct Task {
 impl Manager {
     /// A manager without rules; nothing is evaluated before [`Manager::begin`].
     pub fn new(parts: Parts) -> Manager {
-        let notifier = Arc::new(Notifier::new(parts.runtime.clone(), Arc::clone(&parts.telemetry)));
+        let notifier =
+            Arc::new(Notifier::new(parts.runtime.clone(), Arc::clone(&parts.telemetry), Arc::clone(&parts.disk)));
         let shared = Shared {
             groups: RwLock::default(),
             environment: RwLock::default(),
