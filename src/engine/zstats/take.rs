@@ -186,17 +186,29 @@ impl Taking<'_, '_> {
         }
     }
 
-    /// Writes what still waits.
+    /// Writes what still waits. What lies in the spool is taken back if that fails, for it comes again.
     fn finish(self) -> Result<Vec<TakenScrape>, TakeError> {
-        if let Some(error) = self.failed {
-            return Err(error);
+        let Taking { account, collected, write, kept, failed, .. } = self;
+        let written = match failed {
+            Some(error) => Err(error),
+            None => write.finish().map_err(TakeError::from),
+        };
+        match written {
+            Ok(complaint) => {
+                if let Some(complaint) = complaint
+                    && let Some(count) = collected.logged.note(1)
+                {
+                    tracing::warn!("zstats: {account}: {complaint} ({count} such requests since the last one shown)");
+                }
+                Ok(kept)
+            }
+            Err(error) => {
+                if let Some(spool) = &collected.spool {
+                    kept.iter().for_each(|scrape| spool.discard(&scrape.kept));
+                }
+                Err(error)
+            }
         }
-        if let Some(complaint) = self.write.finish()?
-            && let Some(count) = self.collected.logged.note(1)
-        {
-            tracing::warn!("zstats: {}: {complaint} ({count} such requests since the last one shown)", self.account);
-        }
-        Ok(self.kept)
     }
 }
 
