@@ -32,7 +32,7 @@ pub struct Reason {
 /// A label set with one label, `source`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Source {
-    /// `http`, `nats`, `remote_write`, `import` or `otlp`.
+    /// `http`, `nats`, `grpc`, `remote_write`, `import`, `otlp` or `rules`.
     pub source: &'static str,
 }
 
