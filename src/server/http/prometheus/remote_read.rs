@@ -42,8 +42,8 @@ async fn read(app: Arc<App>, request: Request) -> Result<Response, Refusal> {
     let coding = Coding::of_remote(request.headers())?;
     let body = app.small_body(request.into_body(), REQUEST_BYTES_MAX, &app.turns.json_bodies).await?;
     let turn = app.answer_turn(AnswerLimit::Promql).await?;
-    // Patterns are compiled, which may take a while; the turn is held by this work: a client that goes away makes no room
-    // for more of it.
+    // Patterns are compiled, which may take a while; the turn is held by this work: a client that goes away makes no
+    // room for more of it.
     let decoded = tokio::task::spawn_blocking(move || {
         let request = ReadRequest::decode(&coding.inflate(body.bytes, REQUEST_BYTES_MAX)?).map_err(bad)?;
         Ok::<_, Refusal>((request, turn))
