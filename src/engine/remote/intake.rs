@@ -307,8 +307,8 @@ impl<'e> Intake<'e> {
         }
     }
 
-    /// Writes what was taken: what the report counts as stored is in the logs when this returns, and so is what an error
-    /// counts.
+    /// Writes what was taken: what the report counts as stored is in the logs when this returns, and so is what an
+    /// error counts.
     pub(super) fn finish(self) -> Result<RemoteReport, RemoteError> {
         let Intake { engine, kind, known, write, learnt, hosts, mut report, .. } = self;
         let epoch = known.epoch();
