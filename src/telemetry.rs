@@ -3,6 +3,7 @@
 //! One value of [`Telemetry`] is shared by all modules. A counter is a field here, named as it is shown; nobody
 //! registers metrics elsewhere.
 
+mod causes;
 mod log_limit;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+pub use self::causes::causes;
 pub use self::log_limit::LogLimit;
 
 /// Metrics that several modules share.

@@ -54,12 +54,16 @@ impl StampedReport {
         if count == 0 {
             return;
         }
+        self.count_skipped(reason, count);
+        if self.explanations.len() < EXPLANATIONS_MAX {
+            self.explanations.push(explanation());
+        }
+    }
+
+    fn count_skipped(&mut self, reason: &'static str, count: u64) {
         match self.skipped.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, counted)) => *counted += count,
             None => self.skipped.push((reason, count)),
-        }
-        if self.explanations.len() < EXPLANATIONS_MAX {
-            self.explanations.push(explanation());
         }
     }
 
@@ -71,10 +75,7 @@ impl StampedReport {
         self.exemplars += other.exemplars;
         self.metadata += other.metadata;
         for (reason, count) in other.skipped {
-            match self.skipped.iter_mut().find(|(known, _)| *known == reason) {
-                Some((_, counted)) => *counted += count,
-                None => self.skipped.push((reason, count)),
-            }
+            self.count_skipped(reason, count);
         }
         let room = EXPLANATIONS_MAX.saturating_sub(self.explanations.len());
         self.explanations.extend(other.explanations.into_iter().take(room));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 
 use crate::cli::TlsArguments;
-use crate::cli::text::causes;
+use crate::telemetry::causes;
 
 use super::cluster::Body;
 use super::error::DemoError;

@@ -11,6 +11,7 @@ use crate::disk::{Disk, SharedDisk, SystemDisk};
 use crate::engine::log::shard_of;
 use crate::engine::{Engine, IngestError, Options};
 use crate::formats::remote::FloatSample;
+use crate::model::histogram::FloatHistogram;
 use crate::model::relabel::{Action, Rule, RuleSettings};
 use crate::model::{Aggregation, Exemplar, Labels, Matcher, Metric, MetricTable};
 use crate::store::Store;
@@ -151,6 +152,82 @@ fn series_that_have_gone_are_found_anew() {
     let report = engine.write_remote(WriteVersion::V2, &body(-2_000)).unwrap();
     assert_eq!((report.samples(), report.complaint()), (1, None));
     assert_eq!(host.find_stamped(&[], i64::MIN, i64::MAX).len(), 1);
+}
+
+/// A histogram that came once for a series of the grid gave it a stamped series for good: from then on each of its
+/// numbers was stored twice, until the next restart.
+#[test]
+fn a_histogram_takes_no_numbers_away_from_the_grid() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(folder.path());
+    let labels = [("__name__", "grid"), ("instance", "a:1")];
+    let number = |secs: i64| SentSeries::of_sample(labels, 1000 * secs, 1.0);
+    let with_histogram = SentSeries {
+        samples: Vec::new(),
+        histograms: vec![(1000 * NOW, 0, Arc::new(FloatHistogram::default()))],
+        ..number(NOW)
+    };
+    for (series, numbers, histograms) in [(number(NOW - 20), 1, 0), (with_histogram, 0, 1), (number(NOW - 10), 1, 0)] {
+        for (version, body) in
+            [(WriteVersion::V1, write_1(std::slice::from_ref(&series), &[])), (WriteVersion::V2, write_2(&[series]))]
+        {
+            let report = engine.write_remote(version, &body).unwrap();
+            assert_eq!((report.stored.grid, report.doubled, report.stored.histograms), (numbers, 0, histograms));
+            assert_eq!(report.complaint(), None);
+        }
+    }
+}
+
+/// A series that was known had what it held beyond the limit left out, and its sender was told that all is stored.
+#[test]
+fn a_known_series_with_too_many_histograms_is_refused_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(folder.path());
+    let labels = [("__name__", "m"), ("instance", "a:1")];
+    let histograms = |count: i64| {
+        let at = |number| (1000 * NOW - number, 0, Arc::new(FloatHistogram::default()));
+        let series = SentSeries { histograms: (0..count).map(at).collect(), ..SentSeries::default() };
+        SentSeries { labels: SentSeries::of_sample(labels, 0, 0.0).labels, ..series }
+    };
+    for version in [WriteVersion::V1, WriteVersion::V2] {
+        for (count, refused) in [(1, 0), (10_001, 10_001), (10_000, 0)] {
+            let series = histograms(count);
+            let body = if version == WriteVersion::V1 { write_1(&[series], &[]) } else { write_2(&[series]) };
+            let report = engine.write_remote(version, &body).unwrap();
+            let stored = (report.stored.skipped_in_all(), report.stored.histograms);
+            assert_eq!(stored, (refused, count as u64 - refused), "{count}");
+        }
+    }
+}
+
+/// What was remembered of senders of 1.0 filled all the room: when they changed to 2.0, nothing of them was remembered
+/// any more, and each of their bodies was worked out anew.
+#[test]
+fn senders_that_change_their_version_are_remembered_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = MetricTable::new([]);
+    let (disk, clock) = (Arc::new(SystemDisk), Arc::new(ManualClock::at(NOW)));
+    let options = Options { memory_bytes_max: 8_000_000, ..Options::new(folder.path()) };
+    let engine = Engine::open(options, metrics, disk, clock, Arc::new(Telemetry::default())).unwrap();
+    engine.recover().unwrap();
+    let series = |number: u64| {
+        let labels = [("__name__", "m".to_owned()), ("instance", "a:1".to_owned()), ("n", number.to_string())];
+        SentSeries::of_sample(labels, 1000 * NOW, 1.0)
+    };
+    for part in 0..50 {
+        let body: Vec<SentSeries> = (part * 200..(part + 1) * 200).map(series).collect();
+        engine.write_remote(WriteVersion::V1, &write_1(&body, &[])).unwrap();
+        if engine.store().known_bytes() >= 1_000_000 {
+            break;
+        }
+    }
+    assert!(engine.store().known_bytes() >= 1_000_000, "{}", engine.store().known_bytes());
+    let body = write_2(&[series(1), series(2)]);
+    for _ in 0..3 {
+        engine.write_remote(WriteVersion::V2, &body).unwrap();
+    }
+    let known = engine.receiver.known(KeyKind::Write2).memory_bytes();
+    assert!(known > 0 && engine.store().known_bytes() < 1_000_000, "{known}");
 }
 
 #[test]

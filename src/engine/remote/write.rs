@@ -107,7 +107,10 @@ struct Visitor<'e> {
 impl Visitor<'_> {
     /// The target of a series; `None` when it was refused.
     fn current(&mut self, series: &mut Series<'_, '_>) -> Option<Current> {
-        if let Some(current) = self.intake.find(series.key(), series.is_expected()) {
+        // What is cut is looked at as a whole, and refused.
+        if !series.is_cut()
+            && let Some(current) = self.intake.find(series.key(), series.is_expected())
+        {
             return Some(current);
         }
         let learnt = match series.to_labels() {
@@ -124,7 +127,7 @@ impl Visitor<'_> {
     fn more(&mut self, mut current: Current, series: &mut Series<'_, '_>) {
         if !series.histograms().is_empty() && !self.intake.is_stamped(&current) {
             let Ok(labels) = series.to_labels() else { return };
-            match self.intake.stamp(series.key(), &labels) {
+            match self.intake.stamp(&labels) {
                 Ok(stamped) => current = stamped,
                 Err(refused) => return self.intake.refuse_series(refused, series.counts().histograms),
             }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::message::Notification;
 use super::queue::Queue;
 use crate::disk::{Disk, SharedDisk};
-use crate::telemetry::{Alertmanager, LogLimit, SharedTelemetry};
+use crate::telemetry::{Alertmanager, LogLimit, SharedTelemetry, causes};
 
 /// Alerts in one request.
 const BATCH_MAX: usize = 256;
@@ -200,14 +200,8 @@ fn read(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, String> {
     }
 }
 
-/// An error with all its reasons; its own text is just "error sending request".
+/// An error with all its reasons, for its own text is just "error sending request"; without the URL, which may hold a
+/// password.
 fn reasons(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut next = std::error::Error::source(&error);
-    while let Some(reason) = next {
-        text = format!("{text}: {reason}");
-        next = reason.source();
-    }
-    text
+    causes(&error.without_url())
 }

@@ -76,8 +76,7 @@ impl Stamped {
             }
         }
         for (planned, column) in sealer.planned.drain(..).zip(sealer.batch.columns()) {
-            let chunk = Chunk { times: planned.times, values: Values::Floats(column), starts: None };
-            self.push_chunk(planned.id, chunk);
+            self.push_chunk(planned.id, Chunk::new(planned.times, Values::Floats(column), None));
         }
         sealer.batch.clear();
     }
