@@ -348,7 +348,9 @@ fn what_is_expected_stays_what_was_asked_for() {
     let mut one = Intake::new(&engine, KeyKind::Write2, "test");
     let mut other = Intake::new(&engine, KeyKind::Write2, "test");
     // The keys, in the order of the body.
-    let mut keys = vec![engine.receiver.known(KeyKind::Write2).key(0).to_vec()];
+    let mut first = Vec::new();
+    engine.receiver.known(KeyKind::Write2).copy_key(0, &mut first);
+    let mut keys = vec![first];
     let mut walk = Intake::new(&engine, KeyKind::Write2, "test");
     walk.find(&keys[0], false).unwrap();
     for _ in 1..names.len() {
