@@ -78,7 +78,8 @@ fn cut(block: &Block, at_secs: i64) -> impl Iterator<Item = Block> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ComponentId, MetricId, is_empty};
+    use crate::model::{Aggregation, ComponentId, Metric, MetricId, MetricTable, Sample, Selector, is_empty};
+    use crate::store::{Limits, SeriesPath, Store};
     use crate::testing::Random;
 
     /// What blocks hold, value by value.
@@ -129,5 +130,40 @@ mod tests {
             assert_eq!(bytes.total(), held + series.blocks.capacity() * size_of::<Block>(), "seed {seed}");
         }
         assert!(cuts > 100, "{cuts}");
+    }
+
+    /// A value ahead of its time was folded into a block, which it made long; windows of another phase were sealed
+    /// inside of that block later. The last block to begin was not the last to end then, and answers ended before the
+    /// value.
+    #[test]
+    fn a_block_inside_of_another_does_not_hide_its_end() {
+        const NOW: i64 = 1_770_244_800;
+        let new = || {
+            let metric = Metric { name: "load".into(), frequency_secs: 60, aggregation: Aggregation::None };
+            let store = Store::new(MetricTable::new([metric]), Limits::default());
+            let host = store.host_or_create("alex", "a1").unwrap();
+            let path = SeriesPath { components: &[], is_device: false, metric: MetricId(0) };
+            let series = host.series(&path, store.limits()).unwrap();
+            (store, host, series)
+        };
+        let (store, host, series) = new();
+        let ahead = Sample { series, secs: NOW + 200 * 60, value: -1.0 };
+        let before = (0..25).map(|tick| Sample { series, secs: NOW + tick * 60, value: tick as f64 });
+        for sample in before.chain([ahead]) {
+            host.apply(&store.metrics(), &[sample], NOW + 25 * 60);
+        }
+        // A restart folds what is late or ahead into blocks.
+        let image = host.image(&store.metrics());
+        let (store, host, series) = new();
+        host.restore(&image, &store.metrics(), store.limits());
+        for tick in 30..170 {
+            let sample = Sample { series, secs: NOW + tick * 60 + 33, value: tick as f64 };
+            host.apply(&store.metrics(), &[sample], sample.secs);
+        }
+        for first in [0, 150, 165, 180, 199] {
+            let selector = Selector { cluster: "alex".into(), host: "a1".into(), below: Vec::new() };
+            let answer = store.read(&selector, "load", NOW + first * 60, NOW + 300 * 60).unwrap();
+            assert_eq!(answer.data.last(), Some(&-1.0), "from tick {first}");
+        }
     }
 }

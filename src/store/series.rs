@@ -1,7 +1,8 @@
 //! Series: headers with their sealed blocks and late samples, and the index of a host's series.
 //!
-//! Invariants: `blocks` is sorted by first and by last centre, so no block reaches across another one; blocks of one
-//! phase do not overlap; `overlay` is sorted by centre and holds one value a slot; `order` is sorted by metric, then component, so the series of one metric lie side by side.
+//! Invariants: `blocks` keeps its order (`block_order`), and blocks of one phase do not overlap; `overlay` is sorted by
+//! centre and holds one value a slot; `order` is sorted by metric, then component, so the series of one metric lie side
+//! by side.
 
 use crate::block::{Batch, Block};
 use crate::model::{ComponentId, EMPTY, MetricId, SeriesId, is_empty};

@@ -63,8 +63,8 @@ impl Cursor for Once {
     }
 }
 
-/// A few hosts with cores on the grid and stamped series beside them, some of these with the labels of a core; the store,
-/// what was sent, and when that ended. Every value of a calm host keeps the second it was sent with.
+/// A few hosts with cores on the grid and stamped series beside them, some of these with the labels of a core: the
+/// store, what was sent, and when that ended. Every value of a calm host keeps the second it was sent with.
 fn world(random: &mut Random, is_calm: bool) -> (Store, Plain, i64) {
     let metric = |name: &str| Metric { name: name.into(), frequency_secs: 60, aggregation: Aggregation::None };
     let store = Store::new(MetricTable::new([metric("load")]), Limits::default());
