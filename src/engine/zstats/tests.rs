@@ -1,6 +1,6 @@
 //! Scrapes inside an engine: what is acknowledged is stored, what is not leaves no trace in the state.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::errno::Errno;
@@ -11,7 +11,7 @@ use crate::engine::{Engine, IngestError, Options};
 use crate::formats::zstats::{Blob, BlobSample, Code, Request, StateLimits};
 use crate::model::{Aggregation, Metric, MetricKind, MetricTable, is_stale};
 use crate::telemetry::{Kind, Reason, Telemetry};
-use crate::testing::{FaultyDisk, Lasts, ManualClock};
+use crate::testing::{FaultyDisk, Lasts, ManualClock, Operation};
 
 const NOW: i64 = 1_770_244_800;
 const START_MS: i64 = NOW * 1000;
@@ -169,6 +169,24 @@ fn what_the_spool_does_not_take_is_not_acknowledged() {
     disk.heal();
     assert_eq!(take(&engine, [add(4, START_MS + 30_000, 1, &[(0, 0.5)])]).unwrap(), [Code::Taken]);
     assert_eq!(held(&engine, "x")[2..], [(20, Some(2.0)), (30, Some(2.5))]);
+}
+
+/// A request that failed came again, and readers of the spool got its first scrapes twice.
+#[test]
+fn what_is_not_acknowledged_is_taken_back() {
+    let disk = FaultyDisk::new(1);
+    let spool = Path::new("/spool");
+    let (engine, _) = open_on(Arc::new(disk.clone()), Path::new("/checkpoints"), Some(spool));
+    let other = Blob { instance: "other:1.job", ..full(1, START_MS, &[("y", 1.0)]) };
+    let blobs = || [full(1, START_MS, &[("x", 1.0)]), other.clone()];
+    disk.fail(0, Lasts::UntilHealed, Errno::ENOSPC, |operation, path| {
+        operation == Operation::Write && path.starts_with("/spool/a/other_1.job")
+    });
+    assert!(matches!(take(&engine, blobs()), Err(TakeError::Spool(_))));
+    assert_eq!(disk.files_below(spool), Vec::<PathBuf>::new());
+    disk.heal();
+    assert_eq!(take(&engine, blobs()).unwrap(), [Code::Taken; 2]);
+    assert_eq!(disk.files_below(spool).len(), 4);
 }
 
 #[test]

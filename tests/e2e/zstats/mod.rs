@@ -1,6 +1,7 @@
 //! zstats over HTTP: the recorded exchanges with the original receiver, restarts in the middle, hostile bodies.
 
 mod address;
+mod demo;
 mod hostile;
 mod recorded;
 mod restart;

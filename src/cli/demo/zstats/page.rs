@@ -109,10 +109,10 @@ mod tests {
         assert_eq!(
             page.scrape.series.iter().map(shown).collect::<Vec<_>>(),
             [
-                r#"up{instance="a:1", job="j"} gauge "Whether." 1000 1"#,
-                r#"h_bucket{instance="a:1", job="j", le="1.0"} histogram "" 500 2"#,
-                r#"h_count{exported_job="own", instance="a:1", job="j"} histogram "" 1000 3"#,
-                r#"bare{instance="a:1", job="j"} unknown "" 1000 4"#,
+                r#"{__name__="up", instance="a:1", job="j"} gauge "Whether." 1000 1"#,
+                r#"{__name__="h_bucket", instance="a:1", job="j", le="1.0"} histogram "" 500 2"#,
+                r#"{__name__="h_count", exported_job="own", instance="a:1", job="j"} histogram "" 1000 3"#,
+                r#"{__name__="bare", instance="a:1", job="j"} unknown "" 1000 4"#,
             ]
         );
         let body = b"# TYPE requests counter\nrequests_total 1\n# EOF\n";
