@@ -36,7 +36,7 @@ pub struct Reason {
 /// A label set with one label, `source`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Source {
-    /// `http`, `nats`, `remote_write`, `import`, `otlp` or `zstats`.
+    /// `http`, `nats`, `grpc`, `remote_write`, `import`, `otlp`, `zstats` or `rules`.
     pub source: &'static str,
 }
 
