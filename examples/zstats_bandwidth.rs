@@ -94,7 +94,7 @@ fn snappy(body: &[u8]) -> Result<usize, snap::Error> {
 
 fn sent(series: &ScrapedSeries) -> SentSeries {
     let labels = series.labels.iter().map(|label| (&*label.name, &*label.value));
-    let metadata = Metadata { kind: series.metric_kind(), help: Arc::clone(&series.help), ..Metadata::default() };
+    let metadata = Metadata { kind: series.metric_kind(), help: Box::from(&*series.help), ..Metadata::default() };
     SentSeries { metadata: Some(metadata), ..SentSeries::of_sample(labels, series.time_ms, series.value) }
 }
 
