@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // Remote write 1.0: series of a WriteRequest are those of prometheus.WriteRequest, so the same type serves.
     let body = WriteRequest { series: vec![requests_total(now_ms, 101.0)], ..WriteRequest::default() };
-    let body = treering::formats::remote::snappy(&body.encode_to_vec());
+    let body = treering::formats::remote::to_snappy(&body.encode_to_vec())?;
     let answer = target
         .http_request(reqwest::Method::POST, "/api/v1/write", &[])?
         .header("content-type", "application/x-protobuf")

@@ -58,34 +58,36 @@ pub fn held() -> Held {
     Held { heap_bytes, free_bytes, resident_bytes, peak_bytes }
 }
 
-/// Decides when to [`give_back`]: after so much was freed, when no more is freed for a while, and now and then.
+/// Decides when to [`give_back`]: after so much was freed, when nothing happens for a while, and now and then.
 #[derive(Debug)]
 pub struct Thrift {
     /// What had been freed when memory was given back.
     given_back_bytes: u64,
-    /// What had been freed at the last look.
-    seen_bytes: u64,
+    /// What had been freed, and how much had been done, at the last look.
+    seen: (u64, u64),
+    /// How much had been done when memory was given back.
+    done: u64,
     at: Instant,
 }
 
 impl Default for Thrift {
     fn default() -> Self {
-        Thrift { given_back_bytes: 0, seen_bytes: 0, at: Instant::now() }
+        Thrift { given_back_bytes: 0, seen: (0, 0), done: 0, at: Instant::now() }
     }
 }
 
 impl Thrift {
-    /// Gives memory back when it is time to: `freed_bytes` counts all that was ever freed, `held_bytes` what is held.
-    /// Answers whether it did.
-    pub fn look(&mut self, freed_bytes: u64, held_bytes: u64) -> bool {
+    /// Gives memory back when it is time to: `freed_bytes` counts all that was ever freed, `held_bytes` what is held,
+    /// and `done` grows with each piece of work, whose buffers nobody counts. Answers whether it did.
+    pub fn look(&mut self, freed_bytes: u64, held_bytes: u64, done: u64) -> bool {
         let freed = freed_bytes.saturating_sub(self.given_back_bytes);
-        let is_quiet = freed > 0 && freed_bytes == self.seen_bytes;
+        let is_quiet = (freed > 0 || done != self.done) && (freed_bytes, done) == self.seen;
         let is_much = freed >= FREED_BYTES_MIN.max(held_bytes / FREED_PART);
         let is_due = is_much || is_quiet || self.at.elapsed() >= IDLE;
-        self.seen_bytes = freed_bytes;
+        self.seen = (freed_bytes, done);
         if is_due {
             give_back();
-            (self.given_back_bytes, self.at) = (freed_bytes, Instant::now());
+            (self.given_back_bytes, self.done, self.at) = (freed_bytes, done, Instant::now());
         }
         is_due
     }
@@ -131,15 +133,26 @@ mod tests {
     #[test]
     fn memory_is_given_back_after_enough_was_freed() {
         let mut thrift = Thrift::default();
-        assert!(!thrift.look(0, 0), "nothing was freed");
-        assert!(!thrift.look(FREED_BYTES_MIN - 1, 0));
-        assert!(thrift.look(FREED_BYTES_MIN, 0));
-        assert!(!thrift.look(2 * FREED_BYTES_MIN - 1, 0), "the count begins anew");
-        assert!(!thrift.look(3 * FREED_BYTES_MIN, 3 * FREED_PART * FREED_BYTES_MIN), "little of what is held");
-        assert!(thrift.look(3 * FREED_BYTES_MIN, 3 * FREED_PART * FREED_BYTES_MIN), "no more is freed");
-        assert!(!thrift.look(3 * FREED_BYTES_MIN, 0), "and nothing since");
+        assert!(!thrift.look(0, 0, 0), "nothing was freed");
+        assert!(!thrift.look(FREED_BYTES_MIN - 1, 0, 0));
+        assert!(thrift.look(FREED_BYTES_MIN, 0, 0));
+        assert!(!thrift.look(2 * FREED_BYTES_MIN - 1, 0, 0), "the count begins anew");
+        assert!(!thrift.look(3 * FREED_BYTES_MIN, 3 * FREED_PART * FREED_BYTES_MIN, 0), "little of what is held");
+        assert!(thrift.look(3 * FREED_BYTES_MIN, 3 * FREED_PART * FREED_BYTES_MIN, 0), "no more is freed");
+        assert!(!thrift.look(3 * FREED_BYTES_MIN, 0, 0), "and nothing since");
         thrift.at = Instant::now().checked_sub(IDLE).unwrap();
-        assert!(thrift.look(3 * FREED_BYTES_MIN, 0), "it was a while ago");
+        assert!(thrift.look(3 * FREED_BYTES_MIN, 0, 0), "it was a while ago");
+    }
+
+    /// Once, buffers of requests stayed for a minute after the last one: nothing that is counted had been freed.
+    #[test]
+    fn buffers_are_given_back_when_work_pauses() {
+        let mut thrift = Thrift::default();
+        assert!(!thrift.look(0, 0, 5), "work goes on");
+        assert!(!thrift.look(0, 0, 9), "and on");
+        assert!(thrift.look(0, 0, 9), "it pauses");
+        assert!(!thrift.look(0, 0, 9), "and nothing since");
+        assert!(!thrift.look(0, 0, 10) && thrift.look(0, 0, 10), "once more");
     }
 
     #[cfg(all(target_os = "linux", target_env = "gnu"))]

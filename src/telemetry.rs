@@ -3,6 +3,7 @@
 //! One value of [`Telemetry`] is shared by all modules. A counter is a field here, named as it is shown; nobody
 //! registers metrics elsewhere.
 
+mod causes;
 mod log_limit;
 mod spool;
 mod zstats;
@@ -17,6 +18,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+pub use self::causes::causes;
 pub use self::log_limit::LogLimit;
 pub use self::spool::SpoolTelemetry;
 pub use self::zstats::ZstatsTelemetry;
@@ -34,7 +36,7 @@ pub struct Reason {
 /// A label set with one label, `source`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Source {
-    /// `http`, `nats`, `remote_write`, `import`, `otlp` or `zstats`.
+    /// `http`, `nats`, `grpc`, `remote_write`, `import`, `otlp`, `zstats` or `rules`.
     pub source: &'static str,
 }
 

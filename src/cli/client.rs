@@ -52,7 +52,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 fn unusable(path: &Path, error: &reqwest::Error) -> String {
-    format!("{}: {}", path.display(), super::text::causes(error))
+    format!("{}: {}", path.display(), crate::telemetry::causes(error))
 }
 
 #[cfg(test)]

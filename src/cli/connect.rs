@@ -6,7 +6,6 @@ use tokio::sync::watch;
 
 use crate::config::{self, ClientCerts, Config, Role};
 use crate::engine;
-use crate::promql::parse::ParseOptions;
 use crate::server::{self, AnnouncerOptions, AuthOptions, ClientCertificates, PublicKey, Roles, Tls, TlsOptions, nats};
 
 use super::run::RunError;
@@ -122,13 +121,7 @@ fn prometheus_options(config: &Config) -> server::PrometheusOptions {
         query_samples_max: settings.query_samples_max,
         queries_max: settings.queries_max,
         query_threads: std::thread::available_parallelism().map_or(1, usize::from).min(QUERY_THREADS_MAX),
-        parse: ParseOptions {
-            experimental_functions: settings.experimental_functions,
-            duration_expressions: settings.duration_expressions,
-            extended_range_selectors: settings.extended_range_selectors,
-            fill_modifiers: settings.fill_modifiers,
-            ..ParseOptions::plain()
-        },
+        parse: settings.parse_options(),
         delayed_name_removal: settings.delayed_name_removal,
     }
 }

@@ -202,6 +202,7 @@ async fn serve(path: PathBuf, config: Config, files_max: u64, dev: bool) -> Resu
     let rules = Arc::new(Manager::new(rules::Parts {
         sources: Arc::clone(&engine) as _,
         sink: Arc::clone(&engine) as _,
+        disk: Arc::new(SystemDisk),
         clock: Arc::new(SystemClock),
         telemetry: Arc::clone(engine.telemetry()),
         runtime: tokio::runtime::Handle::current(),

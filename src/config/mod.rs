@@ -9,6 +9,7 @@ mod bytes;
 mod environment;
 mod error;
 mod file;
+mod follows;
 #[cfg(any(test, feature = "testing"))]
 mod fuzz;
 mod load;

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::engine;
 use crate::formats::zstats::{RequestLimits, StateLimits};
 use crate::model::{Metric, MetricTable, Pattern};
+use crate::promql::parse::ParseOptions;
 use crate::rules;
 
 /// A config without errors.
@@ -133,6 +134,24 @@ pub struct PrometheusSettings {
     pub fill_modifiers: bool,
     /// Metric names go at the end of a query.
     pub delayed_name_removal: bool,
+}
+
+impl PrometheusSettings {
+    /// How long a sample stays current, in milliseconds.
+    pub fn lookback_ms(&self) -> i64 {
+        i64::try_from(self.lookback.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// What expressions may contain.
+    pub fn parse_options(&self) -> ParseOptions {
+        ParseOptions {
+            experimental_functions: self.experimental_functions,
+            duration_expressions: self.duration_expressions,
+            extended_range_selectors: self.extended_range_selectors,
+            fill_modifiers: self.fill_modifiers,
+            ..ParseOptions::plain()
+        }
+    }
 }
 
 /// The files of a certificate, both PEM.

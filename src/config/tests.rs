@@ -3,6 +3,7 @@
 mod plain;
 mod remote_write;
 mod yaml;
+mod zstats;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -79,7 +79,7 @@ pub(super) struct ZstatsTokenEntry {
 #[schemars(inline)]
 pub(super) struct ZstatsLimitsSection {
     /// Requests at a time; more wait for their turn.
-    #[schemars(range(min = 1, max = 1000), extend("default" = 16))]
+    #[schemars(range(min = 1, max = 256), extend("default" = 16))]
     pub requests: Option<usize>,
     /// Bytes of one body as it comes, or a text with a unit.
     #[serde(default)]

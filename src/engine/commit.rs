@@ -117,8 +117,10 @@ pub(super) struct Committed {
     pub(super) histograms: u64,
     /// Stamped samples of either kind that are older than what their host answers.
     pub(super) stamped_before_horizon: u64,
-    /// Exemplars that are kept.
+    /// Exemplars that were taken.
     pub(super) exemplars: u64,
+    /// Exemplars that are older than what their host answers.
+    pub(super) exemplars_before_horizon: u64,
     /// By shard, the number of the last write; 0 for none.
     pub(super) writes: [u64; SHARDS],
 }
@@ -222,7 +224,12 @@ impl Engine {
             }
         }
         if !part.exemplars.is_empty() {
-            committed.exemplars += host.add_exemplars(part.exemplars);
+            let applied = host.add_exemplars(part.exemplars);
+            committed.exemplars += applied.stored;
+            committed.exemplars_before_horizon += applied.before_horizon;
+            if applied.gone > 0 {
+                return Err(IngestError::Forgotten);
+            }
         }
         Ok(())
     }

@@ -269,13 +269,13 @@ impl Engine {
         );
     }
 
-    /// Frees about `excess` bytes of the oldest sealed data of these hosts; open rows stay. Answers how many blocks
-    /// went.
+    /// Frees about `excess` bytes of the oldest sealed data of these hosts; open rows stay, but for those of series
+    /// that ended before. Answers how many blocks went.
     fn free_oldest(&self, hosts: &[Arc<Host>], excess: u64) -> u64 {
         let to_secs = oldest_bytes_end(hosts, excess);
         let mut dropped = 0;
         for host in hosts.iter().filter(|host| host.oldest_secs().is_some_and(|oldest| oldest < to_secs)) {
-            let to_secs = host.oldest_open_secs().map_or(to_secs, |open| open.min(to_secs));
+            let to_secs = host.open_since_secs(to_secs).map_or(to_secs, |open| open.min(to_secs));
             match self.free_host(host, &[], to_secs, "memory_cap", &mut [0; SHARDS]) {
                 Ok(blocks) => dropped += blocks,
                 Err(error) => tracing::error!("memory-cap: {}/{}: {error}", host.cluster(), host.name()),

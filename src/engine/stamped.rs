@@ -28,7 +28,7 @@ pub struct StampedReport {
     pub grid: u64,
     /// Native histograms stored.
     pub histograms: u64,
-    /// Exemplars kept.
+    /// Exemplars taken: kept, there already, or pushed out at once by newer ones of their series.
     pub exemplars: u64,
     /// Metrics whose metadata is new or has changed.
     pub metadata: u64,
@@ -54,12 +54,16 @@ impl StampedReport {
         if count == 0 {
             return;
         }
+        self.count_skipped(reason, count);
+        if self.explanations.len() < EXPLANATIONS_MAX {
+            self.explanations.push(explanation());
+        }
+    }
+
+    fn count_skipped(&mut self, reason: &'static str, count: u64) {
         match self.skipped.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, counted)) => *counted += count,
             None => self.skipped.push((reason, count)),
-        }
-        if self.explanations.len() < EXPLANATIONS_MAX {
-            self.explanations.push(explanation());
         }
     }
 
@@ -71,10 +75,7 @@ impl StampedReport {
         self.exemplars += other.exemplars;
         self.metadata += other.metadata;
         for (reason, count) in other.skipped {
-            match self.skipped.iter_mut().find(|(known, _)| *known == reason) {
-                Some((_, counted)) => *counted += count,
-                None => self.skipped.push((reason, count)),
-            }
+            self.count_skipped(reason, count);
         }
         let room = EXPLANATIONS_MAX.saturating_sub(self.explanations.len());
         self.explanations.extend(other.explanations.into_iter().take(room));
@@ -153,7 +154,7 @@ impl StampedWrite<'_> {
     /// that contradicts itself, is counted and left out.
     pub fn sample(&mut self, host: &Arc<Host>, sample: StampedSample) {
         if sample.time_ms > self.latest_millis {
-            return self.skip_future(sample.time_ms);
+            return self.skip_future("a sample", sample.time_ms);
         }
         if let StampedValue::Histogram(histogram) = &sample.value
             && let Err(error) = histogram.validate()
@@ -168,16 +169,16 @@ impl StampedWrite<'_> {
     /// out.
     pub fn grid_sample(&mut self, host: &Arc<Host>, sample: Sample) {
         if sample.secs > self.latest_millis.div_euclid(1000) {
-            return self.skip_future(sample.secs.saturating_mul(1000));
+            return self.skip_future("a sample", sample.secs.saturating_mul(1000));
         }
         let place = self.place_of(host);
         self.batches.at_mut(place).samples.push(sample);
     }
 
-    /// Takes an exemplar of a stamped series of this host.
+    /// Takes an exemplar of a stamped series of this host. One too far in the future is counted and left out.
     pub fn exemplar(&mut self, host: &Arc<Host>, series: StampedId, exemplar: Exemplar) {
         if exemplar.time_ms > self.latest_millis {
-            return;
+            return self.skip_future("an exemplar", exemplar.time_ms);
         }
         let place = self.place_of(host);
         self.batches.at_mut(place).exemplars.push((series, exemplar));
@@ -194,10 +195,10 @@ impl StampedWrite<'_> {
         self.report.skip(reason, count, explanation);
     }
 
-    fn skip_future(&mut self, time_ms: i64) {
+    fn skip_future(&mut self, what: &str, time_ms: i64) {
         let now = self.now_millis;
         self.report.skip("future", 1, || {
-            format!("a sample of {time_ms} ms since 1970 lies too far in the future: it is {now} here")
+            format!("{what} of {time_ms} ms since 1970 lies too far in the future: it is {now} here")
         });
     }
 
@@ -232,6 +233,8 @@ impl StampedWrite<'_> {
         own.exemplars = committed.exemplars;
         let before_horizon = committed.samples_before_horizon + committed.stamped_before_horizon;
         own.skip("before_horizon", before_horizon, || "samples lie before what their host keeps".into());
+        let before_horizon = committed.exemplars_before_horizon;
+        own.skip("before_horizon", before_horizon, || "exemplars lie before what their host keeps".into());
         // Whoever is refused sends the same again: it is counted when it is stored, once.
         if outcome.is_ok() {
             engine.telemetry.samples.get_or_create(&Source { source }).inc_by(committed.stored());

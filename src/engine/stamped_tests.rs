@@ -16,7 +16,7 @@ use crate::model::{
 };
 use crate::store::{Host, SeriesPath};
 use crate::telemetry::{Reason, Source, Telemetry};
-use crate::testing::{FaultyDisk, Lasts, ManualClock};
+use crate::testing::{FaultyDisk, Lasts, ManualClock, Random};
 
 const NOW: i64 = 1_770_244_800;
 const NOW_MS: i64 = NOW * 1000;
@@ -117,6 +117,44 @@ fn write_everything(engine: &Engine) -> StampedReport {
         write.finish(&mut report).unwrap();
     }
     report
+}
+
+/// Series that hold nothing are forgotten now and then; a body that has looked one up just before is told to come
+/// again, and nothing of it is stored, for its number means nothing any more.
+#[test]
+fn a_body_for_series_that_were_forgotten_comes_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(folder.path());
+    let body = |of_exemplar: bool| {
+        let mut write = engine.write_stamped("remote_write");
+        let (host, node) = series(&engine, &write, "node");
+        match of_exemplar {
+            true => write.exemplar(&host, node, exemplar(NOW_MS)),
+            false => write.sample(&host, float(node, NOW_MS, 1.0)),
+        }
+        (write, host, node)
+    };
+    for of_exemplar in [false, true] {
+        let (write, host, node) = body(of_exemplar);
+        // Once to see that nobody asks for it, once to take it out.
+        while host.holds_stamped(node) {
+            host.sweep_stamped();
+        }
+        let mut report = StampedReport::default();
+        let error = write.finish(&mut report).unwrap_err();
+        assert!(matches!(error, IngestError::Forgotten), "{error}");
+        assert_eq!((report.samples, report.exemplars, held(&engine, "node").len()), (0, 0, 0));
+        assert!(exemplars(&engine).is_empty());
+    }
+    for of_exemplar in [false, true] {
+        let mut report = StampedReport::default();
+        body(of_exemplar).0.finish(&mut report).unwrap();
+        assert_eq!((report.samples, report.exemplars), (u64::from(!of_exemplar), u64::from(of_exemplar)));
+    }
+    assert_eq!((held(&engine, "node").len(), exemplars(&engine).len()), (1, 1));
+    drop(engine);
+    let engine = open(folder.path());
+    assert_eq!((held(&engine, "node").len(), exemplars(&engine).len()), (1, 1), "the log has no more either");
 }
 
 #[test]
@@ -376,4 +414,34 @@ fn a_cleanup_offline_archives_samples() {
     assert_eq!(held(&engine, "node").len() + held(&engine, "api").len() + gone, all);
     assert!(gone > 100);
     assert_eq!(engine.store().metadata_of("up"), Some(counter()));
+}
+
+/// A target that ended after a scrape left its rows open, and a histogram that waited for others: the cap freed nothing
+/// of their host that was newer, and then writes to all hosts were refused.
+#[test]
+fn open_rows_of_the_dead_do_not_keep_the_memory_cap_from_freeing() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { workers: 2, memory_bytes_max: 600_000, ..Options::new(folder.path().join("checkpoints")) };
+    let engine = open_on(Arc::new(SystemDisk), options);
+    let mut random = Random::new(7);
+    for tick in 0..3000 {
+        let time_ms = NOW_MS - (3000 - tick) * 60_000;
+        let mut write = engine.write_stamped("test");
+        if tick == 0 {
+            let (host, id) = series(&engine, &write, "dead");
+            write.sample(&host, float(id, time_ms, 1.0));
+            let (host, id) = series(&engine, &write, "dead histogram");
+            let value = histogram(vec![1.0, 2.0]);
+            write.sample(&host, StampedSample { series: id, time_ms, start_ms: 0, value });
+        } else {
+            for job in 0..40 {
+                let (host, id) = series(&engine, &write, &format!("live {job}"));
+                write.sample(&host, float(id, time_ms, (random.below(1_000_003) as f64).sqrt()));
+            }
+        }
+        write.finish(&mut StampedReport::default()).unwrap();
+        assert!(engine.store().memory_bytes() <= 600_000, "tick {tick}: {}", engine.store().memory_bytes());
+    }
+    let kept = held(&engine, "live 0").len();
+    assert!((300..3000).contains(&kept), "{kept} of 3000 ticks are kept");
 }

@@ -117,7 +117,8 @@ fn flush_loop(engine: &Engine, stop: &Stop) {
         }
         let failed = engine.shards.read().iter().filter(|shard| shard.lock().common().failure().is_some()).count();
         engine.telemetry.log_shards_failed.set(failed as i64);
-        thrift.look(engine.store.freed_bytes(), engine.store.memory_bytes());
+        // Whatever comes in is written to a log.
+        thrift.look(engine.store.freed_bytes(), engine.store.memory_bytes(), engine.telemetry.log_bytes.get());
     }
 }
 

@@ -22,7 +22,7 @@ use super::query::{Querier, Sources};
 use super::restore::restore;
 use super::schedule::{Look, Schedule};
 use super::sink::ResultSink;
-use crate::disk::Disk;
+use crate::disk::{Disk, SharedDisk};
 use crate::model::Labels;
 use crate::telemetry::SharedTelemetry;
 use crate::time::SharedClock;
@@ -51,6 +51,8 @@ pub struct Parts {
     pub sources: Arc<dyn Sources>,
     /// Where results go.
     pub sink: Arc<dyn ResultSink>,
+    /// Where the files of secrets and certificates are.
+    pub disk: SharedDisk,
     /// The time of day.
     pub clock: SharedClock,
     /// Own metrics.
@@ -97,7 +99,8 @@ struct Task {
 impl Manager {
     /// A manager without rules; nothing is evaluated before [`Manager::begin`].
     pub fn new(parts: Parts) -> Manager {
-        let notifier = Arc::new(Notifier::new(parts.runtime.clone(), Arc::clone(&parts.telemetry)));
+        let notifier =
+            Arc::new(Notifier::new(parts.runtime.clone(), Arc::clone(&parts.telemetry), Arc::clone(&parts.disk)));
         let shared = Shared {
             groups: RwLock::default(),
             environment: RwLock::default(),
@@ -130,19 +133,7 @@ impl Manager {
             return Ok(());
         }
         self.notifier.apply(options.notify.clone())?;
-        let receiver: Arc<dyn Receiver> = Arc::clone(&self.notifier) as _;
-        *self.shared.environment.write() = Some(Arc::new(Environment {
-            querier: Arc::new(Querier::new(Arc::clone(&self.parts.sources), options.query.clone())),
-            sink: Arc::clone(&self.parts.sink),
-            receiver,
-            clock: Arc::clone(&self.parts.clock),
-            telemetry: Arc::clone(&self.parts.telemetry),
-            external_labels: options.notify.external_labels.clone(),
-            external_url: options.external_url.trim_end_matches('/').into(),
-            resend_ms: options.resend_ms,
-            outage_tolerance_ms: options.outage_tolerance_ms,
-            grace_ms: options.grace_ms,
-        }));
+        *self.shared.environment.write() = Some(Arc::new(self.environment(options)));
         *self.shared.turns.lock() = Arc::new(Semaphore::new(options.evaluations_max.max(1)));
         let restores = !tasks.was_applied;
         tasks.was_applied = true;
@@ -208,6 +199,22 @@ impl Manager {
             tracing::warn!("rules that are still evaluated are given up");
         }
         self.notifier.stop().await;
+    }
+
+    /// What evaluations work with under these options.
+    fn environment(&self, options: &Options) -> Environment {
+        Environment {
+            querier: Arc::new(Querier::new(Arc::clone(&self.parts.sources), options.query.clone())),
+            sink: Arc::clone(&self.parts.sink),
+            receiver: Arc::clone(&self.notifier) as Arc<dyn Receiver>,
+            clock: Arc::clone(&self.parts.clock),
+            telemetry: Arc::clone(&self.parts.telemetry),
+            external_labels: options.notify.external_labels.clone(),
+            external_url: options.external_url.trim_end_matches('/').into(),
+            resend_ms: options.resend_ms,
+            outage_tolerance_ms: options.outage_tolerance_ms,
+            grace_ms: options.grace_ms,
+        }
     }
 
     fn describe(&self, group: &Group) {

@@ -14,6 +14,7 @@ use serde::de::IgnoredAny;
 use tokio::runtime::Handle;
 
 use crate::engine::{NodeProvider, UsedNodes};
+use crate::telemetry::causes;
 
 /// How long a question may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -171,16 +172,10 @@ fn excerpt(body: &[u8]) -> String {
     format!("{short:?}")
 }
 
-/// An error with all its reasons; its own text is just "error sending request".
+/// An error with all its reasons, for its own text is just "error sending request"; without the URL, which may hold a
+/// password.
 fn reasons(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut next = std::error::Error::source(&error);
-    while let Some(reason) = next {
-        text = format!("{text}: {reason}");
-        next = reason.source();
-    }
-    text
+    causes(&error.without_url())
 }
 
 #[cfg(test)]

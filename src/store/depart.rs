@@ -8,7 +8,6 @@ use crate::model::{ComponentId, MetricTable, Scope, SeriesId, is_empty};
 
 use super::archived::ArchivedRows;
 use super::host_data::HostData;
-use super::memory::Use;
 use super::slots::WINDOW;
 
 /// The rows of one host that are to leave memory, as handles: writers go on meanwhile.
@@ -365,12 +364,11 @@ impl HostData {
         let series = series.get_mut(id);
         let is_touched = |block: &Block| block.start_secs() < end_secs && block.end_secs() > begin_secs;
         if series.blocks.iter().any(is_touched) {
-            let before = series.blocks.capacity();
             let mut kept = Vec::new();
             let mut slots = Vec::new();
-            for block in std::mem::take(&mut series.blocks) {
-                if !is_touched(&block) {
-                    kept.push(block);
+            for block in &series.blocks {
+                if !is_touched(block) {
+                    kept.push(block.clone());
                     continue;
                 }
                 slots.clear();
@@ -383,15 +381,9 @@ impl HostData {
                     }
                     centre = centre.saturating_add(i64::from(block.frequency_secs()));
                 }
-                // Sealing cuts only at the ends, so blocks keep their order.
-                let rest = Block::seal(block.start_secs(), block.frequency_secs(), &slots);
-                let rest_bytes = rest.as_ref().map_or(0, Block::memory_bytes);
-                bytes.add(Use::Blocks, rest_bytes as i64 - block.memory_bytes() as i64);
-                kept.extend(rest);
+                kept.extend(Block::seal(block.start_secs(), block.frequency_secs(), &slots));
             }
-            kept.shrink_to_fit();
-            bytes.add(Use::Series, (kept.capacity() as i64 - before as i64) * size_of::<Block>() as i64);
-            series.blocks = kept;
+            series.replace_blocks(kept, bytes);
         }
         if let Some(lane) = lanes.get_mut(series.lane as usize).and_then(Option::as_mut) {
             if end_secs > lane.start_secs - WINDOW as i64 * i64::from(lane.frequency_secs) {

@@ -234,12 +234,12 @@ impl Host {
         self.horizon_moves.load(Ordering::Relaxed)
     }
 
-    /// The first second of any open row that holds a value.
-    pub fn oldest_open_secs(&self) -> Option<i64> {
+    /// The first second of the open rows that reach up to this second or behind it: those of series that still come.
+    pub fn open_since_secs(&self, secs: i64) -> Option<i64> {
         let data = self.data.read();
-        let stamped = data.stamped.as_ref().and_then(|stamped| stamped.oldest_open_ms());
-        let lanes = data.lanes.iter().flatten().filter_map(Lane::first_secs);
-        lanes.chain(stamped.map(|time_ms| time_ms.div_euclid(1000))).min()
+        let stamped = data.stamped.as_ref().and_then(|stamped| stamped.open_since_ms(secs.saturating_mul(1000)));
+        let reaching = data.lanes.iter().flatten().filter(|lane| lane.last_secs().is_some_and(|last| last >= secs));
+        reaching.filter_map(Lane::first_secs).chain(stamped.map(|time_ms| time_ms.div_euclid(1000))).min()
     }
 
     /// The newest second of any sample; 0 before the first.

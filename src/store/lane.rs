@@ -175,6 +175,11 @@ impl Lane {
         (0..self.written_rows).find(|&row| self.is_filled(row)).map(|row| self.centre(row as i64))
     }
 
+    /// The centre of the last row that holds anything.
+    pub(super) fn last_secs(&self) -> Option<i64> {
+        (0..self.written_rows).rfind(|&row| self.is_filled(row)).map(|row| self.centre(row as i64))
+    }
+
     fn is_filled(&self, row: usize) -> bool {
         self.row(row).is_some_and(|cells| cells.iter().any(|&value| !crate::model::is_empty(value)))
     }

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod archived;
+mod block_order;
 mod components;
 mod depart;
 mod host;
@@ -20,6 +21,7 @@ mod rollup;
 mod rollup_keep;
 mod rollup_read;
 mod rollup_seal;
+mod sample_reader;
 mod samples;
 mod seconds;
 mod series;
@@ -40,7 +42,8 @@ pub use host_data::{Applied, SeriesPath};
 pub use keys::KeyCache;
 pub use limits::{LimitReached, Limits};
 pub use read::{Answer, ReadError};
-pub use samples::{ComponentPath, Found, SampleReader, SampleSeries};
+pub use sample_reader::SampleReader;
+pub use samples::{ComponentPath, Found, SampleSeries};
 pub use stamped::{Cardinality, StampedDeparting, StampedFound, StampedReader, StampedRows, StampedStamp, StampedView};
 pub use summary::{LevelSummary, RunSummary};
 pub use tree::Store;

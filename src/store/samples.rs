@@ -1,19 +1,17 @@
-//! Series as rows of samples: each value with the second at which it was measured.
+//! Series as rows of samples, found and taken out of their host: the view that PromQL has of the grid (design, section
+//! 10).
 //!
-//! The view that PromQL has of the grid (design, section 10). Owns the order of samples: seconds ascend strictly,
-//! whatever grids, late samples and open rows a series consists of; where two samples have one second, the later
-//! source wins: blocks, late samples, open rows. Empty slots are no samples.
+//! Invariant: what is taken at once saw the host at one moment, and shares the times of its rows.
 
 use std::sync::Arc;
 
 use crate::block::Block;
-use crate::model::{Component, ComponentId, MetricId, SeriesId, is_empty};
+use crate::model::{Component, ComponentId, MetricId, SeriesId};
 
 use super::components::Components;
 use super::host::Host;
 use super::host_data::HostData;
 use super::seconds::{SealedSeconds, Seconds};
-use super::series::Late;
 use super::view::{Extent, SeriesView};
 
 /// A component of a host, as readers choose among them.
@@ -125,171 +123,8 @@ impl SeriesView {
 /// A series, taken out of its host.
 #[derive(Debug)]
 pub struct SampleSeries {
-    view: SeriesView,
-    seconds: Arc<Seconds>,
-}
-
-impl SampleSeries {
-    /// Reads the samples in `[from, to]`.
-    pub fn reader(&self, from_secs: i64, to_secs: i64) -> SampleReader<'_> {
-        let SeriesView { runs, overlay, open, .. } = &self.view;
-        let mut pieces: Vec<Piece<'_>> = Vec::with_capacity(runs.len() + overlay.len() + 1);
-        for block in runs {
-            let frequency = block.frequency_secs();
-            let last_secs = self.seconds.at(block.end_secs() - i64::from(frequency), frequency);
-            let first_secs = self.seconds.at(block.start_secs(), frequency);
-            pieces.push(Piece { source: Source::Block(block), first_secs, last_secs });
-        }
-        for late in overlay {
-            let second = self.seconds.at(late.centre_secs, late.frequency_secs);
-            pieces.push(Piece { source: Source::Late(late), first_secs: second, last_secs: second });
-        }
-        if let Some(open) = open {
-            let last = open.start_secs + (open.values.len() as i64 - 1) * i64::from(open.frequency_secs);
-            let first_secs = self.seconds.at(open.start_secs, open.frequency_secs);
-            let last_secs = self.seconds.at(last, open.frequency_secs);
-            pieces.push(Piece { source: Source::Open, first_secs, last_secs });
-        }
-        pieces.retain(|piece| piece.first_secs <= to_secs && piece.last_secs >= from_secs);
-        // Stable: of pieces that begin together, the one that wins stays behind.
-        pieces.sort_by_key(|piece| piece.first_secs);
-        SampleReader {
-            series: self,
-            from_secs,
-            to_secs,
-            pieces: pieces.into_iter().peekable(),
-            slots: Vec::new(),
-            seconds: Vec::new(),
-        }
-    }
-}
-
-/// A part of a series.
-struct Piece<'a> {
-    source: Source<'a>,
-    /// The second of its first sample.
-    first_secs: i64,
-    /// The second of its last one.
-    last_secs: i64,
-}
-
-#[derive(Clone, Copy)]
-enum Source<'a> {
-    Block(&'a Block),
-    Late(&'a Late),
-    Open,
-}
-
-impl Source<'_> {
-    /// Of two samples with one second, that of the larger rank counts.
-    fn rank(&self) -> u8 {
-        match self {
-            Source::Block(_) => 0,
-            Source::Late(_) => 1,
-            Source::Open => 2,
-        }
-    }
-}
-
-/// Reads the samples of a series from front to back, about a block at a time.
-pub struct SampleReader<'a> {
-    series: &'a SampleSeries,
-    /// No sample before this second is handed out: at first the range's begin, then the one behind the last sample.
-    from_secs: i64,
-    to_secs: i64,
-    pieces: std::iter::Peekable<std::vec::IntoIter<Piece<'a>>>,
-    slots: Vec<f64>,
-    seconds: Vec<i64>,
-}
-
-impl SampleReader<'_> {
-    /// Appends the next samples, their seconds and their values; `false` when there are no more.
-    pub fn next(&mut self, seconds: &mut Vec<i64>, values: &mut Vec<f64>) -> bool {
-        let before = seconds.len();
-        while seconds.len() == before {
-            let Some(first) = self.pieces.next() else { return false };
-            let mut last_secs = first.last_secs;
-            let mut more = Vec::new();
-            while let Some(piece) = self.pieces.next_if(|piece| piece.first_secs <= last_secs) {
-                last_secs = last_secs.max(piece.last_secs);
-                more.push(piece);
-            }
-            self.read(first.source, seconds, values);
-            let is_sorted = seconds[before..].is_sorted_by(|a, b| a < b);
-            if !more.is_empty() || !is_sorted {
-                self.merge(first.source, more, before, seconds, values);
-            }
-            if let Some(&last) = seconds.last().filter(|_| seconds.len() > before) {
-                self.from_secs = last + 1;
-            }
-        }
-        true
-    }
-
-    /// Merges what was read of a piece with other pieces over the same time.
-    fn merge(
-        &mut self,
-        first: Source<'_>,
-        more: Vec<Piece<'_>>,
-        before: usize,
-        seconds: &mut Vec<i64>,
-        values: &mut Vec<f64>,
-    ) {
-        let mut ranks = vec![first.rank(); seconds.len() - before];
-        for piece in more {
-            self.read(piece.source, seconds, values);
-            ranks.resize(seconds.len() - before, piece.source.rank());
-        }
-        let read = seconds.drain(before..).zip(values.drain(before..)).zip(ranks);
-        let mut samples: Vec<((i64, f64), u8)> = read.collect();
-        samples.sort_by_key(|&((second, _), rank)| (second, rank));
-        for (at, &((second, value), _)) in samples.iter().enumerate() {
-            if samples.get(at + 1).is_none_or(|&((next, _), _)| next > second) {
-                seconds.push(second);
-                values.push(value);
-            }
-        }
-    }
-
-    /// Appends the samples of one piece that lie in the range and behind the horizon.
-    fn read(&mut self, source: Source<'_>, seconds: &mut Vec<i64>, values: &mut Vec<f64>) {
-        let view = &self.series.view;
-        let (start_secs, frequency_secs) = match source {
-            Source::Block(block) => {
-                self.slots.resize(block.len(), 0.0);
-                block.decode(0..block.len(), &mut self.slots);
-                (block.start_secs(), block.frequency_secs())
-            }
-            Source::Late(late) => {
-                self.slots.clear();
-                self.slots.push(late.value);
-                (late.centre_secs, late.frequency_secs)
-            }
-            Source::Open => {
-                let Some(open) = &view.open else { return };
-                self.slots.clear();
-                self.slots.extend_from_slice(&open.values);
-                (open.start_secs, open.frequency_secs)
-            }
-        };
-        let kept = view.slots_before_horizon(start_secs, frequency_secs).max(0) as usize;
-        self.series.seconds.fill(start_secs, frequency_secs, self.slots.len(), &mut self.seconds);
-        let (slots, at) = (self.slots.get(kept..).unwrap_or_default(), self.seconds.get(kept..).unwrap_or_default());
-        // No exit inside: so each becomes a few vector instructions.
-        let is_full = slots.iter().fold(true, |is_full, value| is_full & !is_empty(*value));
-        let is_inside = |second: &i64| (self.from_secs <= *second) & (*second <= self.to_secs);
-        if is_full && at.iter().fold(true, |all, second| all & is_inside(second)) {
-            seconds.extend_from_slice(at);
-            values.extend_from_slice(slots);
-            return;
-        }
-        for (&value, &second) in self.slots.iter().zip(&self.seconds).skip(kept) {
-            if !is_empty(value) && (self.from_secs..=self.to_secs).contains(&second) {
-                seconds.push(second);
-                values.push(value);
-            }
-        }
-    }
+    pub(super) view: SeriesView,
+    pub(super) seconds: Arc<Seconds>,
 }
 
 #[cfg(test)]
@@ -333,8 +168,9 @@ mod tests {
             let taken = self.host.take_samples(&found, from, to);
             let Some((_, series)) = taken.first() else { return Vec::new() };
             let (mut seconds, mut values) = (Vec::new(), Vec::new());
-            let mut reader = series.reader(from, to);
+            let mut reader = series.reader(from.saturating_mul(1000), to.saturating_mul(1000));
             while reader.next(&mut seconds, &mut values) {}
+            seconds.iter_mut().for_each(|time| *time /= 1000);
             assert!(seconds.is_sorted_by(|a, b| a < b), "seconds ascend: {seconds:?}");
             seconds.into_iter().zip(values).collect()
         }

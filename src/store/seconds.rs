@@ -1,7 +1,8 @@
-//! The seconds of a host's rows, as one reader needs them: when what a slot holds was measured.
+//! The seconds of a host's rows, as one reader needs them: when what a slot holds was measured, in milliseconds.
 //!
-//! The reading side of [`Ticks`](crate::block::Ticks) and of the lanes' open rows. Invariant: the stretches of one grid
-//! are sorted and do not overlap. A slot without a known second stands for its centre.
+//! The reading side of [`Ticks`](crate::block::Ticks) and of the lanes' open rows. They are decoded once for all series
+//! of a host. Invariant: the timelines of one grid are sorted and do not overlap. A slot without a known second stands
+//! for its centre.
 
 use crate::block::{NO_TICK, Ticks};
 
@@ -40,48 +41,107 @@ impl SealedSeconds {
                 _ => joined.push(stretch),
             }
         }
-        Seconds { stretches: joined }
+        Seconds { timelines: joined.iter().map(Timeline::of).collect() }
     }
 }
 
-/// The seconds of a host's rows.
+/// The times of a host's rows.
 #[derive(Debug)]
 pub(super) struct Seconds {
     /// By frequency, phase and start.
-    stretches: Vec<Stretch>,
+    timelines: Vec<Timeline>,
 }
 
 impl Seconds {
-    /// Puts the seconds of `count` slots behind each other into `out`, which is emptied before; slot 0 has this centre.
+    /// The times of `count` slots, of which slot 0 has this centre, if the rows of all are known and their times ascend
+    /// strictly.
+    pub(super) fn ascending(&self, start_secs: i64, frequency_secs: u32, count: usize) -> Option<&[i64]> {
+        let timeline = self.behind(start_secs, frequency_secs).next()?;
+        let first = usize::try_from((start_secs - timeline.start_secs) / i64::from(frequency_secs)).ok()?;
+        let times = timeline.times_ms.get(first..first + count).filter(|_| start_secs >= timeline.start_secs)?;
+        let descent = timeline.descents.partition_point(|&row| row <= first);
+        timeline.descents.get(descent).is_none_or(|&row| row >= first + count).then_some(times)
+    }
+
+    /// Puts the times of `count` slots behind each other into `out`, which is emptied before; slot 0 has this centre.
     pub(super) fn fill(&self, start_secs: i64, frequency_secs: u32, count: usize, out: &mut Vec<i64>) {
         let frequency = i64::from(frequency_secs);
         out.clear();
-        out.extend((0..count as i64).map(|slot| start_secs + slot * frequency));
+        out.extend((0..count as i64).map(|slot| millis(start_secs + slot * frequency)));
         let end_secs = start_secs + count as i64 * frequency;
-        let grid = (frequency_secs, phase(start_secs, frequency_secs));
-        let first = self.stretches.partition_point(|stretch| {
-            (stretch.frequency_secs, stretch.phase()).cmp(&grid).then(stretch.end_secs().cmp(&start_secs)).is_le()
-        });
-        for stretch in &self.stretches[first..] {
-            if (stretch.frequency_secs, stretch.phase()) != grid || stretch.start_secs >= end_secs {
+        for timeline in self.behind(start_secs, frequency_secs) {
+            if timeline.start_secs >= end_secs {
                 break;
             }
-            let shift = (stretch.start_secs - start_secs) / frequency;
-            // One of the two is 0: the stretch begins behind the slots' start, or the slots behind the stretch's.
+            let shift = (timeline.start_secs - start_secs) / frequency;
+            // One of the two is 0: the timeline begins behind the slots' start, or the slots behind the timeline's.
             let (slot, row) = (shift.max(0) as usize, (-shift).max(0) as usize);
-            for (second, &offset) in out[slot..].iter_mut().zip(&stretch.offsets[row..]) {
-                if offset != NO_TICK {
-                    *second += i64::from(offset);
-                }
-            }
+            out[slot..].iter_mut().zip(&timeline.times_ms[row..]).for_each(|(time, known)| *time = *known);
         }
     }
 
-    /// The second of one slot.
+    /// The time of one slot.
     pub(super) fn at(&self, centre_secs: i64, frequency_secs: u32) -> i64 {
-        let mut second = Vec::with_capacity(1);
-        self.fill(centre_secs, frequency_secs, 1, &mut second);
-        second.first().copied().unwrap_or(centre_secs)
+        let timeline = self.behind(centre_secs, frequency_secs).next();
+        let known = timeline.filter(|timeline| timeline.start_secs <= centre_secs).and_then(|timeline| {
+            timeline.times_ms.get(((centre_secs - timeline.start_secs) / i64::from(frequency_secs)) as usize)
+        });
+        known.copied().unwrap_or(millis(centre_secs))
+    }
+
+    /// The same times, of which no two are known to ascend.
+    #[cfg(test)]
+    pub(super) fn one_by_one(&self) -> Seconds {
+        let timelines = self.timelines.iter().map(|timeline| Timeline {
+            times_ms: timeline.times_ms.clone(),
+            descents: (0..timeline.times_ms.len()).collect(),
+            ..*timeline
+        });
+        Seconds { timelines: timelines.collect() }
+    }
+
+    /// The timelines of the grid that a slot with this centre belongs to, from the first one on that ends behind it.
+    fn behind(&self, start_secs: i64, frequency_secs: u32) -> impl Iterator<Item = &Timeline> {
+        let grid = (frequency_secs, phase(start_secs, frequency_secs));
+        let first = self
+            .timelines
+            .partition_point(|timeline| timeline.grid.cmp(&grid).then(timeline.end_secs().cmp(&start_secs)).is_le());
+        self.timelines[first..].iter().take_while(move |timeline| timeline.grid == grid)
+    }
+}
+
+/// Whole seconds as milliseconds.
+fn millis(secs: i64) -> i64 {
+    secs.saturating_mul(1000)
+}
+
+/// The times of rows of one grid without a gap.
+#[derive(Debug)]
+struct Timeline {
+    /// Frequency and phase.
+    grid: (u32, i64),
+    /// The centre of the first row.
+    start_secs: i64,
+    times_ms: Vec<i64>,
+    /// The rows that are not behind the row before them.
+    descents: Vec<usize>,
+}
+
+impl Timeline {
+    fn of(stretch: &Stretch) -> Timeline {
+        let centres = (0..).map(|row: i64| stretch.start_secs + row * i64::from(stretch.frequency_secs));
+        let time = |(centre, &offset): (i64, &i32)| {
+            millis(if offset == NO_TICK { centre } else { centre + i64::from(offset) })
+        };
+        let times_ms: Vec<i64> = centres.zip(&stretch.offsets).map(time).collect();
+        let descents = (1..times_ms.len()).filter(|&row| times_ms[row] <= times_ms[row - 1]).collect();
+        let grid = (stretch.frequency_secs, stretch.phase());
+        Timeline { grid, start_secs: stretch.start_secs, times_ms, descents }
+    }
+
+    /// The centre of the row behind the last.
+    fn end_secs(&self) -> i64 {
+        self.start_secs + self.times_ms.len() as i64 * i64::from(self.grid.0)
     }
 }
 
@@ -153,15 +213,37 @@ mod tests {
             (60, 630, &[20, 20, 20]),
             (10, 600, &[3, 3]),
         ]);
-        assert_eq!(known.stretches.len(), 4, "two of one grid meet");
+        assert_eq!(known.timelines.len(), 4, "two of one grid meet");
         let mut out = Vec::new();
-        known.fill(540, 60, 8, &mut out);
-        assert_eq!(out, [540, 601, 662, 720, 784, 845, 906, 960]);
-        known.fill(780, 60, 8, &mut out);
-        assert_eq!(out, [784, 845, 906, 960, 1020, 1080, 1140, 1193]);
-        known.fill(690, 60, 1, &mut out);
-        assert_eq!(out, [710]);
-        assert_eq!([known.at(610, 10), known.at(620, 10), known.at(601, 60)], [613, 620, 601]);
+        let mut filled = |start: i64, count: usize| {
+            known.fill(start, 60, count, &mut out);
+            out.iter().map(|time| time / 1000).collect::<Vec<i64>>()
+        };
+        assert_eq!(filled(540, 8), [540, 601, 662, 720, 784, 845, 906, 960]);
+        assert_eq!(filled(780, 8), [784, 845, 906, 960, 1020, 1080, 1140, 1193]);
+        assert_eq!(filled(690, 1), [710]);
+        assert_eq!([known.at(610, 10), known.at(620, 10), known.at(601, 60)], [613_000, 620_000, 601_000]);
+    }
+
+    /// What is handed out as it lies is what would be filled in, slot by slot.
+    #[test]
+    fn whole_runs_of_slots_are_those_one_by_one() {
+        let rows: Vec<i32> = (0..40).map(|row| [3, NO_TICK, -5, 70, 0][row as usize % 5]).collect();
+        let known = seconds(&[(60, 600, &rows), (60, 6000, &[1, 2, 3]), (60, 630, &[20, 20, 20])]);
+        let mut out = Vec::new();
+        let mut ascend = 0;
+        for start in (300..6600).step_by(30) {
+            for count in [1, 2, 3, 4, 40] {
+                known.fill(start, 60, count, &mut out);
+                assert_eq!(known.at(start, 60), out[0], "{start}");
+                if let Some(times) = known.ascending(start, 60, count) {
+                    assert_eq!(times, out, "{count} from {start}");
+                    assert!(times.is_sorted_by(|a, b| a < b), "{count} from {start}");
+                    ascend += 1;
+                }
+            }
+        }
+        assert!(ascend > 100, "{ascend}");
     }
 
     #[test]
@@ -169,6 +251,6 @@ mod tests {
         let known = seconds(&[(60, 600, &[1, NO_TICK, 3]), (60, 600, &[9, 9]), (60, 660, &[8, 8, 8])]);
         let mut out = Vec::new();
         known.fill(600, 60, 4, &mut out);
-        assert_eq!(out, [601, 669, 723, 788]);
+        assert_eq!(out, [601_000, 669_000, 723_000, 788_000]);
     }
 }

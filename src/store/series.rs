@@ -1,7 +1,7 @@
 //! Series: headers with their sealed blocks and late samples, and the index of a host's series.
 //!
-//! Invariants: `blocks` is sorted by start; blocks of one phase do not overlap; `overlay` is sorted by centre and holds
-//! one value a slot; `order` is sorted by metric, then component, so the series of one metric lie side by side.
+//! Invariants: `blocks` is sorted by first and by last centre, so no block reaches across another one; blocks of one
+//! phase do not overlap; `overlay` is sorted by centre and holds one value a slot; `order` is sorted by metric, then component, so the series of one metric lie side by side.
 
 use crate::block::{Batch, Block};
 use crate::model::{ComponentId, EMPTY, MetricId, SeriesId, is_empty};
@@ -142,7 +142,7 @@ impl Series {
                 *to = value;
             }
         }
-        // Blocks of another grid may lie between: a block never reaches across one, so their ends are sorted too.
+        // Blocks of another grid may lie between: none is to reach across one.
         let frequency = i64::from(frequency_secs);
         let inside = group_secs + 1..group_secs + GROUP as i64 * frequency;
         let others = self.blocks.iter().map(Block::start_secs).filter(|start| inside.contains(start));
@@ -235,20 +235,6 @@ impl Series {
         }
         self.insert_group(group, frequency_secs, &merged, cuts, bytes);
         false
-    }
-
-    /// Inserts a block at its place in time.
-    pub(super) fn insert_block(&mut self, block: Option<Block>, bytes: &mut Bytes) {
-        let Some(block) = block else { return };
-        bytes.add(Use::Blocks, block.memory_bytes() as i64);
-        let capacity = self.blocks.capacity();
-        let at = self.blocks.partition_point(|other| other.start_secs() <= block.start_secs());
-        if self.blocks.len() == capacity {
-            // Series are many and blocks a few dozen: grow by little.
-            self.blocks.reserve_exact(2 + capacity / 8);
-        }
-        self.blocks.insert(at, block);
-        bytes.add(Use::Series, ((self.blocks.capacity() - capacity) * size_of::<Block>()) as i64);
     }
 
     /// The centre of the slot in which a second falls that no open row covers, and the slot's frequency: on the grid

@@ -447,6 +447,25 @@ fn a_phase_that_comes_back_does_not_reach_across_another() {
     assert!(blocks.is_sorted_by_key(|block| block.1), "{blocks:?}");
 }
 
+/// A value ahead of its time was folded into a block, which it made long; windows of another phase were sealed inside of
+/// that block later. The last block to begin was not the last to end then, and answers ended before the value.
+#[test]
+fn a_block_inside_of_another_does_not_hide_its_end() {
+    let store = store(60);
+    let id = series(&store, "none", &[], false);
+    (0..25).for_each(|tick| write(&store, id, NOW + tick * 60, tick as f64));
+    let host = store.host("alex", "a1").unwrap();
+    let ahead = Sample { series: id, secs: NOW + 200 * 60, value: -1.0 };
+    host.apply(&store.metrics(), &[ahead], NOW + 25 * 60);
+    // A restart folds what is late or ahead into blocks.
+    let store = restarted(&store, 60);
+    (30..170).for_each(|tick| write(&store, id, NOW + tick * 60 + 33, tick as f64));
+    for first in [0, 150, 165, 180, 199] {
+        let answer = ask(&store, &[], "none", NOW + first * 60, NOW + 300 * 60).unwrap();
+        assert_eq!(answer.data.last(), Some(&-1.0), "from tick {first}");
+    }
+}
+
 /// Ranges at the ends of what a request can say neither overflow nor allocate for what is not there.
 #[test]
 fn the_widest_range_is_answered() {

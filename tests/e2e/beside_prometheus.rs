@@ -339,13 +339,13 @@ fn page(scrape: u64) -> String {
 
 /// The data of a successful answer.
 #[track_caller]
-fn ask(request: RequestBuilder, parameters: &[(&str, &str)]) -> Value {
+pub(super) fn ask(request: RequestBuilder, parameters: &[(&str, &str)]) -> Value {
     let answer = try_send(request.header("content-type", FORM).body(form(parameters))).unwrap();
     assert_eq!(answer.status, 200, "{parameters:?}: {}", answer.text());
     answer.json()["data"].take()
 }
 
-fn is_empty(data: &Value) -> Option<()> {
+pub(super) fn is_empty(data: &Value) -> Option<()> {
     data["result"].as_array().unwrap().is_empty().then_some(())
 }
 
@@ -356,14 +356,15 @@ fn samples(data: &Value) -> usize {
 }
 
 /// Time in milliseconds and value of a sample.
-type Point = (i64, String);
+pub(super) type Point = (i64, String);
 
 /// The points of each series of an answer; `key` is where they are.
-fn by_labels(data: &Value, key: &str) -> BTreeMap<String, Vec<Point>> {
-    let point =
-        |pair: &Value| ((pair[0].as_f64().unwrap() * 1000.0).round() as i64, pair[1].as_str().unwrap().to_owned());
+pub(super) fn by_labels(data: &Value, key: &str) -> BTreeMap<String, Vec<Point>> {
+    // A histogram stands for itself: its keys come in one order.
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let point = |pair: &Value| ((pair[0].as_f64().unwrap() * 1000.0).round() as i64, text(&pair[1]));
     let points = |one: &Value| match key {
-        "values" => one[key].as_array().unwrap().iter().map(point).collect(),
+        "values" | "histograms" => one[key].as_array().unwrap().iter().map(point).collect(),
         _ => vec![point(&one[key])],
     };
     data["result"].as_array().unwrap().iter().map(|one| (one["metric"].to_string(), points(one))).collect()
@@ -371,7 +372,7 @@ fn by_labels(data: &Value, key: &str) -> BTreeMap<String, Vec<Point>> {
 
 /// Panics with the first difference.
 #[track_caller]
-fn same(
+pub(super) fn same(
     what: &str,
     theirs: &BTreeMap<String, Vec<Point>>,
     ours: &BTreeMap<String, Vec<Point>>,
@@ -388,18 +389,18 @@ fn same(
     assert!(more.is_empty(), "{what}: only here: {more:?}");
 }
 
-fn is_same_text(one: &str, other: &str) -> bool {
+pub(super) fn is_same_text(one: &str, other: &str) -> bool {
     one == other
 }
 
-fn is_close(one: &str, other: &str) -> bool {
+pub(super) fn is_close(one: &str, other: &str) -> bool {
     let (left, right): (f64, f64) = (one.parse().unwrap(), other.parse().unwrap());
     // Differences of large numbers keep fewer digits.
     one == other || (left - right).abs() <= 1e-8 * left.abs().max(right.abs()).max(1e-3)
 }
 
 /// The millisecond of the second that is farthest from those of all samples.
-fn quiet_millisecond(times_ms: &[i64]) -> i64 {
+pub(super) fn quiet_millisecond(times_ms: &[i64]) -> i64 {
     let taken: Vec<i64> = times_ms.iter().map(|time_ms| time_ms.rem_euclid(1000)).collect();
     let distance = |offset_ms: i64| {
         let apart =
@@ -411,7 +412,7 @@ fn quiet_millisecond(times_ms: &[i64]) -> i64 {
     offset_ms
 }
 
-fn seconds(time_ms: i64) -> String {
+pub(super) fn seconds(time_ms: i64) -> String {
     format!("{}.{:03}", time_ms / 1000, time_ms % 1000)
 }
 

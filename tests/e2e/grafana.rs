@@ -4,9 +4,11 @@
 
 use std::fs;
 use std::io::Read;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use treering::model::histogram::{Buckets, FloatHistogram};
 use treering::model::{Exemplar, Labels, Metadata, MetricKind};
 use treering::testing::{SentSeries, write_2};
 
@@ -28,6 +30,8 @@ const RULES: &str = "groups:
 struct Grafana {
     store: Store,
     token: String,
+    /// The token of those who send.
+    writer: String,
 }
 
 /// Two metrics of the grid on two hosts, and a histogram with exemplars and metadata that somebody sends.
@@ -64,10 +68,14 @@ fn grafana() -> Grafana {
     };
     let series =
         [bucket("+Inf", 9.0), bucket("0.1", 4.0), sent(&[("__name__", "http.hits"), ("status.code", "200")], 0, 1.0)];
-    let body = treering::formats::remote::snappy(&write_2(&series));
+    remote_write(&store, &writer, &series);
+    Grafana { token: signer.token(&json!({"roles": ["viewer"]})), writer, store }
+}
+
+fn remote_write(store: &Store, writer: &str, series: &[SentSeries]) {
+    let body = treering::formats::remote::snappy(&write_2(series));
     let write = store.request("POST", "/api/v1/write").header("content-type", crate::harness::V2);
-    store.send(write.bearer_auth(&writer).header("content-encoding", "snappy").body(body)).expect_status(204);
-    Grafana { token: signer.token(&json!({"roles": ["viewer"]})), store }
+    store.send(write.bearer_auth(writer).header("content-encoding", "snappy").body(body)).expect_status(204);
 }
 
 impl Grafana {
@@ -262,6 +270,56 @@ fn explore_and_panels() {
     let tidied = grafana.post("/api/v1/format_query", &[("query", "sum(mem_used)by(hostname)")]);
     expect(&tidied, json!("string"));
     assert_eq!(grafana.post("/api/v1/parse_query", &[("query", "mem_used")])["data"]["type"], "vectorSelector");
+}
+
+/// Heat maps read `histogram` and `histograms` where numbers stand in `value` and `values`.
+#[test]
+fn native_histograms_are_drawn() {
+    let grafana = grafana();
+    let histogram = FloatHistogram {
+        schema: 0,
+        zero_threshold: 0.001,
+        zero_count: 2.0,
+        count: 12.0,
+        sum: 18.5,
+        positive: Buckets::contiguous(0, vec![3.0, 0.0, 4.0]),
+        negative: Buckets::contiguous(1, vec![3.0]),
+        ..FloatHistogram::default()
+    };
+    let labels = [("__name__", "sizes"), ("instance", "a1:9100")];
+    let of = |ms: i64, histogram: FloatHistogram| SentSeries {
+        samples: Vec::new(),
+        histograms: vec![(at_ms(ms), 0, Arc::new(histogram))],
+        ..sent(&labels, 0, 0.0)
+    };
+    let (full, empty) = (of(0, histogram), of(60_000, FloatHistogram::default()));
+    remote_write(&grafana.store, &grafana.writer, &[full, empty, sent(&labels, 120_000, 7.0)]);
+    let metric = json!({"__name__": "string", "instance": "string"});
+    let buckets = json!([["number", "string"]]);
+    let (counts, drawn) =
+        (json!({"count": "string", "sum": "string"}), json!({"count": "string", "sum": "string", "buckets": buckets}));
+    let answer = grafana.post("/api/v1/query", &[("query", "sizes"), ("time", "1770244830")]);
+    expect(&answer, json!({"resultType": "string", "result": [{"metric": metric, "histogram": ["number", drawn]}]}));
+    let buckets = json!([[1, "-2", "-1", "3"], [3, "-0.001", "0.001", "2"], [0, "0.5", "1", "3"], [0, "2", "4", "4"]]);
+    let expected = json!([1_770_244_830, {"count": "12", "sum": "18.5", "buckets": buckets}]);
+    assert_eq!(answer["data"]["result"][0]["histogram"], expected, "empty buckets are left out");
+    let answer = grafana.post("/api/v1/query", &[("query", "sizes"), ("time", "1770244860")]);
+    expect(&answer, json!({"resultType": "string", "result": [{"metric": metric, "histogram": ["number", counts]}]}));
+    assert_eq!(answer["data"]["result"][0]["histogram"][1], json!({"count": "0", "sum": "0"}));
+    // A series may hold both kinds.
+    let range = [("query", "sizes"), ("start", "1770244800"), ("end", "1770244920"), ("step", "60")];
+    let both = json!({"metric": metric, "values": [["number", "string"]], "histograms": [["number", drawn], ["number", counts]]});
+    let answer = grafana.post("/api/v1/query_range", &range);
+    expect(&answer, json!({"resultType": "string", "result": [both]}));
+    let result = &answer["data"]["result"][0];
+    let (values, histograms) = (result["values"].as_array().unwrap(), result["histograms"].as_array().unwrap());
+    assert_eq!((values.len(), histograms.len()), (1, 2), "{answer}");
+    // The range itself, as the explorer's raw table asks for it.
+    let answer = grafana.post("/api/v1/query", &[("query", "sizes[5m]"), ("time", "1770244920")]);
+    expect(&answer, json!({"resultType": "string", "result": [both]}));
+    let quantile = [("query", "histogram_quantile(0.9, sizes)"), ("time", "1770244830")];
+    let answer = grafana.post("/api/v1/query", &quantile);
+    assert_eq!(shape(&answer["data"]["result"][0]["value"]), json!(["number", "string"]), "{answer}");
 }
 
 #[test]

@@ -7,8 +7,10 @@
 
 mod access;
 mod adoption;
+mod alerts;
 mod archive;
 mod bench;
+mod beside_native;
 mod beside_prometheus;
 mod cli;
 mod client_certificates;
@@ -17,6 +19,7 @@ mod config;
 mod conformance;
 mod damage;
 mod dashboards;
+mod examples;
 mod federation;
 mod free;
 mod gaps;
@@ -41,6 +44,8 @@ mod remote_hostile;
 mod remote_places;
 #[cfg(feature = "testing")]
 mod remote_write;
+#[cfg(feature = "testing")]
+mod remote_write_specification;
 mod restart;
 mod rules;
 mod tls;

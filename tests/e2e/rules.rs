@@ -11,16 +11,21 @@ use serde_json::{Value, json};
 use crate::harness::{Config, How, Line, Store, binary, eventually, now_secs, setting};
 
 /// An Alertmanager that keeps what it is told.
-struct Alertmanager {
-    url: String,
+pub(super) struct Alertmanager {
+    pub(super) url: String,
     /// The alerts of all requests, checked as the real one checks them.
     told: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Alertmanager {
     fn start() -> Alertmanager {
+        Alertmanager::serve("http", take)
+    }
+
+    /// Hands each connection to `take`, which answers the alerts that come on it.
+    pub(super) fn serve(scheme: &str, take: impl Fn(TcpStream) -> Vec<Value> + Send + 'static) -> Alertmanager {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let told: Arc<Mutex<Vec<Value>>> = Arc::default();
         let kept = Arc::clone(&told);
         std::thread::spawn(move || {
@@ -32,13 +37,13 @@ impl Alertmanager {
         Alertmanager { url, told }
     }
 
-    fn told(&self) -> Vec<Value> {
+    pub(super) fn told(&self) -> Vec<Value> {
         self.told.lock().unwrap().clone()
     }
 }
 
 /// The alerts of one request, which is answered.
-fn take(stream: TcpStream) -> Vec<Value> {
+pub(super) fn take(stream: impl Read + Write) -> Vec<Value> {
     let mut reader = BufReader::new(stream);
     let mut head = Vec::new();
     loop {
@@ -62,11 +67,11 @@ fn take(stream: TcpStream) -> Vec<Value> {
 }
 
 /// A config with rules of one file, evaluated each second.
-fn config(rules: &str) -> Config {
+pub(super) fn config(rules: &str) -> Config {
     Config::new("native").set("/rules/files", json!([rules])).set("/rules/evaluation-interval", "1s")
 }
 
-fn data(store: &Store, path: &str) -> Value {
+pub(super) fn data(store: &Store, path: &str) -> Value {
     let mut answer = store.get(&format!("/api/v1/{path}")).expect_status(200).json();
     assert_eq!(answer["status"], "success", "{answer}");
     answer["data"].take()

@@ -6,8 +6,8 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 
 use crate::cli::TlsArguments;
-use crate::cli::text::causes;
 use crate::formats::zstats;
+use crate::telemetry::causes;
 
 use super::cluster::Body;
 use super::error::DemoError;

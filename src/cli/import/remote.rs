@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 
 use crate::cli::TlsArguments;
 use crate::cli::stop::Stop;
-use crate::cli::text::causes;
+use crate::telemetry::causes;
 
 use super::error::ImportError;
 use super::target::Stored;

@@ -34,8 +34,12 @@ pub(super) fn resolve(mut file: ConfigFile, effective: Value) -> (Config, Vec<Vi
     let prometheus = prometheus::resolve(&file.prometheus, &mut notes);
     let main = main_section::resolve(file.main, prometheus.addr.as_deref(), &mut notes);
     let zstats = zstats::resolve(file.zstats, &main, &mut notes);
-    let around =
-        remote_write::Around { metrics: &metrics, format: engine.format, name_bytes_max: engine.limits.name_bytes_max };
+    let around = remote_write::Around {
+        metrics: &metrics,
+        format: engine.format,
+        name_bytes_max: engine.limits.name_bytes_max,
+        lookback_ms: prometheus.lookback_ms(),
+    };
     let remote_write = remote_write::resolve(file.remote_write, &around, &mut notes);
     let rules = rules::resolve(file.rules, &main, &prometheus, &mut notes);
     for (pointer, why) in &moved.without_effect {

@@ -20,6 +20,7 @@ pub(super) struct Around<'a> {
     pub(super) metrics: &'a [Metric],
     pub(super) format: CheckpointFormat,
     pub(super) name_bytes_max: usize,
+    pub(super) lookback_ms: i64,
 }
 
 pub(super) fn resolve(section: RemoteWriteSection, around: &Around<'_>, notes: &mut Notes) -> RemoteOptions {
@@ -35,7 +36,7 @@ pub(super) fn resolve(section: RemoteWriteSection, around: &Around<'_>, notes: &
     }
     let placing = placing(&section, around.name_bytes_max, notes);
     let limits = limits(&section.limits, notes);
-    let otlp = otlp(section.otlp, notes);
+    let otlp = otlp(section.otlp, around.lookback_ms, notes);
     let relabel = section.relabel_configs.into_iter().enumerate();
     let mappings = section.mappings.into_iter().enumerate();
     RemoteOptions {
@@ -83,7 +84,7 @@ fn placing(section: &RemoteWriteSection, name_bytes_max: usize, notes: &mut Note
     placing
 }
 
-fn otlp(section: OtlpSection, notes: &mut Notes) -> OtlpOptions {
+fn otlp(section: OtlpSection, lookback_delta_ms: i64, notes: &mut Notes) -> OtlpOptions {
     let default = OtlpOptions::default();
     let strategy = text_of(&section.translation_strategy).map(|name| {
         TranslationStrategy::of_name(name).unwrap_or_else(|| {
@@ -100,6 +101,7 @@ fn otlp(section: OtlpSection, notes: &mut Notes) -> OtlpOptions {
         keep_identifying: section.keep_identifying_resource_attributes.unwrap_or(default.keep_identifying),
         histograms_to_custom: section.convert_histograms_to_nhcb.unwrap_or(default.histograms_to_custom),
         promote_scope: section.promote_scope_metadata.unwrap_or(default.promote_scope),
+        lookback_delta_ms,
         ..OtlpOptions::default()
     }
 }

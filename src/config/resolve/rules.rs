@@ -6,7 +6,6 @@ use crate::config::rules::{AlertmanagerEntry, RulesSection};
 use crate::config::settings::{MainSettings, PrometheusSettings};
 use crate::model::{Labels, METRIC_NAME};
 use crate::promql;
-use crate::promql::parse::ParseOptions;
 use crate::rules::{AlertmanagerOptions, Credentials, NotifyOptions, Options, QueryOptions};
 
 use super::remote_write::rule;
@@ -80,18 +79,12 @@ fn own_url(main: &MainSettings) -> String {
 fn query(settings: &PrometheusSettings) -> QueryOptions {
     QueryOptions {
         evaluation: promql::Options {
-            lookback_ms: i64::try_from(settings.lookback.as_millis()).unwrap_or(i64::MAX),
+            lookback_ms: settings.lookback_ms(),
             samples_max: settings.query_samples_max,
             delayed_name_removal: settings.delayed_name_removal,
             ..promql::Options::default()
         },
-        parse: ParseOptions {
-            experimental_functions: settings.experimental_functions,
-            duration_expressions: settings.duration_expressions,
-            extended_range_selectors: settings.extended_range_selectors,
-            fill_modifiers: settings.fill_modifiers,
-            ..ParseOptions::plain()
-        },
+        parse: settings.parse_options(),
         timeout: settings.query_timeout,
     }
 }

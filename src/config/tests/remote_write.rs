@@ -87,6 +87,13 @@ fn mistakes_are_told_where_they_stand() {
     assert_eq!(problem, ["config.json#/remote_write: unknown section, did you mean \"remote-write\"?"]);
 }
 
+/// Where queries look back for a minute, `target_info` came every two and a half, and was gone in between.
+#[test]
+fn target_info_comes_as_often_as_queries_look_back() {
+    let loaded = loaded(&config(json!({ "prometheus": { "lookback-delta": "1m" } })));
+    assert_eq!(loaded.remote_write.otlp.lookback_delta_ms, 60_000);
+}
+
 #[test]
 fn what_has_no_effect_is_told() {
     let section = json!({ "mappings": [{ "match": "x", "metric": "typo", "type": "node" }] });

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use super::super::ingest::components_of;
 use super::place::{Place, Placing};
-use crate::model::{Component, Labels, METRIC_NAME, MetricId, MetricTable};
+use crate::model::{Component, Labels, METRIC_NAME, MetricId, MetricTable, SeriesId};
+use crate::store::{Host, LimitReached, Limits, SeriesPath};
 
 /// A grid series of a host, in words.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +36,15 @@ impl GridTarget {
         let ComponentWords { kind, id, sub_kind, sub_id } = words;
         let (components, is_device) = components_of(kind, id, sub_kind, sub_id);
         GridTarget { metric, components, is_device, scale, keep }
+    }
+
+    /// Finds or creates the series in a host.
+    pub(super) fn series(&self, host: &Host, limits: &Limits) -> Result<SeriesId, LimitReached> {
+        let GridTarget { metric, components, is_device, .. } = self;
+        if components.iter().any(|component| component.to_string().len() > limits.name_bytes_max) {
+            return Err(LimitReached::Name(limits.name_bytes_max));
+        }
+        host.series(&SeriesPath { components, is_device: *is_device, metric: *metric }, limits)
     }
 
     /// The grid series that a series is by its own labels, if it is one: its name is a configured metric, and beside

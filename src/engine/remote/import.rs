@@ -50,7 +50,7 @@ impl Engine {
         for (metric, metadata) in metadata {
             intake.metadata(&metric, metadata);
         }
-        intake.finish().map_err(RemoteError::from)
+        intake.finish()
     }
 }
 

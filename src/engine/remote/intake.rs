@@ -17,12 +17,13 @@ use super::known::{Known, NONE, Target};
 use super::options::RemoteOptions;
 use super::receiver::KeyKind;
 use super::report::RemoteReport;
+use super::write::RemoteError;
 use crate::model::histogram::FloatHistogram;
 use crate::model::relabel::relabel;
 use crate::model::{
     Exemplar, Labels, METRIC_NAME, Metadata, MetricTable, Sample, StampedSample, StampedValue, is_stale,
 };
-use crate::store::{Host, LimitReached, SeriesPath};
+use crate::store::{Host, LimitReached};
 
 /// A series for which samples come now.
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +80,8 @@ pub(super) struct Intake<'e> {
     previous: After,
     /// What is taken to come next. Looked up once: another body may change it between the question and the answer.
     expected: u32,
+    /// Its key; empty if nobody knows.
+    expected_key: Vec<u8>,
     /// The remembered host that was looked at last, and whether what is remembered of it holds.
     checked: (u32, bool),
     learnt: Vec<Learnt>,
@@ -103,6 +106,7 @@ impl<'e> Intake<'e> {
             write: engine.write_stamped(source),
             previous: After::Nothing,
             expected: NONE,
+            expected_key: Vec::new(),
             checked: (NONE, false),
             learnt: Vec::new(),
             hosts: Vec::new(),
@@ -114,7 +118,14 @@ impl<'e> Intake<'e> {
     /// The key of the series that is taken to come next; empty if nobody knows.
     #[inline]
     pub(super) fn expected(&self) -> &[u8] {
-        self.known.key(self.expected)
+        &self.expected_key
+    }
+
+    /// Takes a series for the one that comes next.
+    #[inline]
+    fn expect(&mut self, index: u32) {
+        self.expected = index;
+        self.known.copy_key(index, &mut self.expected_key);
     }
 
     /// Finds a series that is remembered.
@@ -131,7 +142,7 @@ impl<'e> Intake<'e> {
             self.known.set_next(before, index);
         }
         self.previous = After::Known(index);
-        self.expected = self.known.next(index);
+        self.expect(self.known.next(index));
         let host = if target.is_dropped { HostAt::Nowhere } else { HostAt::Known(place) };
         Some(Current { target, host, index })
     }
@@ -156,14 +167,15 @@ impl<'e> Intake<'e> {
     fn remember(&mut self, key: &[u8], target: Target, host: HostAt) -> Current {
         self.learnt.push(Learnt { key: key.into(), target, host, metadata: 0, after: self.previous });
         self.previous = After::Learnt(self.learnt.len() - 1);
-        self.expected = NONE;
+        self.expect(NONE);
         Current { target, host, index: NONE }
     }
 
-    /// Gives a series of the grid a stamped series beside it, for what the grid has no room for.
-    pub(super) fn stamp(&mut self, key: &[u8], labels: &Labels) -> Result<Current, Refused> {
+    /// Gives a series of the grid a stamped series beside it, for what the grid has no room for. That is not
+    /// remembered: the series' numbers go on to the grid alone.
+    pub(super) fn stamp(&mut self, labels: &Labels) -> Result<Current, Refused> {
         let (target, host) = self.target_of(labels, true)?;
-        Ok(self.remember(key, target, host))
+        Ok(Current { target, host, index: NONE })
     }
 
     /// Where a series goes by the rules in force; `stamp` asks for a stamped series in any case.
@@ -194,13 +206,7 @@ impl<'e> Intake<'e> {
         };
         let (mut grid, mut scale) = (None, 1.0);
         if let Some(mapped) = mapped {
-            let too_long = |part: &str| part.len() > limits.name_bytes_max;
-            if mapped.components.iter().any(|component| too_long(&component.to_string())) {
-                return Err(refused(LimitReached::Name(limits.name_bytes_max)));
-            }
-            let GridTarget { metric, components, is_device, scale: factor, .. } = mapped;
-            let path = SeriesPath { components: &components, is_device, metric };
-            (grid, scale) = (Some(host.series(&path, limits).map_err(refused)?), factor);
+            (grid, scale) = (Some(mapped.series(&host, limits).map_err(refused)?), mapped.scale);
         }
         Ok((Target { grid, scale, stamped, is_dropped: false }, at))
     }
@@ -221,12 +227,7 @@ impl<'e> Intake<'e> {
             let text = || format!("{value} is refused by remote-write.reject-non-finite");
             return self.write.refuse("non_finite", 1, text);
         }
-        let host = match current.host {
-            HostAt::Known(place) => self.known.host(place).map(|known| &known.host),
-            HostAt::New(place) => self.hosts.get(place).map(|(host, _)| host),
-            HostAt::Nowhere => None,
-        };
-        let Some(host) = host else {
+        let Some(host) = host_of(&self.known, &self.hosts, current) else {
             self.report.dropped += u64::from(is_dropped);
             return;
         };
@@ -253,18 +254,19 @@ impl<'e> Intake<'e> {
 
     /// Takes a native histogram of a series that [is stamped](Self::is_stamped).
     pub(super) fn histogram(&mut self, current: &Current, time_ms: i64, start_ms: i64, histogram: Arc<FloatHistogram>) {
-        let Some((host, series)) = self.host_of(current).cloned().zip(current.target.stamped) else {
+        let host = host_of(&self.known, &self.hosts, current);
+        let Some((host, series)) = host.zip(current.target.stamped) else {
             self.report.dropped_histograms += u64::from(current.target.is_dropped);
             return;
         };
         let value = StampedValue::Histogram(histogram);
-        self.write.sample(&host, StampedSample { series, time_ms, start_ms, value });
+        self.write.sample(host, StampedSample { series, time_ms, start_ms, value });
     }
 
     /// Takes an exemplar; those of series that are not stamped have no place.
     pub(super) fn exemplar(&mut self, current: &Current, exemplar: Exemplar) {
-        match self.host_of(current).cloned().zip(current.target.stamped) {
-            Some((host, series)) => self.write.exemplar(&host, series, exemplar),
+        match host_of(&self.known, &self.hosts, current).zip(current.target.stamped) {
+            Some((host, series)) => self.write.exemplar(host, series, exemplar),
             None => self.report.dropped_exemplars += 1,
         }
     }
@@ -298,16 +300,9 @@ impl<'e> Intake<'e> {
         self.write.refuse(refused.reason, samples.max(1) as u64, || refused.text);
     }
 
-    fn host_of(&self, current: &Current) -> Option<&Arc<Host>> {
-        match current.host {
-            HostAt::Known(place) => self.known.host(place).map(|known| &known.host),
-            HostAt::New(place) => self.hosts.get(place).map(|(host, _)| host),
-            HostAt::Nowhere => None,
-        }
-    }
-
-    /// Writes what was taken: what the report counts as stored is in the logs when this returns.
-    pub(super) fn finish(self) -> Result<RemoteReport, IngestError> {
+    /// Writes what was taken: what the report counts as stored is in the logs when this returns, and so is what an
+    /// error counts.
+    pub(super) fn finish(self) -> Result<RemoteReport, RemoteError> {
         let Intake { engine, kind, known, write, learnt, hosts, mut report, .. } = self;
         let epoch = known.epoch();
         drop(known);
@@ -317,11 +312,23 @@ impl<'e> Intake<'e> {
         let mut stored = StampedReport::default();
         let outcome = write.finish(&mut stored);
         report.stored = stored;
-        // Whoever is refused sends the same again: it is counted then.
-        outcome?;
+        if let Err(error) = outcome {
+            // Whoever is refused sends the same again: it is counted then.
+            return Err(RemoteError::Store { error, written: Box::new(report) });
+        }
         engine.telemetry.drop_samples("relabelled", report.dropped + report.dropped_histograms);
         engine.telemetry.drop_samples("exemplar_of_grid", report.dropped_exemplars);
         Ok(report)
+    }
+}
+
+/// The host of a series, which is remembered or among those of this body.
+#[inline]
+fn host_of<'h>(known: &'h Known, hosts: &'h [(Arc<Host>, u64)], current: &Current) -> Option<&'h Arc<Host>> {
+    match current.host {
+        HostAt::Known(place) => known.host(place).map(|known| &known.host),
+        HostAt::New(place) => hosts.get(place).map(|(host, _)| host),
+        HostAt::Nowhere => None,
     }
 }
 

@@ -8,6 +8,7 @@ mod grid;
 mod import;
 mod intake;
 mod key;
+mod keys;
 mod known;
 mod mapping;
 mod options;

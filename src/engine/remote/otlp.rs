@@ -34,7 +34,7 @@ impl Engine {
             OtlpForm::Protobuf => translate_protobuf(body, &options.otlp, &mut visitor),
             OtlpForm::Json => translate_json(body, &options.otlp, &mut visitor),
         }?;
-        visitor.intake.finish().map_err(RemoteError::from)
+        visitor.intake.finish()
     }
 }
 
@@ -55,7 +55,7 @@ impl Visitor<'_> {
         let found = known.map_or_else(|| self.intake.learn(&self.key, &sample.labels), Ok);
         let is_histogram = matches!(sample.value, StampedValue::Histogram(_));
         let found = found.and_then(|current| match is_histogram && !self.intake.is_stamped(&current) {
-            true => self.intake.stamp(&self.key, &sample.labels),
+            true => self.intake.stamp(&sample.labels),
             false => Ok(current),
         });
         found.map_err(|refused| self.intake.refuse_series(refused, 1)).ok()

@@ -64,20 +64,31 @@ impl Receiver {
         if known.epoch() != epoch {
             return;
         }
-        let before = known.memory_bytes();
         if engine.known_bytes() >= bytes_max(engine) {
-            let mut forgotten = self.forgotten.lock();
-            if forgotten.is_some_and(|at| at.elapsed() < FORGET_PAUSE) {
-                return;
+            // Of all kinds: senders that changed theirs have left what nobody else would take away. One lock at a time,
+            // so that no two bodies wait for each other; the next one is learnt from.
+            drop(known);
+            if self.may_forget() {
+                self.forget(engine);
             }
-            *forgotten = Some(Instant::now());
-            known.clear();
+            return;
         }
+        let before = known.memory_bytes();
         add(&mut known);
         engine.store.count_known(known.memory_bytes() as i64 - before as i64);
     }
 
-    /// Forgets everything: rules or metrics have changed.
+    /// Whether everything may be forgotten for want of room; notes that it is.
+    fn may_forget(&self) -> bool {
+        let mut forgotten = self.forgotten.lock();
+        if forgotten.is_some_and(|at| at.elapsed() < FORGET_PAUSE) {
+            return false;
+        }
+        *forgotten = Some(Instant::now());
+        true
+    }
+
+    /// Forgets everything: rules or metrics have changed, or there is no more room.
     fn forget(&self, engine: &Engine) {
         for known in &self.known {
             let mut known = known.write();

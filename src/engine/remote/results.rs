@@ -7,7 +7,6 @@ use super::super::stamped::StampedReport;
 use super::grid::GridTarget;
 use super::report::complaint;
 use crate::model::{Labels, Sample, StampedSample, StampedValue, is_stale};
-use crate::store::{LimitReached, SeriesPath};
 
 /// A sample that a rule made: its series, its time in milliseconds since 1970, and its value.
 pub type RuleSample<'s> = (&'s Labels, i64, &'s StampedValue);
@@ -46,13 +45,7 @@ impl Engine {
                     if is_stale(*value) {
                         return Ok(());
                     }
-                    let too_long = |part: &str| part.len() > limits.name_bytes_max;
-                    if target.components.iter().any(|component| too_long(&component.to_string())) {
-                        return Err(LimitReached::Name(limits.name_bytes_max));
-                    }
-                    let GridTarget { metric, components, is_device, .. } = &target;
-                    let path = SeriesPath { components, is_device: *is_device, metric: *metric };
-                    let series = host.series(&path, limits)?;
+                    let series = target.series(&host, limits)?;
                     write.grid_sample(&host, Sample { series, secs: time_ms.div_euclid(1000), value: *value });
                     Ok(())
                 }

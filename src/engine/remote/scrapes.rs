@@ -8,7 +8,7 @@ use super::super::outcome::IngestError;
 use super::intake::{Current, Intake};
 use super::key::put_key;
 use super::receiver::KeyKind;
-use super::write::{family_of, hash_of};
+use super::write::{RemoteError, family_of, hash_of};
 use crate::formats::remote::MetadataRef;
 use crate::formats::zstats::Scrape;
 use crate::model::{Labels, METRIC_NAME, STALE};
@@ -108,7 +108,11 @@ impl<'e> ScrapeWrite<'e> {
     fn write(&mut self) -> Result<(), IngestError> {
         self.pending = 0;
         let Some(intake) = self.intake.take() else { return Ok(()) };
-        let report = intake.finish()?;
+        let report = intake.finish().map_err(|error| match error {
+            RemoteError::Store { error, .. } => error,
+            // Nothing is decoded here that could be malformed.
+            other => IngestError::LogFailed(other.to_string()),
+        })?;
         if self.complaint.is_none() {
             self.complaint = report.complaint();
         }

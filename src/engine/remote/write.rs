@@ -36,8 +36,21 @@ pub enum RemoteError {
     #[error(transparent)]
     Otlp(#[from] OtlpBodyError),
     /// The store takes nothing now. Hosts before the one that failed are stored.
-    #[error(transparent)]
-    Store(#[from] IngestError),
+    #[error("{error}")]
+    Store {
+        /// Why.
+        #[source]
+        error: IngestError,
+        /// What is stored all the same; the same body, sent again, does no harm to it.
+        written: Box<RemoteReport>,
+    },
+}
+
+impl From<IngestError> for RemoteError {
+    /// Nothing of the body is stored.
+    fn from(error: IngestError) -> Self {
+        RemoteError::Store { error, written: Box::default() }
+    }
 }
 
 impl Engine {
@@ -70,7 +83,7 @@ impl Engine {
             WriteVersion::V1 => decode_write_1(body, &limits, &mut visitor),
             WriteVersion::V2 => decode_write_2(body, &limits, &mut visitor),
         }?;
-        visitor.intake.finish().map_err(RemoteError::from)
+        visitor.intake.finish()
     }
 
     /// The bounds of one body.
@@ -94,7 +107,10 @@ struct Visitor<'e> {
 impl Visitor<'_> {
     /// The target of a series; `None` when it was refused.
     fn current(&mut self, series: &mut Series<'_, '_>) -> Option<Current> {
-        if let Some(current) = self.intake.find(series.key(), series.is_expected()) {
+        // What is cut is looked at as a whole, and refused.
+        if !series.is_cut()
+            && let Some(current) = self.intake.find(series.key(), series.is_expected())
+        {
             return Some(current);
         }
         let learnt = match series.to_labels() {
@@ -111,7 +127,7 @@ impl Visitor<'_> {
     fn more(&mut self, mut current: Current, series: &mut Series<'_, '_>) {
         if !series.histograms().is_empty() && !self.intake.is_stamped(&current) {
             let Ok(labels) = series.to_labels() else { return };
-            match self.intake.stamp(series.key(), &labels) {
+            match self.intake.stamp(&labels) {
                 Ok(stamped) => current = stamped,
                 Err(refused) => return self.intake.refuse_series(refused, series.counts().histograms),
             }

@@ -111,9 +111,10 @@ impl Engine {
         let now_ms = self.clock.now_millis();
         let taken = |position: usize, applied: &Applied<'_>| taking.take(position, applied);
         let codes = locked.instances.apply_all(account, request, now_ms, &mut undo, taken, refused);
-        let (counts, written) = (taking.counts, taking.finish());
+        let counts = taking.counts;
+        let (kept, written) = taking.finish();
         match written {
-            Ok(kept) => {
+            Ok(()) => {
                 for (kind, count) in ["full", "incremental"].into_iter().zip(counts) {
                     self.telemetry.zstats.scrapes.get_or_create(&Kind { kind }).inc_by(count);
                 }
@@ -124,6 +125,9 @@ impl Engine {
             }
             Err(error) => {
                 locked.instances.undo(account, undo);
+                if let Some(spool) = &collected.spool {
+                    kept.iter().for_each(|scrape| spool.discard(&scrape.kept));
+                }
                 Err(error)
             }
         }
@@ -186,29 +190,19 @@ impl Taking<'_, '_> {
         }
     }
 
-    /// Writes what still waits. What lies in the spool is taken back if that fails, for it comes again.
-    fn finish(self) -> Result<Vec<TakenScrape>, TakeError> {
-        let Taking { account, collected, write, kept, failed, .. } = self;
+    /// Writes what still waits; gives what the spool has, and whether all of it counts.
+    fn finish(self) -> (Vec<TakenScrape>, Result<(), TakeError>) {
+        let Taking { collected, account, write, kept, failed, .. } = self;
         let written = match failed {
             Some(error) => Err(error),
             None => write.finish().map_err(TakeError::from),
         };
-        match written {
-            Ok(complaint) => {
-                if let Some(complaint) = complaint
-                    && let Some(count) = collected.logged.note(1)
-                {
-                    tracing::warn!("zstats: {account}: {complaint} ({count} such requests since the last one shown)");
-                }
-                Ok(kept)
-            }
-            Err(error) => {
-                if let Some(spool) = &collected.spool {
-                    kept.iter().for_each(|scrape| spool.discard(&scrape.kept));
-                }
-                Err(error)
-            }
+        if let Ok(Some(complaint)) = &written
+            && let Some(count) = collected.logged.note(1)
+        {
+            tracing::warn!("zstats: {account}: {complaint} ({count} such requests since the last one shown)");
         }
+        (kept, written.map(drop))
     }
 }
 

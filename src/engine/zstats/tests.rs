@@ -6,7 +6,7 @@ use std::sync::Arc;
 use nix::errno::Errno;
 
 use super::*;
-use crate::disk::{SharedDisk, SystemDisk};
+use crate::disk::{Disk, SharedDisk, SystemDisk};
 use crate::engine::{Engine, IngestError, Options};
 use crate::formats::zstats::{Blob, BlobSample, Code, Request, StateLimits};
 use crate::model::{Aggregation, Metric, MetricKind, MetricTable, is_stale};
@@ -154,7 +154,14 @@ fn what_the_spool_does_not_take_is_not_acknowledged() {
     let refused = take(&engine, [add(2, START_MS + 10_000, 1, &[(0, 0.5)])]);
     assert!(matches!(refused, Err(TakeError::Spool(_))), "{refused:?}");
     disk.heal();
+    // What was kept of a scrape that the log does not take is not for readers: it comes again.
+    disk.fail(0, Lasts::UntilHealed, Errno::EIO, |_, path| path.starts_with("/checkpoints"));
+    let refused = take(&engine, [add(2, START_MS + 10_000, 1, &[(0, 0.5)])]);
+    assert!(matches!(refused, Err(TakeError::Store(IngestError::LogFailed(_)))), "{refused:?}");
+    assert_eq!(disk.list(&spool.join("a/h.job")).unwrap().len(), 1);
+    disk.heal();
     assert_eq!(take(&engine, [add(2, START_MS + 10_000, 1, &[(0, 0.5)])]).unwrap(), [Code::Taken]);
+    assert_eq!(disk.list(&spool.join("a/h.job")).unwrap().len(), 2);
     assert_eq!(held(&engine, "x"), [(0, Some(1.0)), (10, Some(1.5))]);
     // A name that the file system never takes must not hold back what comes after it.
     disk.fail(0, Lasts::UntilHealed, Errno::ENOTDIR, |_, path| path.starts_with("/spool"));

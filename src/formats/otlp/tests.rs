@@ -209,6 +209,47 @@ fn both_forms_mean_the_same() {
     }
 }
 
+/// Several attributes become one label: of a point their values are joined in the order of their names, of a resource
+/// the last one counts, and what the protocol sets itself counts more than either.
+#[test]
+fn attributes_that_become_one_label_do_as_in_prometheus() {
+    let attribute = |name: &str, value: &str| format!(r#"{{"key":"{name}","value":{{"stringValue":"{value}"}}}}"#);
+    let list =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(name, value)| attribute(name, value)).collect::<Vec<_>>().join(",");
+    let body = |resource: &[(&str, &str)], point: &[(&str, &str)]| {
+        format!(
+            r#"{{"resourceMetrics":[{{"resource":{{"attributes":[{}]}},"scopeMetrics":[{{"metrics":[{{"name":"m",
+            "gauge":{{"dataPoints":[{{"timeUnixNano":"10000000000","asDouble":1,"attributes":[{}]}}]}}}},{{"name":"h",
+            "histogram":{{"aggregationTemporality":2,"dataPoints":[{{"timeUnixNano":"10000000000","count":"1",
+            "bucketCounts":["1","0"],"explicitBounds":[2],"attributes":[{}]}}]}}}}]}}]}}]}}"#,
+            list(resource),
+            list(point),
+            attribute("le", "mine"),
+        )
+    };
+    let of = |strategy, promoted: &[&str], resource: &[(&str, &str)], point: &[(&str, &str)]| {
+        let resource_attributes = promoted.iter().map(|name| (*name).to_owned()).collect();
+        let options = OtlpOptions { strategy, resource_attributes, ..OtlpOptions::default() };
+        json(&body(resource, point), &options).samples
+    };
+    let escaped = TranslationStrategy::UnderscoreEscapingWithSuffixes;
+    let three =
+        [("a_b", "3"), ("a.b", "1"), ("a/b", "2"), ("c", ""), ("c.d", ""), ("c_d", "x"), ("e.f", "y"), ("e_f", "")];
+    let found = of(escaped, &[], &[], &three);
+    assert_eq!(
+        found[0], r#"{__name__="m", a_b="1;2;3", c_d="x", e_f="y;"} 1 @10000"#,
+        "empty ones are no label before"
+    );
+    assert!(found.contains(&r#"{__name__="h_bucket", le="2"} 1 @10000"#.to_owned()), "{found:?}");
+    let found = of(TranslationStrategy::NoTranslation, &[], &[], &three);
+    assert!(found[0].starts_with(r#"{__name__="m", "a.b"="1", "a/b"="2", a_b="3","#), "nothing collides: {found:?}");
+    let resource = [("x.y", "first"), ("x_y", "last"), ("job.name", "r")];
+    let found = of(escaped, &["x.y", "x_y"], &resource, &[]);
+    assert_eq!(found[0], r#"{__name__="m", x_y="last"} 1 @10000"#);
+    let found = of(escaped, &["x.y", "x_y"], &resource, &[("x.y", "point")]);
+    assert_eq!(found[0], r#"{__name__="m", x_y="point"} 1 @10000"#, "a point's own label is not overwritten");
+}
+
 #[test]
 fn series_are_those_of_prometheus() {
     let kept = json(JSON, &OtlpOptions::default());

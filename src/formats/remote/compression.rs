@@ -64,9 +64,25 @@ pub fn decompress(
     }
 }
 
-/// Compresses a body in snappy's block format. Nothing above 4 GB can be; such a body stays empty.
+/// Compresses a body in snappy's block format.
+///
+/// # Errors
+/// A body above 4 GB, whose length the format cannot say.
+pub fn to_snappy(body: &[u8]) -> Result<Vec<u8>, CompressionError> {
+    snap::raw::Encoder::new().compress_vec(body).map_err(|_| CompressionError::TooLarge {
+        compression: "snappy",
+        length: body.len() as u64,
+        limit: SNAPPY_BYTES_MAX,
+    })
+}
+
+/// A body of a test, compressed.
+///
+/// # Panics
+/// Where [`to_snappy`] has an error.
+#[cfg(any(test, feature = "testing"))]
 pub fn snappy(body: &[u8]) -> Vec<u8> {
-    snap::raw::Encoder::new().compress_vec(body).unwrap_or_default()
+    to_snappy(body).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn unzstd(body: &[u8], bytes_max: usize, out: &mut Vec<u8>) -> Result<(), CompressionError> {
@@ -88,6 +104,8 @@ fn check(compression: &'static str, length: u64, limit: usize) -> Result<(), Com
     if length > limit as u64 { Err(CompressionError::TooLarge { compression, length, limit }) } else { Ok(()) }
 }
 
+/// The longest body that the block format has a length for.
+const SNAPPY_BYTES_MAX: usize = u32::MAX as usize;
 /// Memory that a frame may ask for, as a power of two: 8 MiB, what every decoder is asked to support.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
@@ -111,6 +129,15 @@ mod tests {
         assert_eq!(Compression::of_encoding("Snappy"), Some(Compression::Snappy));
         assert_eq!(Compression::of_encoding(""), Some(Compression::Plain));
         assert_eq!(Compression::of_encoding("gzip"), None);
+    }
+
+    /// What is too long for the format's length once became an empty body: an answer without any samples, and no error.
+    #[test]
+    fn what_has_no_length_is_an_error() {
+        // Never touched, so it takes address space alone.
+        let body = vec![0; SNAPPY_BYTES_MAX + 1];
+        let error = to_snappy(&body).unwrap_err();
+        assert_eq!(error.to_string(), "snappy: decoded length 4294967296 exceeds limit 4294967295");
     }
 
     #[test]

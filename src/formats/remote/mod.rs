@@ -32,7 +32,9 @@ mod read_tests;
 #[cfg(test)]
 mod write_tests;
 
-pub use compression::{Compression, decompress, snappy};
+#[cfg(any(test, feature = "testing"))]
+pub use compression::snappy;
+pub use compression::{Compression, decompress, to_snappy};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use encode::{put_histogram, put_sample};
 pub use error::{CompressionError, SeriesError, WriteError};

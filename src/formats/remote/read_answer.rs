@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::super::protobuf::put_bytes;
-use super::compression::snappy;
+use super::compression::to_snappy;
 use super::encode::{put_histogram, put_labels, put_sample};
+use super::error::CompressionError;
 use crate::model::Labels;
 use crate::model::histogram::FloatHistogram;
 
@@ -52,9 +53,12 @@ impl SampledAnswer {
     }
 
     /// The message, compressed with snappy.
-    pub fn finish(mut self) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// A message above 4 GB: an empty one in its place would tell a client that there is nothing.
+    pub fn finish(mut self) -> Result<Vec<u8>, CompressionError> {
         self.end_query();
-        snappy(&self.message)
+        to_snappy(&self.message)
     }
 
     fn end_series(&mut self) {

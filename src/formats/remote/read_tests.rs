@@ -200,7 +200,7 @@ fn sampled_answers_hold_every_sample() {
     }
     assert!(answer.bytes() > 1000);
     let mut body = Vec::new();
-    decompress(Compression::Snappy, &answer.finish(), usize::MAX, &mut body).unwrap();
+    decompress(Compression::Snappy, &answer.finish().unwrap(), usize::MAX, &mut body).unwrap();
     let mut results = Vec::new();
     let mut fields = Fields::of_body(&body);
     while let Some((1, value)) = fields.next().unwrap() {

@@ -80,6 +80,13 @@ impl<'a> Series<'a, '_> {
         self.parts.exemplars.iter().map(move |&(bytes, end)| read_exemplar(Fields::ending_at(bytes, end), symbols))
     }
 
+    /// Whether it had more histograms or exemplars than one series may have: those beyond are missing here, and
+    /// [`labels`](Self::labels) says so.
+    #[inline]
+    pub fn is_cut(&self) -> bool {
+        self.parts.histograms_left_out + self.parts.exemplars_left_out > 0
+    }
+
     /// What the metric measures: only 2.0 series say so.
     pub fn metadata(&self) -> Option<MetadataRef<'a>> {
         self.metadata

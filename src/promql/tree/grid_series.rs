@@ -23,7 +23,7 @@ impl Series for GridSeries {
     }
 
     fn cursor(&self, start_ms: i64, end_ms: i64) -> Box<dyn Cursor + '_> {
-        Box::new(GridCursor(self.samples.reader(seconds_from(start_ms), seconds_to(end_ms))))
+        Box::new(GridCursor(self.samples.reader(start_ms, end_ms)))
     }
 }
 
@@ -31,14 +31,7 @@ struct GridCursor<'a>(SampleReader<'a>);
 
 impl Cursor for GridCursor<'_> {
     fn next_batch(&mut self, batch: &mut Samples) -> Result<bool, SourceError> {
-        let before = batch.times.len();
-        if !self.0.next(&mut batch.times, &mut batch.values) {
-            return Ok(false);
-        }
-        for time in &mut batch.times[before..] {
-            *time = time.saturating_mul(1000);
-        }
-        Ok(true)
+        Ok(self.0.next(&mut batch.times, &mut batch.values))
     }
 }
 

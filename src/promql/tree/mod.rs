@@ -15,6 +15,8 @@ mod exemplars;
 mod grid_series;
 mod merged;
 mod search;
+#[cfg(test)]
+mod short_ways;
 mod source;
 mod stamped_hosts;
 mod stamped_series;

@@ -230,7 +230,7 @@ fn exemplars_of_all_hosts_come_once_and_in_order() {
         let host = store.host("fritz", host).unwrap();
         let id = host.stamped(&labels(&pairs), store.limits()).unwrap();
         let exemplars: Vec<_> = exemplars.into_iter().map(|exemplar| (id, exemplar)).collect();
-        assert_eq!(host.add_exemplars(&exemplars), 2);
+        assert_eq!(host.add_exemplars(&exemplars).stored, 2);
     }
     let source = TreeSource::new(&store, 0, &Unlimited);
     let sets = [vec![Matcher::equal("job", "web")], vec![Matcher::equal("__name__", "requests_total")]];

@@ -21,6 +21,7 @@ pub use sender::{AlertmanagerOptions, Credentials, SenderError};
 
 use self::queue::Queue;
 use self::sender::Sender;
+use crate::disk::SharedDisk;
 use crate::model::Labels;
 use crate::model::relabel::Rule;
 use crate::telemetry::SharedTelemetry;
@@ -61,6 +62,7 @@ impl Default for NotifyOptions {
 pub(super) struct Notifier {
     runtime: Handle,
     telemetry: SharedTelemetry,
+    disk: SharedDisk,
     state: Mutex<State>,
 }
 
@@ -80,8 +82,8 @@ struct Lane {
 }
 
 impl Notifier {
-    pub(super) fn new(runtime: Handle, telemetry: SharedTelemetry) -> Notifier {
-        Notifier { runtime, telemetry, state: Mutex::default() }
+    pub(super) fn new(runtime: Handle, telemetry: SharedTelemetry, disk: SharedDisk) -> Notifier {
+        Notifier { runtime, telemetry, disk, state: Mutex::default() }
     }
 
     /// Begins to send to new Alertmanagers, and ends it with those that are no more.
@@ -96,8 +98,8 @@ impl Notifier {
             .iter()
             .filter(|new| !state.lanes.iter().any(|lane| is_kept(lane) && lane.options == **new))
             .collect();
-        let senders =
-            new.into_iter().map(|new| Ok((new.clone(), Sender::new(new)?))).collect::<Result<Vec<_>, SenderError>>()?;
+        let sender = |new: &AlertmanagerOptions| Ok((new.clone(), Sender::new(new, Arc::clone(&self.disk))?));
+        let senders = new.into_iter().map(sender).collect::<Result<Vec<_>, SenderError>>()?;
         for lane in std::mem::take(&mut state.lanes) {
             if is_kept(&lane) {
                 kept.push(lane);

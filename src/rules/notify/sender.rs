@@ -1,7 +1,6 @@
 //! One Alertmanager: how it is reached, and the task that sends to it.
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +10,8 @@ use tokio::sync::watch;
 
 use super::message::Notification;
 use super::queue::Queue;
-use crate::telemetry::{Alertmanager, LogLimit, SharedTelemetry};
+use crate::disk::{Disk, SharedDisk};
+use crate::telemetry::{Alertmanager, LogLimit, SharedTelemetry, causes};
 
 /// Alerts in one request.
 const BATCH_MAX: usize = 256;
@@ -99,10 +99,12 @@ pub(super) struct Sender {
     url: Url,
     label: Alertmanager,
     credentials: Credentials,
+    /// Where the files of secrets are.
+    disk: SharedDisk,
 }
 
 impl Sender {
-    pub(super) fn new(options: &AlertmanagerOptions) -> Result<Sender, SenderError> {
+    pub(super) fn new(options: &AlertmanagerOptions, disk: SharedDisk) -> Result<Sender, SenderError> {
         let refused = |text: String| SenderError { url: options.shown_url(), text };
         // TLS needs a provider; who starts the process has installed it, or this does.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -111,7 +113,7 @@ impl Sender {
             .timeout(options.timeout)
             .redirect(reqwest::redirect::Policy::none());
         if let Some(path) = &options.ca_file {
-            let pem = read(path).map_err(refused)?;
+            let pem = read(&*disk, path).map_err(refused)?;
             let authorities =
                 Certificate::from_pem_bundle(&pem).map_err(|error| refused(format!("{}: {error}", path.display())))?;
             if authorities.is_empty() {
@@ -120,16 +122,16 @@ impl Sender {
             builder = builder.tls_certs_only(authorities);
         }
         if let Some((certificate, key)) = &options.client_files {
-            let mut pem = read(key).map_err(refused)?;
+            let mut pem = read(&*disk, key).map_err(refused)?;
             pem.push(b'\n');
-            pem.extend(read(certificate).map_err(refused)?);
+            pem.extend(read(&*disk, certificate).map_err(refused)?);
             let identity = reqwest::Identity::from_pem(&pem)
                 .map_err(|error| refused(format!("{} with {}: {error}", certificate.display(), key.display())))?;
             builder = builder.identity(identity);
         }
         let client = builder.build().map_err(|error| refused(reasons(error)))?;
         let url = options.full_url().map_err(refused)?;
-        Ok(Sender { client, url, label: options.label(), credentials: options.credentials.clone() })
+        Ok(Sender { client, url, label: options.label(), credentials: options.credentials.clone(), disk })
     }
 
     pub(super) fn label(&self) -> Alertmanager {
@@ -174,23 +176,23 @@ impl Sender {
         Ok(match &self.credentials {
             Credentials::None => request,
             Credentials::Basic(user, password) => request.basic_auth(user, Some(password)),
-            Credentials::BasicFile(user, path) => request.basic_auth(user, Some(secret(path)?)),
-            Credentials::BearerFile(path) => request.bearer_auth(secret(path)?),
+            Credentials::BasicFile(user, path) => request.basic_auth(user, Some(secret(&*self.disk, path)?)),
+            Credentials::BearerFile(path) => request.bearer_auth(secret(&*self.disk, path)?),
         })
     }
 }
 
 /// The text of a file that holds a secret, without the line end behind it.
-fn secret(path: &Path) -> Result<String, String> {
-    let bytes = read(path)?;
+fn secret(disk: &dyn Disk, path: &Path) -> Result<String, String> {
+    let bytes = read(disk, path)?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{}: no valid UTF-8", path.display()))?;
     Ok(text.trim().to_owned())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+fn read(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, String> {
     use std::io::Read;
     let mut bytes = Vec::new();
-    let read = fs::File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    let read = disk.open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
     match read {
         Ok(_) if bytes.len() as u64 <= FILE_BYTES_MAX => Ok(bytes),
         Ok(_) => Err(format!("{}: more than {FILE_BYTES_MAX} bytes", path.display())),
@@ -198,14 +200,8 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     }
 }
 
-/// An error with all its reasons; its own text is just "error sending request".
+/// An error with all its reasons, for its own text is just "error sending request"; without the URL, which may hold a
+/// password.
 fn reasons(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut next = std::error::Error::source(&error);
-    while let Some(reason) = next {
-        text = format!("{text}: {reason}");
-        next = reason.source();
-    }
-    text
+    causes(&error.without_url())
 }

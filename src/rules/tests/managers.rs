@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::world::{BEGIN, Memory, specs};
+use crate::disk::SystemDisk;
 use crate::model::Labels;
 use crate::rules::notify::{AlertmanagerOptions, Credentials, NotifyOptions};
 use crate::rules::{Manager, Options, Parts};
@@ -29,6 +30,7 @@ fn site() -> Site {
     let parts = Parts {
         sources: Arc::clone(&memory) as _,
         sink: Arc::clone(&memory) as _,
+        disk: Arc::new(SystemDisk),
         clock: Arc::clone(&clock) as _,
         telemetry: Arc::clone(&telemetry),
         runtime: tokio::runtime::Handle::current(),

@@ -63,7 +63,7 @@ async fn store(app: &Arc<App>, message: Bytes) -> Result<WriteResponse, Status> 
         let request = PushRequest::read(&message).map_err(|error| worker.invalid(NAME, error))?;
         let mut report = PushReport::default();
         worker.service.push(&request, &mut report).map_err(|error| match error {
-            RemoteError::Store(error) => worker.status(NAME, &Refusal::from(error)),
+            RemoteError::Store { error, .. } => worker.status(NAME, &Refusal::from(error)),
             error => worker.invalid(NAME, error),
         })?;
         let PushReport { stored, skipped, bad, problems } = report;

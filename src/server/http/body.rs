@@ -14,6 +14,7 @@ use hyper::body::Body as _;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use super::refusal::SLOW_BODY;
 use super::turns::{Pool, SMALL_BYTES};
 use super::{App, Refusal};
 use crate::server::connection::PACE_BYTES;
@@ -170,7 +171,7 @@ impl App {
                     let limit = self.options.limits.stall_timeout;
                     let text =
                         format!("the rest of the body did not come: {PACE_BYTES} bytes in {limit:?} are expected");
-                    return Err(Refusal::json(StatusCode::REQUEST_TIMEOUT, text).because("slow_body"));
+                    return Err(Refusal::json(StatusCode::REQUEST_TIMEOUT, text).because(SLOW_BODY));
                 }
             }
         }

@@ -10,6 +10,9 @@ use crate::engine::IngestError;
 /// Seconds after which a client may come again.
 const RETRY_AFTER_SECS: u32 = 5;
 
+/// The reason of refusals of bodies that do not come.
+pub(super) const SLOW_BODY: &str = "slow_body";
+
 /// The answer to a request that isn't served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::server) struct Refusal {
@@ -83,12 +86,13 @@ impl Refusal {
         self
     }
 
-    /// The same for senders of Prometheus's protocols: plain text, and 503 instead of 429, which most of them take for
-    /// a reason to throw the data away.
+    /// The same for senders of Prometheus's protocols: plain text, and 503 instead of 429 and 408, which most of them
+    /// take for a reason to throw the data away.
     pub(super) fn for_senders(mut self) -> Self {
         self.form = Form::Text;
-        if self.status == StatusCode::TOO_MANY_REQUESTS {
+        if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT) {
             self.status = StatusCode::SERVICE_UNAVAILABLE;
+            self.retry = true;
         }
         self
     }
@@ -157,7 +161,8 @@ impl IntoResponse for Refusal {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if matches!(self.status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
+        let is_cut_off = matches!(self.status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT);
+        if is_cut_off || self.reason == Some(SLOW_BODY) {
             // The rest of the body will not be read: the client must not send its next request on this connection.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

@@ -168,11 +168,10 @@ async fn take(app: &Arc<App>, request: Request) -> Result<zstats::Response, Stop
     let (limits, announcer) = (options.limits.clone(), options.announcer.clone());
     let unzipped = unzip(app, &limits, body).await?;
     let room = app.room(&app.turns.zstats_bytes, decoded_len(unzipped.len(), &limits)).await?;
-    let writing = app.turn(&app.turns.writes, 1).await?;
     let working = Arc::clone(app);
     let work = spawn_blocking(move || {
         // Held by the work and not by the request: a client that goes away does not make room for more of it.
-        let _held = (turn, room, writing);
+        let _held = (turn, room);
         let request = decode_request(&unzipped, &limits)?;
         let taken = working.service.take_scrapes(&account, &request).map_err(of_engine)?;
         if let Some(announcer) = &announcer {

@@ -45,6 +45,8 @@ struct Fake {
     pieces: Mutex<Vec<usize>>,
     freed: Mutex<Option<(Vec<Vec<String>>, i64)>>,
     failure: Option<Failure>,
+    /// Samples that a body of remote write leaves behind when it fails.
+    written: u64,
     answer: Option<Answer>,
     quick: Option<Vec<u8>>,
     store: Option<Store>,
@@ -81,7 +83,9 @@ impl Service for Fake {
     /// Takes every body, if there is nothing to fail by.
     fn write_remote(&self, _: WriteVersion, body: &[u8]) -> Result<RemoteReport, RemoteError> {
         if let Some(failure) = &self.failure {
-            return Err(failure().into());
+            let mut written = Box::<RemoteReport>::default();
+            written.stored.samples = self.written;
+            return Err(RemoteError::Store { error: failure(), written });
         }
         self.pieces.lock().push(body.len());
         Ok(RemoteReport::default())

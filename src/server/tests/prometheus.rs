@@ -26,7 +26,7 @@ fn filled() -> Fake {
         if job == "web" {
             let labels = Labels::from_pairs([("trace_id", "a\"b")]);
             let exemplar = Exemplar { labels, value: 0.25, time_ms: NOW_MS - 30_001 };
-            assert_eq!(host.add_exemplars(&[(series, exemplar)]), 1);
+            assert_eq!(host.add_exemplars(&[(series, exemplar)]).stored, 1);
         }
     }
     let metadata = Metadata { kind: MetricKind::Counter, help: "All of them.".into(), unit: "requests".into() };

@@ -84,11 +84,12 @@ async fn a_damaged_body_says_how_much_was_stored() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_of_the_store_have_their_status() {
-    let failures: [(Failure, u16, bool); 4] = [
+    let failures: [(Failure, u16, bool); 5] = [
         (Box::new(|| IngestError::NotReady), 503, true),
         (Box::new(|| IngestError::Closed), 503, true),
         (Box::new(|| IngestError::LogFailed("disk full".into())), 503, true),
         (Box::new(|| IngestError::Busy("queue".into())), 429, true),
+        (Box::new(|| IngestError::Forgotten), 503, true),
     ];
     for (failure, expected, retry) in failures {
         let text = failure().to_string();
@@ -110,6 +111,44 @@ async fn a_body_that_stalls_is_given_up_and_its_whole_lines_are_stored() {
     assert_eq!(status, 408);
     assert!(error(&body).ends_with("1 lines of it were stored"), "{body}");
     assert_eq!(server.stored(), b"one\n");
+}
+
+/// Senders of remote write throw away what is answered with 4xx: what may succeed later is never one of these. A body
+/// that stalled was 408.
+#[tokio::test(flavor = "multi_thread")]
+async fn senders_are_told_to_come_again_by_5xx_alone() {
+    let failures: [Failure; 5] = [
+        Box::new(|| IngestError::NotReady),
+        Box::new(|| IngestError::Closed),
+        Box::new(|| IngestError::LogFailed("disk full".into())),
+        Box::new(|| IngestError::Busy("queue".into())),
+        Box::new(|| IngestError::Forgotten),
+    ];
+    let v2 = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
+    let samples = "x-prometheus-remote-write-samples-written";
+    let send = |server: &Server, body: reqwest::Body| {
+        let request = server.post("/api/v1/write", body).header("content-encoding", "identity");
+        request.header("content-type", v2)
+    };
+    for failure in failures {
+        let text = failure().to_string();
+        // As a log that fails after the first of two hosts.
+        let server = Server::start(Fake { failure: Some(failure), written: 3, ..Fake::default() }, |_| {}).await;
+        let response = send(&server, "".into()).send().await.unwrap();
+        assert_eq!((response.status().as_u16(), header(&response, samples)), (503, "3"), "{text}");
+        assert_eq!(header(&response, "retry-after"), "5");
+        assert!(header(&response, "content-type").starts_with("text/plain"));
+        assert!(response.text().await.unwrap().starts_with(&text));
+    }
+    let change = |options: &mut Options| options.limits.stall_timeout = Duration::from_millis(100);
+    let server = Server::start(Fake::default(), change).await;
+    let first = stream::iter([Ok::<_, io::Error>("begun")]);
+    let body = reqwest::Body::wrap_stream(futures_util::StreamExt::chain(first, stream::pending()));
+    let response = send(&server, body).send().await.unwrap();
+    assert_eq!((response.status().as_u16(), header(&response, samples)), (503, "0"));
+    assert_eq!((header(&response, "retry-after"), header(&response, "connection")), ("5", "close"));
+    let text = response.text().await.unwrap();
+    assert!(text.starts_with("the rest of the body did not come"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

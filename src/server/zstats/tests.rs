@@ -27,11 +27,14 @@ use crate::server::grpc::RawCodec;
 use crate::telemetry::{Kind, SharedTelemetry, Telemetry};
 use crate::testing::FaultyDisk;
 
+/// What a reader is told to answer.
+type Told = Result<&'static [u8], Status>;
+
 /// A reader that answers as it is told, and with success when it is told nothing.
 #[derive(Clone, Default)]
 struct Reader {
     seen: Arc<Mutex<Vec<(Bytes, HeaderMap)>>>,
-    answers: Arc<Mutex<VecDeque<Result<&'static [u8], Status>>>>,
+    answers: Arc<Mutex<VecDeque<Told>>>,
     /// It answers no call before this.
     held: Option<Arc<Notify>>,
     changed: Arc<Notify>,

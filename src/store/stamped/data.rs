@@ -16,7 +16,7 @@ use super::table::{Extra, NO_GROUP, Table};
 use super::times::Pool;
 
 /// Groups of one host. A flood of series each at times of its own gets no rows: it is kept in loose samples and chunks.
-const GROUPS_MAX: usize = 256;
+pub(super) const GROUPS_MAX: usize = 256;
 
 /// Loose samples of a series; that many are sealed.
 pub(super) const LOOSE_MAX: usize = 32;
@@ -359,11 +359,11 @@ impl Stamped {
     #[cfg(test)]
     pub(super) fn counted_bytes(&self) -> [usize; 4] {
         let chunks = || self.table.iter().flat_map(|(_, series)| &series.chunks);
-        let mut times: Vec<_> = chunks().flat_map(|chunk| chunk.starts.iter().chain([&chunk.times])).collect();
+        let mut times: Vec<_> = chunks().flat_map(|chunk| chunk.starts().into_iter().chain([&chunk.times])).collect();
         times.extend(self.pool.all());
         times.sort_unstable_by_key(|times| std::sync::Arc::as_ptr(times));
         times.dedup_by_key(|times| std::sync::Arc::as_ptr(times));
-        let sealed: usize = chunks().map(|chunk| chunk.values.memory_bytes()).sum();
+        let sealed: usize = chunks().map(|chunk| chunk.values_bytes()).sum();
         let times: usize = times.iter().map(|times| times.memory_bytes()).sum();
         let groups: usize = self.groups.iter().flatten().map(Group::memory_bytes).sum();
         let extras = || self.table.iter().filter_map(|(_, series)| series.extra.as_ref());

@@ -9,11 +9,12 @@ const LABEL_CHARS_MAX: usize = 128;
 
 impl Stamped {
     /// Adds an exemplar to those of its series, which stay in order of time; one more than there may be pushes the
-    /// oldest out. The same one again changes nothing.
+    /// oldest out. The same one again changes nothing. Answers whether it was taken: one that is pushed out at once
+    /// was, or what became of it would depend on the order in which exemplars come.
     pub(super) fn add_exemplar(&mut self, id: StampedId, exemplar: &Exemplar, most: usize) -> bool {
         let chars = |text: &str| text.chars().count();
         let length: usize = exemplar.labels.iter().map(|label| chars(&label.name) + chars(&label.value)).sum();
-        if most == 0 || length > LABEL_CHARS_MAX {
+        if length > LABEL_CHARS_MAX {
             return false;
         }
         let Some(series) = self.table.get(id) else { return false };
@@ -24,7 +25,7 @@ impl Stamped {
             return true;
         }
         if at == 0 && all.len() >= most {
-            return false;
+            return true;
         }
         let Some(list) = self.extra(id).map(|extra| &mut extra.exemplars) else { return false };
         let before = list_bytes(list);

@@ -88,19 +88,28 @@ impl Host {
         applied
     }
 
-    /// Adds exemplars; of each series the newest are kept. Answers how many were taken, or were there already. Those
-    /// before the horizon are not, nor are those whose labels have more than 128 characters.
-    pub fn add_exemplars(&self, exemplars: &[(StampedId, Exemplar)]) -> u64 {
+    /// Adds exemplars; of each series the newest are kept, and one that is older than all of them counts as stored
+    /// though newer ones push it out at once. Those whose labels have more than 128 characters are not taken and not
+    /// counted.
+    pub fn add_exemplars(&self, exemplars: &[(StampedId, Exemplar)]) -> Applied {
         let mut data = self.data.write();
         let horizon_ms = data.horizon_ms();
         let most = self.shared().exemplars_max();
-        let Some(stamped) = &mut data.stamped else { return 0 };
-        let mut taken = 0;
-        for (id, exemplar) in exemplars.iter().filter(|(_, exemplar)| exemplar.time_ms >= horizon_ms) {
-            taken += u64::from(stamped.add_exemplar(*id, exemplar, most));
+        let Some(stamped) = &mut data.stamped else {
+            return Applied { gone: exemplars.len() as u64, ..Applied::default() };
+        };
+        let mut applied = Applied::default();
+        for (id, exemplar) in exemplars {
+            if exemplar.time_ms < horizon_ms {
+                applied.before_horizon += 1;
+            } else if stamped.table.get(*id).is_none() {
+                applied.gone += 1;
+            } else {
+                applied.stored += u64::from(stamped.add_exemplar(*id, exemplar, most));
+            }
         }
         self.note_stamped(&mut data);
-        taken
+        applied
     }
 
     /// The series that fit all matchers and may hold samples with `from_ms <= time <= to_ms`, in order of creation.

@@ -26,8 +26,8 @@ impl Stamped {
         for (id, series) in self.table.iter().filter(|(id, _)| self.holds_data(*id)) {
             let chunk = |chunk: &Chunk| ChunkImage {
                 times: place(&chunk.times),
-                starts: chunk.starts.as_ref().map(&mut place),
-                values: Arc::clone(chunk.values.as_bytes()),
+                starts: chunk.starts().map(&mut place),
+                values: Arc::clone(chunk.values_as_bytes()),
             };
             image.stamped.push(StampedImage {
                 labels: self.index.labels(&series.pairs),

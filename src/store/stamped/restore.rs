@@ -127,5 +127,5 @@ fn chunk_of(image: &ChunkImage, times: &[Option<Arc<SharedTimes>>]) -> Option<Ch
         Some(at) => Some(shared(at).filter(|starts| starts.len() == values.len())?),
         None => None,
     };
-    Some(Chunk { times, values, starts })
+    Some(Chunk::new(times, values, starts))
 }

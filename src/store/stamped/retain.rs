@@ -163,31 +163,43 @@ impl Stamped {
 
     /// Adds the days in which samples before the limit may lie.
     pub(in crate::store) fn days(&self, limit_ms: i64, days: &mut BTreeSet<i64>) {
-        let mut add = |first_ms: i64, last_ms: i64| {
-            if first_ms < limit_ms {
-                days.extend(first_ms.div_euclid(DAY_MS)..=last_ms.min(limit_ms - 1).div_euclid(DAY_MS));
+        let mut add = |time_ms: i64| {
+            if time_ms < limit_ms {
+                days.insert(time_ms.div_euclid(DAY_MS));
             }
         };
+        let mut times = Vec::new();
         for (_, series) in self.table.iter() {
-            series.chunks.iter().for_each(|chunk| add(chunk.first_ms(), chunk.last_ms()));
-            series.loose().iter().for_each(|sample| add(sample.time_ms, sample.time_ms));
+            for chunk in series.chunks.iter().filter(|chunk| chunk.first_ms() < limit_ms) {
+                // A clock that was off puts samples years apart into one chunk: not every day between has some.
+                if chunk.first_ms().div_euclid(DAY_MS) < chunk.last_ms().div_euclid(DAY_MS) {
+                    times.clear();
+                    chunk.times.decode_to(&mut times);
+                    times.iter().for_each(|&time| add(time));
+                } else {
+                    add(chunk.first_ms());
+                }
+            }
+            series.loose().iter().for_each(|sample| add(sample.time_ms));
         }
         for group in self.groups.iter().flatten() {
-            group.times.iter().for_each(|&time| add(time, time));
+            group.times.iter().for_each(|&time| add(time));
         }
     }
 
     /// The first time of any sample.
     pub(in crate::store) fn oldest_ms(&self) -> Option<i64> {
         let sealed = self.table.iter().filter_map(|(_, series)| Some(series.chunks.first()?.first_ms()));
-        sealed.chain(self.oldest_open_ms()).min()
-    }
-
-    /// The first time of any sample that is not sealed.
-    pub(in crate::store) fn oldest_open_ms(&self) -> Option<i64> {
         let loose = self.table.iter().filter_map(|(_, series)| Some(series.loose().first()?.time_ms));
         let open = self.groups.iter().flatten().flat_map(|group| group.times.iter().copied());
-        loose.chain(open).min()
+        sealed.chain(loose).chain(open).min()
+    }
+
+    /// The first time of the open rows that reach up to this time or behind it. Loose samples are in no row.
+    pub(in crate::store) fn open_since_ms(&self, time_ms: i64) -> Option<i64> {
+        let groups = self.groups.iter().flatten();
+        let reaching = groups.filter(|group| group.times.iter().any(|&time| time >= time_ms));
+        reaching.flat_map(|group| group.times.iter().copied()).min()
     }
 
     /// Adds the bytes of sealed values to buckets by the second of their last sample.
@@ -195,7 +207,7 @@ impl Stamped {
         for chunk in self.table.iter().flat_map(|(_, series)| &series.chunks) {
             let at = (chunk.last_ms().div_euclid(1000) + 1 - from_secs).div_euclid(width_secs);
             if let Some(bucket) = usize::try_from(at).ok().and_then(|at| buckets.get_mut(at)) {
-                *bucket += chunk.values.memory_bytes() as u64;
+                *bucket += chunk.values_bytes() as u64;
             }
         }
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::block::Values;
 use crate::model::histogram::FloatHistogram;
 use crate::model::{StampedId, StampedValue, is_empty};
 
@@ -150,19 +149,15 @@ impl StampedReader<'_> {
         }
         let first = out.times.len();
         out.times.extend_from_slice(&decoded[begin..end]);
-        match &chunk.values {
-            Values::Floats(column) => {
-                out.values.resize(first + end - begin, 0.0);
-                column.decode(begin..end, &mut out.values[first..]);
-            }
-            Values::Histograms(column) => {
-                let mut histograms = Vec::with_capacity(end - begin);
-                column.decode(begin..end, &mut histograms);
-                out.values.resize(first + end - begin, 0.0);
-                out.histograms.extend((first as u32..).zip(histograms.into_iter().map(Arc::new)));
-            }
+        out.values.resize(first + end - begin, 0.0);
+        if let Some(column) = chunk.floats() {
+            column.decode(begin..end, &mut out.values[first..]);
+        } else if let Some(column) = chunk.histograms() {
+            let mut histograms = Vec::with_capacity(end - begin);
+            column.decode(begin..end, &mut histograms);
+            out.histograms.extend((first as u32..).zip(histograms.into_iter().map(Arc::new)));
         }
-        if let Some(sealed) = &chunk.starts {
+        if let Some(sealed) = chunk.starts() {
             out.starts.resize(first, 0);
             out.starts.resize(first + end - begin, 0);
             sealed.sealed.decode(begin..end, &mut out.starts[first..]);

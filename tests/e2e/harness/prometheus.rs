@@ -15,6 +15,7 @@ pub struct Prometheus {
     program: PathBuf,
     port: u16,
     client: Client,
+    features: String,
     child: Option<Child>,
 }
 
@@ -23,7 +24,19 @@ impl Prometheus {
     pub fn prepare() -> Option<Prometheus> {
         let program = programs::find("prometheus")?;
         let dir = tempfile::Builder::new().prefix("treering-prometheus-").tempdir().unwrap();
-        Some(Prometheus { dir, program, port: free_port(), client: http::client(), child: None })
+        Some(Prometheus {
+            dir,
+            program,
+            port: free_port(),
+            client: http::client(),
+            features: "exemplar-storage".to_owned(),
+            child: None,
+        })
+    }
+
+    /// Switches a feature on from the next start.
+    pub fn enable(&mut self, feature: &str) {
+        self.features += &format!(",{feature}");
     }
 
     /// Writes its configuration, which counts from the next start or reload.
@@ -38,7 +51,8 @@ impl Prometheus {
         let mut command = Command::new(&self.program);
         command.args(["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.enable-lifecycle"]);
         command.arg(format!("--web.listen-address=127.0.0.1:{}", self.port));
-        command.args(["--enable-feature=exemplar-storage", "--log.level=debug"]).current_dir(self.dir.path());
+        command.arg(format!("--enable-feature={}", self.features));
+        command.arg("--log.level=debug").current_dir(self.dir.path());
         let child = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn();
         let child = self.child.insert(child.unwrap_or_else(|error| panic!("{:?}: {error}", self.program)));
         eventually("Prometheus is ready", || {

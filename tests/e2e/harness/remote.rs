@@ -1,14 +1,58 @@
 //! Senders of Prometheus's protocols, and what they read back.
 
+use prost::Message;
 use serde_json::Value;
 
-use treering::formats::remote::snappy;
+use treering::formats::remote::{Compression, decompress, snappy};
+use treering::server::proto::StampedSeries;
 use treering::testing::{SentSeries, write_1, write_2};
 
 use super::{Answer, Store, T0, form};
 
 /// The content type of remote write 2.0.
 pub const V2: &str = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
+
+/// A request of remote read.
+#[derive(Clone, PartialEq, Message)]
+struct ReadRequest {
+    #[prost(message, repeated, tag = "1")]
+    queries: Vec<ReadQuery>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ReadQuery {
+    #[prost(int64, tag = "1")]
+    start_ms: i64,
+    #[prost(int64, tag = "2")]
+    end_ms: i64,
+    #[prost(message, repeated, tag = "3")]
+    matchers: Vec<ReadMatcher>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ReadMatcher {
+    /// 0 is equality.
+    #[prost(int32, tag = "1")]
+    kind: i32,
+    #[prost(string, tag = "2")]
+    name: String,
+    #[prost(string, tag = "3")]
+    value: String,
+}
+
+/// The answer to it.
+#[derive(Clone, PartialEq, Message)]
+struct ReadResponse {
+    #[prost(message, repeated, tag = "1")]
+    results: Vec<ReadResult>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ReadResult {
+    /// Their fields have the numbers of Prometheus's.
+    #[prost(message, repeated, tag = "1")]
+    series: Vec<StampedSeries>,
+}
 
 /// A time so many milliseconds behind the tests' beginning.
 pub fn at_ms(ms: i64) -> i64 {
@@ -38,6 +82,19 @@ impl Store {
     #[track_caller]
     pub fn remote_2(&self, series: &[SentSeries]) -> Answer {
         self.remote(V2, "snappy", snappy(&write_2(series)))
+    }
+
+    /// All samples of the series of this name, by remote read: to the bit, and with markers.
+    #[track_caller]
+    pub fn remote_read(&self, name: &str) -> Vec<StampedSeries> {
+        let matcher = ReadMatcher { kind: 0, name: "__name__".to_owned(), value: name.to_owned() };
+        let (start_ms, end_ms) = (at_ms(-1_000_000_000), at_ms(1_000_000_000));
+        let request = ReadRequest { queries: vec![ReadQuery { start_ms, end_ms, matchers: vec![matcher] }] };
+        let request = self.request("POST", "/api/v1/read").body(snappy(&request.encode_to_vec()));
+        let answer = self.send(request.header("Content-Encoding", "snappy")).expect_status(200);
+        let mut message = Vec::new();
+        decompress(Compression::Snappy, &answer.body, 1 << 24, &mut message).unwrap();
+        ReadResponse::decode(&message[..]).unwrap().results.remove(0).series
     }
 
     /// The answer of Prometheus's API to a form.

@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use super::eventually;
 
+/// OpenMetrics, as text.
+const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
 /// An HTTP server that answers every request with its page. Stopped or dropped, its port refuses connections.
 pub struct Target {
     port: u16,
@@ -25,6 +28,11 @@ struct Shared {
 impl Target {
     /// Serves `page`, which gets the number of the scrape, from 0.
     pub fn start(port: u16, page: fn(u64) -> String) -> Target {
+        Target::serve(port, TEXT, move |scrape| page(scrape).into_bytes())
+    }
+
+    /// Serves a page of any form.
+    pub fn serve(port: u16, content_type: &'static str, page: impl Fn(u64) -> Vec<u8> + Send + 'static) -> Target {
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let shared = Arc::new(Shared::default());
         let thread = std::thread::spawn({
@@ -34,9 +42,9 @@ impl Target {
                     if shared.stop.load(Ordering::SeqCst) {
                         return;
                     }
-                    let text = page(shared.scrapes.load(Ordering::SeqCst));
+                    let page = page(shared.scrapes.load(Ordering::SeqCst));
                     // A client that gives up is not the target's trouble; neither was it a scrape.
-                    if stream.and_then(|stream| answer(stream, &text)).is_ok() {
+                    if stream.and_then(|stream| answer(stream, content_type, &page)).is_ok() {
                         shared.scrapes.fetch_add(1, Ordering::SeqCst);
                     }
                 }
@@ -67,13 +75,13 @@ impl Drop for Target {
     }
 }
 
-fn answer(stream: TcpStream, page: &str) -> std::io::Result<()> {
+fn answer(mut stream: TcpStream, content_type: &str, page: &[u8]) -> std::io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     let mut reader = BufReader::new(&stream);
     let mut line = String::new();
     while reader.read_line(&mut line)? > 2 {
         line.clear();
     }
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/openmetrics-text; version=1.0.0; charset=utf-8";
-    write!(&stream, "{head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}", page.len())
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {}", page.len());
+    stream.write_all(&[head.as_bytes(), b"\r\nConnection: close\r\n\r\n", page].concat())
 }

@@ -42,8 +42,8 @@ async fn read(app: Arc<App>, request: Request) -> Result<Response, Refusal> {
     let coding = Coding::of_remote(request.headers())?;
     let body = app.small_body(request.into_body(), REQUEST_BYTES_MAX, &app.turns.json_bodies).await?;
     let turn = app.answer_turn(AnswerLimit::Promql).await?;
-    // Patterns are compiled, which may take a while; the turn is held by this work: a client that goes away makes no room
-    // for more of it.
+    // Patterns are compiled, which may take a while. The turn is held by this work: a client that goes away makes no
+    // room for more of it.
     let decoded = tokio::task::spawn_blocking(move || {
         let request = ReadRequest::decode(&coding.inflate(body.bytes, REQUEST_BYTES_MAX)?).map_err(bad)?;
         Ok::<_, Refusal>((request, turn))
@@ -93,10 +93,8 @@ struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     fn new(app: &'a App, watch: &'a Watch) -> Self {
-        let settings = &app.options.prometheus;
-        let lookback_ms = i64::try_from(settings.lookback.as_millis()).unwrap_or(i64::MAX);
-        let source = TreeSource::new(app.service.store(), lookback_ms, watch);
-        let max = settings.query_samples_max;
+        let source = TreeSource::new(app.service.store(), app.lookback_ms(None), watch);
+        let max = app.options.prometheus.query_samples_max;
         Reading { source, watch, samplings: Samplings { max, left: max, batch: Samples::default() } }
     }
 
@@ -117,7 +115,8 @@ impl<'a> Reading<'a> {
                 })
             })?;
         }
-        Ok(out.write_all(&answer.finish())?)
+        let message = answer.finish().map_err(|error| Unanswered::Refused(bad(error)))?;
+        Ok(out.write_all(&message)?)
     }
 
     /// Chunks in a stream of messages, series by series.

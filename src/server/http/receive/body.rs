@@ -130,7 +130,7 @@ const RATIO: usize = 16;
 
 fn of_store(error: RemoteError) -> Refusal {
     match error {
-        RemoteError::Store(error) => error.into(),
+        RemoteError::Store { error, .. } => error.into(),
         other => Refusal::text(StatusCode::BAD_REQUEST, other.to_string()).because("bad_body"),
     }
 }

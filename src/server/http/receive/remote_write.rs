@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use super::super::{App, Refusal};
 use super::body::{Coding, take};
 use super::content_type::version_of;
-use crate::engine::{RemoteReport, WriteVersion};
+use crate::engine::{RemoteError, RemoteReport, WriteVersion};
 
 /// Stores a body: 204 when all of it is stored, 400 when some of it never can be (the rest is stored then), 5xx when it
 /// should be sent again.
@@ -19,25 +19,30 @@ pub(super) async fn write(State(app): State<Arc<App>>, request: Request) -> Resu
     }
     let version = version_of(request.headers())?;
     let coding = Coding::of_remote(request.headers())?;
-    let taken = take(&app, coding, request, move |app, body| app.service.write_remote(version, body)).await;
-    Ok(match taken {
-        Ok(report) => respond(&report, version),
-        Err(refusal) => {
-            let mut response = refusal.into_response();
-            // Confirms that nothing counts as written.
-            count(&mut response, &RemoteReport::default(), version);
-            response
+    let taken = take(&app, coding, request, move |app, body| match app.service.write_remote(version, body) {
+        Ok(report) => Ok((report, None)),
+        // A part may be stored: that counts, though all of it is to come again.
+        Err(RemoteError::Store { error, written }) => Ok((*written, Some(error))),
+        Err(error) => Err(error),
+    });
+    let (report, mut response) = match taken.await {
+        Ok((report, Some(error))) => (report, Refusal::from(error).for_senders().into_response()),
+        Ok((report, None)) => {
+            let response = respond(&report);
+            (report, response)
         }
-    })
+        // Confirms that nothing counts as written.
+        Err(refusal) => (RemoteReport::default(), refusal.into_response()),
+    };
+    count(&mut response, &report, version);
+    Ok(response)
 }
 
-fn respond(report: &RemoteReport, version: WriteVersion) -> Response {
-    let mut response = match report.complaint() {
+fn respond(report: &RemoteReport) -> Response {
+    match report.complaint() {
         Some(complaint) => Refusal::text(StatusCode::BAD_REQUEST, complaint).because("partial_write").into_response(),
         None => StatusCode::NO_CONTENT.into_response(),
-    };
-    count(&mut response, report, version);
-    response
+    }
 }
 
 /// Says how much was written: senders of 2.0 want to know.

@@ -39,15 +39,34 @@ fn take(departing: &crate::store::StampedDeparting) -> Taken {
     taken
 }
 
+/// A sample of a clock that stood at the beginning of time came into a chunk with those of today: every day in between
+/// was to be archived, and listing them took all memory.
+#[test]
+fn days_are_those_of_samples() {
+    let store = store().keeping_departed();
+    let (host, day_ms) = (host(&store), 86_400_000);
+    let id = host.stamped(&Labels::from_pairs([("__name__", "a")]), store.limits()).unwrap();
+    let times = (0..600).map(|number| NOW_MS + number * 1000);
+    for time_ms in [i64::MIN, -1, 0, NOW_MS - 3 * day_ms].into_iter().chain(times) {
+        // As histograms, which are sealed together whatever lies between them.
+        let value = StampedValue::Histogram(histogram(2.0));
+        host.apply_stamped(&[StampedSample { series: id, time_ms, start_ms: 0, value }], NOW_MS);
+    }
+    let mut days = std::collections::BTreeSet::new();
+    host.departing_days(SECS + 10_000, &mut days);
+    let today = NOW_MS.div_euclid(day_ms);
+    assert_eq!(days.into_iter().collect::<Vec<_>>(), [i64::MIN.div_euclid(day_ms), -1, 0, today - 3, today]);
+}
+
 #[test]
 fn what_was_taken_is_dropped_and_nothing_else() {
     let (store, ids) = archived();
     let host = host(&store);
     let exemplar = |time_ms| Exemplar { labels: Labels::from_pairs([("trace_id", "1")]), value: 1.0, time_ms };
-    assert_eq!(host.add_exemplars(&[(ids[0], exemplar(NOW_MS)), (ids[0], exemplar(NOW_MS + 150_000))]), 2);
+    assert_eq!(host.add_exemplars(&[(ids[0], exemplar(NOW_MS)), (ids[0], exemplar(NOW_MS + 150_000))]).stored, 2);
     host.move_horizon([], SECS + 150);
     assert_eq!(host.exemplars(&[], i64::MIN, i64::MAX).len(), 1);
-    assert_eq!(host.add_exemplars(&[(ids[0], exemplar(NOW_MS))]), 0, "before the horizon");
+    assert_eq!(host.add_exemplars(&[(ids[0], exemplar(NOW_MS))]).stored, 0, "before the horizon");
     host.move_horizon([], SECS + 151);
     assert!(host.data.read().stamped.as_ref().unwrap().exemplar_bytes == 0, "no file takes them");
     assert_eq!(read(&host, ids[0], i64::MIN, i64::MAX).len(), 49, "out of sight");
