@@ -1,4 +1,5 @@
-//! What a zstats request costs: unzipping it, decoding it, and rebuilding its scrapes, in full and from differences.
+//! What a zstats request costs: unzipping it, decoding it, and rebuilding its scrapes, in full and from differences; and
+//! all of that with an engine that logs and stores the series, in a temporary folder.
 //!
 //! A request holds 200 blobs of 500 series each; in an incremental one two of five values changed. Throughput counts
 //! rebuilt samples, so a million of them cost ten times what a request of 100,000 does.
@@ -6,12 +7,18 @@
 #![expect(clippy::expect_used, reason = "a benchmark on data of its own may fail by panicking")]
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use treering::disk::SystemDisk;
+use treering::engine::{Engine, Options, ZstatsOptions};
 use treering::formats::zstats::{
-    Blob, BlobSample, Code, Instances, Request, RequestLimits, SpoolEntry, StateLimits, decode_request, encode_request,
-    gunzip, gzip,
+    Blob, BlobSample, Code, Instances, Request, RequestLimits, SpoolEntry, StateLimits, Undo, decode_request,
+    encode_request, gunzip, gzip,
 };
+use treering::model::MetricTable;
+use treering::telemetry::Telemetry;
+use treering::time::SystemClock;
 
 const BLOBS: usize = 200;
 const SERIES: usize = 500;
@@ -81,8 +88,59 @@ fn apply(instances: &mut Instances, unzipped: &[u8]) -> usize {
         series += black_box(applied.scrape).series.len();
         Code::Taken
     };
-    instances.apply_all("account", &request, 0, taken, |_, _| {});
+    instances.apply_all("account", &request, 0, &mut Undo::default(), taken, |_, _| {});
     series
+}
+
+/// An engine that collects the account's scrapes, in a folder of its own.
+fn engine(folder: &std::path::Path) -> Engine {
+    let (disk, clock) = (Arc::new(SystemDisk), Arc::new(SystemClock));
+    let (metrics, telemetry) = (MetricTable::default(), Arc::new(Telemetry::default()));
+    let engine =
+        Engine::open(Options::new(folder), metrics, disk, clock, telemetry).expect("an engine in a new folder");
+    let limits = StateLimits::default();
+    let options = ZstatsOptions { accounts: vec!["account".to_owned()], limits, spool: None };
+    engine.collect_scrapes(options).expect("without a spool nothing can fail");
+    engine.recover().expect("there is nothing to recover");
+    engine
+}
+
+/// The way of a request from its zipped bytes to the log and into memory; gives how many scrapes were taken.
+fn take(engine: &Engine, zipped: &[u8], generation: i64) -> usize {
+    let limits = RequestLimits::default();
+    let unzipped = gunzip(zipped, &limits).expect("the benchmark's own body");
+    let mut request = decode_request(&unzipped, &limits).expect("the benchmark's own request");
+    // As if it had come later: the same again is no news.
+    for blob in &mut request.blobs {
+        (blob.generation, blob.time_ms) = (generation, START_MS + generation * 10_000);
+        if !blob.is_incremental {
+            blob.samples.iter_mut().for_each(|sample| sample.time_ms = START_MS + generation * 10_000);
+        }
+    }
+    let taken = engine.take_scrapes("account", &request).expect("an engine that takes all");
+    taken.codes.iter().filter(|code| **code == Code::Taken).count()
+}
+
+fn stored(criterion: &mut Criterion) {
+    let texts = texts();
+    let zipped = [gzip(&full(&texts)), gzip(&differences(&texts))];
+    for (unit, count) in [("samples", BLOBS * SERIES), ("scrapes", BLOBS)] {
+        let mut group = criterion.benchmark_group(format!("zstats_stored_{unit}"));
+        group.sample_size(20).throughput(Throughput::Elements(count as u64));
+        for (name, zipped_body) in ["full", "incremental"].into_iter().zip(&zipped) {
+            let folder = tempfile::tempdir().expect("a folder for the benchmark");
+            let engine = engine(folder.path());
+            let mut generation = 1;
+            assert_eq!(take(&engine, &zipped[0], generation), BLOBS);
+            group.bench_function(name, |bencher| {
+                bencher.iter(|| {
+                    generation += 1;
+                    assert_eq!(take(&engine, black_box(zipped_body), generation), BLOBS);
+                });
+            });
+        }
+        group.finish();
+    }
 }
 
 fn requests(criterion: &mut Criterion) {
@@ -119,5 +177,5 @@ fn requests(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, requests);
+criterion_group!(benches, requests, stored);
 criterion_main!(benches);

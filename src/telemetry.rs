@@ -5,6 +5,8 @@
 
 mod causes;
 mod log_limit;
+mod spool;
+mod zstats;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -18,6 +20,8 @@ use prometheus_client::registry::{Registry, Unit};
 
 pub use self::causes::causes;
 pub use self::log_limit::LogLimit;
+pub use self::spool::SpoolTelemetry;
+pub use self::zstats::ZstatsTelemetry;
 
 /// Metrics that several modules share.
 pub type SharedTelemetry = Arc<Telemetry>;
@@ -32,7 +36,7 @@ pub struct Reason {
 /// A label set with one label, `source`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Source {
-    /// `http`, `nats`, `remote_write`, `import` or `otlp`.
+    /// `http`, `nats`, `grpc`, `remote_write`, `import`, `otlp`, `zstats` or `rules`.
     pub source: &'static str,
 }
 
@@ -181,6 +185,10 @@ pub struct Telemetry {
     pub notifications_queue_capacity: Gauge,
     /// Alertmanagers that alerts are sent to.
     pub notifications_alertmanagers_discovered: Gauge,
+    /// zstats: scrapes shipped as differences.
+    pub zstats: ZstatsTelemetry,
+    /// zstats' spool.
+    pub spool: SpoolTelemetry,
 }
 
 impl Default for Telemetry {
@@ -234,6 +242,8 @@ impl Default for Telemetry {
             notifications_queue_length: Family::default(),
             notifications_queue_capacity: Gauge::default(),
             notifications_alertmanagers_discovered: Gauge::default(),
+            zstats: ZstatsTelemetry::default(),
+            spool: SpoolTelemetry::default(),
         };
         let t = &telemetry;
         registry.register("samples", "Samples stored", t.samples.clone());
@@ -343,6 +353,8 @@ impl Default for Telemetry {
             "Alertmanagers that alerts are sent to",
             t.notifications_alertmanagers_discovered.clone(),
         );
+        t.zstats.register(&mut registry);
+        t.spool.register(&mut registry);
         telemetry.registry = registry;
         telemetry
     }

@@ -12,6 +12,11 @@ pub trait Clock: Send + Sync + 'static {
     /// Milliseconds since 1970.
     fn now_millis(&self) -> i64;
 
+    /// Microseconds since 1970, as exactly as the clock tells them.
+    fn now_micros(&self) -> i64 {
+        self.now_millis().saturating_mul(1000)
+    }
+
     /// Seconds since 1970, rounded down.
     fn now_secs(&self) -> i64 {
         self.now_millis().div_euclid(1000)
@@ -30,6 +35,13 @@ impl Clock for SystemClock {
         match SystemTime::now().duration_since(UNIX_EPOCH) {
             Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
             // A clock before 1970: no sample is older, so zero keeps every comparison sane.
+            Err(_) => 0,
+        }
+    }
+
+    fn now_micros(&self) -> i64 {
+        match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
             Err(_) => 0,
         }
     }

@@ -30,6 +30,9 @@ pub enum Command {
     Bench(BenchArguments),
     /// Check rule files, as `promtool check rules` does; the exit code is 1 if one of them is bad
     CheckRules(CheckRulesArguments),
+    /// Print the config's section zstats for the config file of a zstats server; what it does not say goes to standard
+    /// error
+    ConvertConfig(ConvertConfigArguments),
     /// Print the JSON schema of the config file
     Schema,
     /// Print a script that completes commands and flags in a shell
@@ -66,6 +69,25 @@ pub struct DemoArguments {
     /// The server's config file: its address and metrics
     #[arg(long, value_name = "FILE", default_value = "./config.json", value_hint = ValueHint::FilePath)]
     pub config: PathBuf,
+    /// Instead of a cluster, scrape a page of metrics at each interval and ship it as the zstats collector does: in
+    /// full, and then what changed
+    #[arg(long, conflicts_with_all = ["nats", "hosts", "backfill", "cluster"])]
+    pub zstats: bool,
+    /// With --zstats: the page; otherwise the server's own
+    #[arg(long, value_name = "URL", requires = "zstats", value_hint = ValueHint::Url)]
+    pub scrape: Option<String>,
+    /// With --zstats: the token, one of zstats.tokens
+    #[arg(long, value_name = "TOKEN", requires = "zstats", default_value = "12345")]
+    pub zstats_token: String,
+    /// With --zstats: the page's label job
+    #[arg(long, value_name = "NAME", requires = "zstats", default_value = "treering")]
+    pub job: String,
+    /// With --zstats: end after so many scrapes; a failure ends it, too
+    #[arg(long, value_name = "NUMBER", requires = "zstats", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// With --zstats: end after one scrape
+    #[arg(long, requires = "zstats", conflicts_with = "count")]
+    pub once: bool,
 }
 
 /// The arguments of `inspect`.
@@ -91,6 +113,22 @@ pub struct CheckRulesArguments {
     /// Accept what the config's prometheus.features can switch on
     #[arg(long)]
     pub experimental: bool,
+}
+
+/// The arguments of `convert-config`.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "\
+Example:
+  treering convert-config /etc/zstats/stats.json.txt > zstats.json
+
+What is printed is the section itself: put it into the config as \"zstats\", or name the file there as \
+\"zstats-file\". With stats.https_enabled the variable PEMFILE has to name the file with certificate and key, as it \
+does for the zstats server.")]
+pub struct ConvertConfigArguments {
+    /// The zstats server's config file [default: the variable ZEBRIUM_STATS_CONFIG_FILE_LOC, or where the server looks
+    /// without it]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
 }
 
 /// The arguments of `convert`.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::config::{self, ClientCerts, Config, Role};
-use crate::server::{self, AuthOptions, ClientCertificates, PublicKey, Roles, Tls, TlsOptions, nats};
+use crate::engine;
+use crate::server::{self, AnnouncerOptions, AuthOptions, ClientCertificates, PublicKey, Roles, Tls, TlsOptions, nats};
 
 use super::run::RunError;
 
@@ -54,7 +55,56 @@ pub(super) fn server_options(
             revocation_file: main.client_crl_file.clone(),
         })?));
     }
+    options.zstats = config.zstats.as_ref().map(zstats_options).transpose()?;
     Ok(options)
+}
+
+/// How scrapes are collected by the engine.
+pub(super) fn collect_options(settings: &config::ZstatsSettings) -> engine::ZstatsOptions {
+    let mut accounts: Vec<String> = settings.tokens.values().map(|token| token.account.clone()).collect();
+    accounts.sort();
+    accounts.dedup();
+    let spool = settings.spool.as_ref().map(|spool| engine::SpoolOptions {
+        max_age: spool.max_age,
+        bytes_max: spool.bytes_max,
+        entries_max: spool.entries_max,
+        is_synced: spool.is_synced,
+        ..engine::SpoolOptions::new(&spool.directory)
+    });
+    engine::ZstatsOptions { accounts, limits: settings.state_limits.clone(), spool }
+}
+
+/// Who may ship scrapes to the server. Reads the certificates.
+fn zstats_options(settings: &config::ZstatsSettings) -> Result<server::ZstatsOptions, RunError> {
+    let token = |(token, of): (&String, &config::ZstatsAccount)| {
+        let of = server::ZstatsToken { account: of.account.clone(), min_poll_secs: of.min_poll_secs };
+        (token.clone(), of)
+    };
+    let tls = settings.https.as_ref().map(|files| {
+        Tls::load(TlsOptions {
+            certificate_file: files.cert_file.clone(),
+            key_file: files.key_file.clone(),
+            clients: ClientCertificates::Off,
+            revocation_file: None,
+        })
+    });
+    Ok(server::ZstatsOptions {
+        tokens: settings.tokens.iter().map(token).collect(),
+        limits: settings.request_limits.clone(),
+        requests_max: settings.requests_max,
+        tls: tls.transpose()?.map(Arc::new),
+        announcer: None,
+    })
+}
+
+/// Who is told of kept scrapes, and how.
+pub(super) fn announcer_options(settings: &config::NotifySettings) -> AnnouncerOptions {
+    AnnouncerOptions {
+        timeout: settings.timeout,
+        queue_max: settings.queue_max,
+        calls_max: settings.calls_max,
+        ..AnnouncerOptions::new(&settings.address)
+    }
 }
 
 /// Threads for one PromQL query; others want cores too.

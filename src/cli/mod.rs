@@ -11,6 +11,7 @@ mod command;
 mod completions;
 mod connect;
 mod convert;
+mod convert_config;
 mod demo;
 mod flags;
 mod import;
@@ -30,7 +31,8 @@ pub use arguments::{Arguments, LogLevel};
 pub use client::TlsArguments;
 pub use command::{
     ArchiveCommand, BenchArguments, BenchPart, CheckRulesArguments, Command, CompletionsArguments, ConvertArguments,
-    DemoArguments, ExportArguments, ExportFormat, ImportArguments, ImportFormat, InspectArguments,
+    ConvertConfigArguments, DemoArguments, ExportArguments, ExportFormat, ImportArguments, ImportFormat,
+    InspectArguments,
 };
 pub use logging::CRITICAL;
 pub use run::RunError;
@@ -58,6 +60,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Import(arguments)) => import::main(arguments),
         Some(Command::Bench(arguments)) => bench::main(arguments),
         Some(Command::CheckRules(arguments)) => check_rules::main(arguments),
+        Some(Command::ConvertConfig(arguments)) => convert_config::main(arguments),
         Some(Command::Schema) => {
             print(&format!("{}\n", crate::config::schema_text()));
             ExitCode::SUCCESS

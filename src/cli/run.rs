@@ -11,16 +11,18 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use crate::config::{self, Config, Environment, Errors};
-use crate::disk::SystemDisk;
+use crate::disk::{SharedDisk, SystemDisk};
 use crate::engine::{ArchiveError, Background, CleanupMode, CleanupProgress, CleanupReport, Engine, OpenError};
 use crate::rules::file::FileError;
 use crate::rules::{self, Manager, SenderError};
-use crate::server::{self, BackendError, BackendNodes, Listeners, PublicKeyError, Tls, TlsError, nats};
+use crate::server::{
+    self, Announcer, AnnouncerError, BackendError, BackendNodes, Listeners, PublicKeyError, Tls, TlsError, nats,
+};
 use crate::telemetry::Telemetry;
 use crate::time::SystemClock;
 
 use super::arguments::Arguments;
-use super::connect::{backend_options, nats_options, server_options};
+use super::connect::{announcer_options, backend_options, collect_options, nats_options, server_options};
 use super::listen::{Bound, bind};
 use super::logging::CRITICAL;
 use super::process::{ProcessError, connections_within, drop_privileges, file_limit, raise_file_limit};
@@ -69,6 +71,12 @@ pub enum RunError {
     /// The certificates can't be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Scrapes can't be kept.
+    #[error("zstats.spool-directory: {0}")]
+    Spool(io::Error),
+    /// Nobody can be told of kept scrapes.
+    #[error("zstats.notify: {0}")]
+    Notify(#[from] AnnouncerError),
     /// Rule files are bad.
     #[error("{}", lines(.0))]
     Rules(Vec<FileError>),
@@ -161,6 +169,9 @@ fn open(config: &Config) -> Result<Arc<Engine>, RunError> {
     let (disk, clock) = (Arc::new(SystemDisk), Arc::new(SystemClock));
     let engine = Engine::open(config.engine_options(), config.metric_table(), disk, clock, telemetry)?;
     engine.set_remote_options(config.remote_write.clone());
+    if let Some(zstats) = &config.zstats {
+        engine.collect_scrapes(collect_options(zstats)).map_err(RunError::Spool)?;
+    }
     Ok(Arc::new(engine))
 }
 
@@ -175,7 +186,8 @@ async fn serve(path: PathBuf, config: Config, files_max: u64, dev: bool) -> Resu
         warn!("{connections_max} connections at a time are the limit: no more than {files_max} files may be open");
         options.limits.connections_max = connections_max;
     }
-    let tls = options.tls.clone();
+    let zstats_tls = options.zstats.as_ref().and_then(|zstats| zstats.tls.clone());
+    let tls: Vec<_> = options.tls.clone().into_iter().chain(zstats_tls).collect();
     let groups = rules::load(&SystemDisk, &config.rules).map_err(RunError::Rules)?;
     let mut bound = Vec::new();
     for address in addresses(&config) {
@@ -197,6 +209,11 @@ async fn serve(path: PathBuf, config: Config, files_max: u64, dev: bool) -> Resu
     }));
     rules.apply(&config.rules, groups).await?;
     options.rules = Some(Arc::clone(&rules));
+    let reader = config.zstats.as_ref().and_then(|zstats| zstats.notify.as_ref());
+    let announcer = reader.map(|reader| start_announcer(reader, &engine)).transpose()?;
+    if let Some(zstats) = &mut options.zstats {
+        zstats.announcer.clone_from(&announcer);
+    }
     let (stop, mut stopped) = watch::channel(false);
     let (first_try, mut nats_tried) = watch::channel(config.nats.is_none());
     let nats = config.nats.as_ref().map(|settings| {
@@ -228,7 +245,7 @@ async fn serve(path: PathBuf, config: Config, files_max: u64, dev: bool) -> Resu
         tokio::select! {
             request = signals.next() => match request {
                 Request::Shutdown => break Ok(()),
-                Request::Reload => reload(&path, &config, &engine, &rules, tls.as_deref()).await,
+                Request::Reload => reload(&path, &config, &engine, &rules, &tls).await,
             },
             recovered = &mut recovery, if background.is_none() => {
                 match recovered {
@@ -253,6 +270,9 @@ async fn serve(path: PathBuf, config: Config, files_max: u64, dev: bool) -> Resu
     tokio::spawn(exit_at_second_request(signals));
     _ = stop.send(true);
     let (ended, ()) = tokio::join!(server, rules.stop());
+    if let Some(announcer) = announcer {
+        announcer.stop().await;
+    }
     if let Ok(Err(failure)) = ended {
         warn!("the server ended with: {failure}");
     }
@@ -280,6 +300,13 @@ async fn serve(path: PathBuf, config: Config, files_max: u64, dev: bool) -> Resu
     }
     info!("shut down");
     outcome
+}
+
+/// Begins to tell of kept scrapes.
+fn start_announcer(settings: &config::NotifySettings, engine: &Engine) -> Result<Arc<Announcer>, RunError> {
+    let (disk, runtime): (SharedDisk, _) = (Arc::new(SystemDisk), tokio::runtime::Handle::current());
+    let telemetry = Arc::clone(engine.telemetry());
+    Ok(Arc::new(Announcer::start(announcer_options(settings), disk, telemetry, &runtime)?))
 }
 
 /// Who asks twice does not want to wait for the last checkpoint; the logs hold everything, and files are replaced
@@ -310,38 +337,44 @@ fn addresses(config: &Config) -> impl Iterator<Item = Address<'_>> {
     let main = Address { setting: MAIN, addr: &config.main.addr, scheme: "http" };
     let prometheus = config.prometheus.addr.as_deref();
     let prometheus = prometheus.map(|addr| Address { setting: PROMETHEUS, addr, scheme: "http" });
+    let zstats = config.zstats.as_ref().and_then(|zstats| zstats.addr.as_deref());
+    let zstats = zstats.map(|addr| Address { setting: ZSTATS, addr, scheme: "http" });
     let grpc = config.main.grpc_addr.as_deref().map(|addr| Address { setting: GRPC, addr, scheme: "grpc" });
-    [Some(main), prometheus, grpc].into_iter().flatten()
+    [Some(main), prometheus, zstats, grpc].into_iter().flatten()
 }
 
 /// The settings that hold addresses.
 const MAIN: &str = "main.addr";
 const PROMETHEUS: &str = "prometheus.addr";
+const ZSTATS: &str = "zstats.addr";
 const GRPC: &str = "main.grpc-addr";
 
 /// Lets peers connect to what was bound.
 fn listen(config: &Config, bound: Vec<(Address<'_>, Bound)>) -> Result<Listeners, RunError> {
-    let (mut main, mut prometheus, mut grpc) = (None, None, None);
+    let (mut main, mut prometheus, mut zstats, mut grpc) = (None, None, None, None);
+    let zstats_has_tls = config.zstats.as_ref().is_some_and(|zstats| zstats.https.is_some());
     for (address, bound) in bound {
         let listener = bound.listen().map_err(|error| address.failed(error))?;
-        let scheme = format!("{}{}", address.scheme, if config.main.https.is_some() { "s" } else { "" });
+        let has_tls = if address.setting == ZSTATS { zstats_has_tls } else { config.main.https.is_some() };
+        let scheme = format!("{}{}", address.scheme, if has_tls { "s" } else { "" });
         match listener.local_addr() {
             Ok(local) => info!("listening on {scheme}://{local}"),
             Err(_) => info!("listening on {scheme}://{}", address.addr),
         }
         let place = match address.setting {
             PROMETHEUS => &mut prometheus,
+            ZSTATS => &mut zstats,
             GRPC => &mut grpc,
             _ => &mut main,
         };
         *place = Some(listener);
     }
     let missing = || RunError::Runtime(io::Error::other("nothing to listen on"));
-    Ok(Listeners { main: main.ok_or_else(missing)?, prometheus, grpc })
+    Ok(Listeners { main: main.ok_or_else(missing)?, prometheus, zstats, grpc })
 }
 
 /// Reads the config again; a bad one changes nothing.
-async fn reload(path: &Path, running: &Config, engine: &Engine, rules: &Manager, tls: Option<&Tls>) {
+async fn reload(path: &Path, running: &Config, engine: &Engine, rules: &Manager, tls: &[Arc<Tls>]) {
     let reloading = match NotifyState::monotonic_usec_now() {
         Ok(now) => vec![NotifyState::Reloading, now],
         // Without the time, systemd would wait in vain for the reload to end: better it hears of none.
@@ -359,10 +392,11 @@ async fn reload(path: &Path, running: &Config, engine: &Engine, rules: &Manager,
             engine.reload_metrics(loaded.metrics().iter().cloned());
             engine.set_remote_options(loaded.remote_write.clone());
             reload_rules(running, loaded.rules, rules).await;
-            match tls.map(Tls::reload) {
-                Some(Err(failure)) => error!("the certificates stay as they are: {failure}"),
-                Some(Ok(())) => info!("certificates reloaded"),
-                None => {}
+            for tls in tls {
+                match tls.reload() {
+                    Err(failure) => error!("the certificates stay as they are: {failure}"),
+                    Ok(()) => info!("certificates reloaded"),
+                }
             }
             info!("config reloaded");
         }

@@ -15,6 +15,7 @@ use super::prometheus::PrometheusSection;
 use super::remote_write::RemoteWriteSection;
 use super::rules::RulesSection;
 use super::settings::{ClientCerts, Compression};
+use super::zstats::ZstatsSection;
 
 /// The configuration of Treering. Sections may lie in files of their own: the key NAME-file names the file of the
 /// section NAME. Unknown sections are ignored.
@@ -54,6 +55,9 @@ pub(super) struct ConfigFile {
     /// Certificates, in the words of other stores.
     #[serde(default)]
     pub tls: TlsSection,
+    /// Who may ship scrapes as differences; without a token nobody may.
+    #[serde(default)]
+    pub zstats: ZstatsSection,
 }
 
 /// The schema of a file that has none of the sections of [`super::plain`].

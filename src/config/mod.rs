@@ -26,6 +26,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 mod text;
+mod zstats;
 
 pub use bytes::{BytesError, parse_bytes};
 pub use environment::Environment;
@@ -36,6 +37,7 @@ pub use load::load;
 pub use reload::restart_needed;
 pub use schema::schema_text;
 pub use settings::{
-    Auth, Backend, ClientCerts, Compression, Config, JetStream, MainSettings, NatsSettings, NatsTls,
-    PrometheusSettings, Role, Secret, ServerLimits, Subscription, TlsFiles,
+    Auth, Backend, ClientCerts, Compression, Config, JetStream, MainSettings, NatsSettings, NatsTls, NotifySettings,
+    PrometheusSettings, Role, Secret, ServerLimits, SpoolSettings, Subscription, TlsFiles, ZstatsAccount,
+    ZstatsSettings,
 };

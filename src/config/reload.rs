@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::sections::escape;
+use super::sections::{escape, shown};
 use super::settings::Config;
 
 /// Settings below these pointers take effect at a reload. The files that certificates lie in are read again at every
@@ -20,7 +20,7 @@ pub fn restart_needed(running: &Config, loaded: &Config) -> Vec<String> {
             .iter()
             .any(|prefix| pointer.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
     });
-    changed.into_iter().collect()
+    changed.into_iter().map(|pointer| shown(&pointer).to_owned()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Collects the deepest pointers at which two values differ; lists are compared whole.

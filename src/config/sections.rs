@@ -16,8 +16,19 @@ use super::text::{Text, is_yaml, read_text};
 use crate::formats::yaml::Lines;
 
 /// The sections that Treering knows.
-pub(super) const SECTIONS: [&str; 10] =
-    ["main", "metrics", "metric-store", "nats", "prometheus", "remote-write", "rules", "server", "storage", "tls"];
+pub(super) const SECTIONS: [&str; 11] = [
+    "main",
+    "metrics",
+    "metric-store",
+    "nats",
+    "prometheus",
+    "remote-write",
+    "rules",
+    "server",
+    "storage",
+    "tls",
+    "zstats",
+];
 
 /// Files larger than this are refused: nobody writes such a config, and reading a device file by mistake would
 /// exhaust memory.
@@ -46,7 +57,7 @@ struct Source {
 impl Source {
     fn location(&self, pointer: &str) -> Location {
         let line = self.lines.as_ref().map(|lines| lines.line(pointer));
-        Location::File { file: self.name.clone(), pointer: pointer.to_owned(), line }
+        Location::File { file: self.name.clone(), pointer: shown(pointer).to_owned(), line }
     }
 }
 
@@ -180,6 +191,12 @@ fn known(name: &str) -> Option<&'static str> {
 /// A key as a token of a JSON pointer.
 pub(super) fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
+}
+
+/// A pointer as messages show it: names below tokens are secrets.
+pub(super) fn shown(pointer: &str) -> &str {
+    let tokens = ["/zstats/tokens/", "/tokens/"].into_iter().find(|tokens| pointer.starts_with(tokens));
+    tokens.map_or(pointer, |tokens| &pointer[..tokens.len() - 1])
 }
 
 /// Reads a text file of a sane size.

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::engine;
+use crate::formats::zstats::{RequestLimits, StateLimits};
 use crate::model::{Metric, MetricTable, Pattern};
 use crate::promql::parse::ParseOptions;
 use crate::rules;
@@ -26,6 +27,8 @@ pub struct Config {
     pub remote_write: engine::RemoteOptions,
     /// Which rules are evaluated, and who is told of alerts.
     pub rules: rules::Options,
+    /// Who may ship scrapes as differences; `None`: nobody.
+    pub zstats: Option<ZstatsSettings>,
     /// What is odd but no error, one line each, for the log.
     pub warnings: Vec<String>,
     pub(super) engine: engine::Options,
@@ -283,6 +286,72 @@ pub struct JetStream {
     pub durable: String,
     /// After this time, what is not acknowledged comes again.
     pub ack_wait: Duration,
+}
+
+/// The section `zstats`, with at least one token.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ZstatsSettings {
+    /// Where to listen for zstats alone, beside the server's address; `None` for nowhere.
+    pub addr: Option<String>,
+    /// That address's certificate; `None` for plain HTTP.
+    pub https: Option<TlsFiles>,
+    /// Who sends, by token; `*` stands for any other token.
+    pub tokens: BTreeMap<String, ZstatsAccount>,
+    /// Requests at a time.
+    pub requests_max: usize,
+    /// What one request may hold.
+    pub request_limits: RequestLimits,
+    /// What is kept of senders.
+    pub state_limits: StateLimits,
+    /// Where scrapes are kept as files; `None` for nowhere.
+    pub spool: Option<SpoolSettings>,
+    /// Who is told of these files; only with a spool.
+    pub notify: Option<NotifySettings>,
+}
+
+impl fmt::Debug for ZstatsSettings {
+    /// Without the tokens: they are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let accounts: Vec<_> = self.tokens.values().collect();
+        f.debug_struct("ZstatsSettings").field("addr", &self.addr).field("accounts", &accounts).finish_non_exhaustive()
+    }
+}
+
+/// Who a token belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZstatsAccount {
+    /// The account's name, which can be that of a folder. Several tokens may share one.
+    pub account: String,
+    /// Seconds that a sender leaves between two scrapes of a target at least; 0 for no limit.
+    pub min_poll_secs: i8,
+}
+
+/// How scrapes are kept as files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpoolSettings {
+    /// The folder of the accounts' folders.
+    pub directory: PathBuf,
+    /// Older ones are removed; zero: none are.
+    pub max_age: Duration,
+    /// The oldest are removed beyond these bytes; 0: none are.
+    pub bytes_max: u64,
+    /// The oldest are removed beyond this number.
+    pub entries_max: usize,
+    /// Whether they are flushed to the disk before a sender is answered.
+    pub is_synced: bool,
+}
+
+/// Who is told of kept scrapes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotifySettings {
+    /// `host:port` of the reader.
+    pub address: String,
+    /// How long one call may take.
+    pub timeout: Duration,
+    /// Calls at a time.
+    pub calls_max: usize,
+    /// Scrapes that wait to be told; beyond, the oldest are given up.
+    pub queue_max: usize,
 }
 
 /// A text that never shows in logs.

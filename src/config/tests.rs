@@ -3,6 +3,7 @@
 mod plain;
 mod remote_write;
 mod yaml;
+mod zstats;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -488,7 +489,7 @@ fn the_documentation_names_every_key_and_variable() {
             documented.insert(match section {
                 "metrics" => format!("/metrics/*/{key}"),
                 "main" | "metric-store" | "nats" | "prometheus" | "remote-write" | "rules" | "server" | "storage"
-                | "tls" => {
+                | "tls" | "zstats" => {
                     format!("/{section}/{key}")
                 }
                 _ => format!("/{key}"),

@@ -1,8 +1,8 @@
 //! The engine itself: what it owns, and the way from opening to closing.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
@@ -25,6 +25,7 @@ use super::outcome::{IngestError, OpenError};
 use super::recover::{self, NativeStart};
 use super::remote::Receiver;
 use super::retain::{NodeProvider, Relief};
+use super::zstats::Collected;
 
 /// The name of Treering's own folder in the checkpoint directory.
 pub(super) const OWN_FOLDER: &str = ".treering";
@@ -64,6 +65,8 @@ pub struct Engine {
     pub(super) archive: ArchiveState,
     /// The rules for series with labels of their own, and what is remembered of them.
     pub(super) receiver: Receiver,
+    /// The targets whose scrapes are collected, if any are.
+    pub(super) collected: OnceLock<Collected>,
     /// Long work is to end at the next chance.
     pub(super) stopping: Arc<AtomicBool>,
 }
@@ -113,6 +116,7 @@ impl Engine {
             unlogged_metadata: Unlogged::default(),
             archive: ArchiveState::default(),
             receiver: Receiver::default(),
+            collected: OnceLock::new(),
             stopping: Arc::default(),
         })
     }

@@ -39,6 +39,7 @@ mod states;
 #[cfg(test)]
 mod tests;
 mod work;
+mod zstats;
 
 pub use self::core::Engine;
 pub use archive::{ArchiveError, CleanupProgress};
@@ -52,3 +53,4 @@ pub use remote::{
 pub use retain::{NodeProvider, UsedNodes};
 pub use stamped::{StampedReport, StampedWrite};
 pub use work::Background;
+pub use zstats::{Cleaned, Kept, Spool, SpoolCleaning, SpoolOptions, TakeError, Taken, TakenScrape, ZstatsOptions};

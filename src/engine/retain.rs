@@ -269,8 +269,8 @@ impl Engine {
         );
     }
 
-    /// Frees about `excess` bytes of the oldest sealed data of these hosts; open rows stay, but for those of series that
-    /// ended before. Answers how many blocks went.
+    /// Frees about `excess` bytes of the oldest sealed data of these hosts; open rows stay, but for those of series
+    /// that ended before. Answers how many blocks went.
     fn free_oldest(&self, hosts: &[Arc<Host>], excess: u64) -> u64 {
         let to_secs = oldest_bytes_end(hosts, excess);
         let mut dropped = 0;

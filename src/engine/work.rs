@@ -1,6 +1,7 @@
 //! What an engine does by itself: flushes each second, checkpoints and cleanups at their intervals.
 //!
-//! Three threads, for a flush must not wait for a checkpoint, nor a checkpoint for a cleanup that fills an archive.
+//! Three threads, for a flush must not wait for a checkpoint, nor a checkpoint for a cleanup that fills an archive; a
+//! fourth if scrapes are collected, for their accounts' locks are held as long as a spool takes.
 //! They look at the clock they were given; between two looks they wait for the word to stop.
 
 use std::io;
@@ -18,6 +19,7 @@ use super::core::Engine;
 use super::folders;
 use super::log::{FilesFlushed, SHARDS, Shard};
 use super::options::{CheckpointFormat, WalSync};
+use super::zstats::SpoolCleaning;
 
 /// Between two looks at the clock.
 const LOOK: Duration = Duration::from_secs(1);
@@ -28,12 +30,13 @@ const RETRY_SECS_MIN: i64 = 5;
 const RETRY_SECS_MAX: i64 = 600;
 
 /// The threads of an engine; they end when this is dropped or stopped.
-#[derive(Debug)]
 pub struct Background {
     stop: Arc<Stop>,
     /// The engine's: ends what is under way at the next chance.
     stopping: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+    /// The spool's own thread, if there is a spool.
+    cleaning: Option<SpoolCleaning>,
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +56,12 @@ impl Stop {
     }
 }
 
+impl std::fmt::Debug for Background {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Background").field("threads", &self.threads).finish_non_exhaustive()
+    }
+}
+
 impl Background {
     /// Begins the background work of an engine that has recovered.
     pub fn start(engine: &Arc<Engine>) -> io::Result<Background> {
@@ -62,14 +71,21 @@ impl Background {
             let (engine, stop) = (Arc::clone(engine), Arc::clone(&stop));
             std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&engine, &stop))
         };
-        let threads =
+        let mut threads =
             vec![spawn("flush", flush_loop)?, spawn("checkpoint", checkpoint_loop)?, spawn("cleanup", cleanup_loop)?];
-        Ok(Background { stop, stopping: Arc::clone(&engine.stopping), threads })
+        if engine.collects_scrapes() {
+            threads.push(spawn("zstats", scrapes_loop)?);
+        }
+        let cleaning = engine.spool().map(SpoolCleaning::start).transpose()?;
+        Ok(Background { stop, stopping: Arc::clone(&engine.stopping), threads, cleaning })
     }
 
     /// Ends the work and waits for what is under way.
     pub fn stop(mut self) {
         self.ask();
+        if let Some(cleaning) = self.cleaning.take() {
+            cleaning.stop();
+        }
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a background thread had panicked");
@@ -141,6 +157,12 @@ fn cleanup_loop(engine: &Engine, stop: &Stop) {
     let mut cleanup = Cleanup { due_secs: engine.clock.now_secs(), pause_secs: RETRY_SECS_MIN, retry: None };
     while !stop.wait(LOOK) {
         cleanup.look(engine, engine.clock.now_secs());
+    }
+}
+
+fn scrapes_loop(engine: &Engine, stop: &Stop) {
+    while !stop.wait(LOOK) {
+        engine.end_silent_targets();
     }
 }
 

@@ -133,19 +133,7 @@ impl Manager {
             return Ok(());
         }
         self.notifier.apply(options.notify.clone())?;
-        let receiver: Arc<dyn Receiver> = Arc::clone(&self.notifier) as _;
-        *self.shared.environment.write() = Some(Arc::new(Environment {
-            querier: Arc::new(Querier::new(Arc::clone(&self.parts.sources), options.query.clone())),
-            sink: Arc::clone(&self.parts.sink),
-            receiver,
-            clock: Arc::clone(&self.parts.clock),
-            telemetry: Arc::clone(&self.parts.telemetry),
-            external_labels: options.notify.external_labels.clone(),
-            external_url: options.external_url.trim_end_matches('/').into(),
-            resend_ms: options.resend_ms,
-            outage_tolerance_ms: options.outage_tolerance_ms,
-            grace_ms: options.grace_ms,
-        }));
+        *self.shared.environment.write() = Some(Arc::new(self.environment(options)));
         *self.shared.turns.lock() = Arc::new(Semaphore::new(options.evaluations_max.max(1)));
         let restores = !tasks.was_applied;
         tasks.was_applied = true;
@@ -211,6 +199,22 @@ impl Manager {
             tracing::warn!("rules that are still evaluated are given up");
         }
         self.notifier.stop().await;
+    }
+
+    /// What evaluations work with under these options.
+    fn environment(&self, options: &Options) -> Environment {
+        Environment {
+            querier: Arc::new(Querier::new(Arc::clone(&self.parts.sources), options.query.clone())),
+            sink: Arc::clone(&self.parts.sink),
+            receiver: Arc::clone(&self.notifier) as Arc<dyn Receiver>,
+            clock: Arc::clone(&self.parts.clock),
+            telemetry: Arc::clone(&self.parts.telemetry),
+            external_labels: options.notify.external_labels.clone(),
+            external_url: options.external_url.trim_end_matches('/').into(),
+            resend_ms: options.resend_ms,
+            outage_tolerance_ms: options.outage_tolerance_ms,
+            grace_ms: options.grace_ms,
+        }
     }
 
     fn describe(&self, group: &Group) {

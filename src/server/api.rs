@@ -23,10 +23,12 @@ pub(super) fn openapi() -> utoipa::openapi::OpenApi {
     info(title = "Treering REST API", description = "A metric store for clusters.", license(name = "MIT")),
     paths(write, query_get, query_post, free, debug, healthcheck_get, healthcheck_post, healthy, ready, metrics,
         promql_query, promql_query_range, promql_series, promql_labels, promql_label_values, promql_metadata,
-        promql_format_query, promql_parse_query, promql_tsdb, remote_write, remote_read, import_text, otlp),
+        promql_format_query, promql_parse_query, promql_tsdb, remote_write, remote_read, import_text, otlp, zstats,
+        zstats_asked),
     modifiers(&Token),
     tags((name = "api", description = "cc-metric-store's API"), (name = "status", description = "The server itself"),
-        (name = "prometheus", description = "Prometheus's API"))
+        (name = "prometheus", description = "Prometheus's API"),
+        (name = "zstats", description = "Scrapes shipped as differences"))
 )]
 struct Api;
 
@@ -403,6 +405,22 @@ fn import_text() {}
         (status = 400, description = "The body is none.", body = String),
         (status = 415, description = "Neither protobuf nor JSON.", body = String), Unserved))]
 fn otlp() {}
+
+/// Take scrapes that come in full or as differences. What is wrong with a request stands in the answer. Only with tokens
+/// in the section zstats of the config; those of the header Authorization are not asked for.
+#[utoipa::path(post, path = "/api/v1/zstats", tag = "zstats",
+    params(("Zebrium-Token" = String, Header, description = "The token of an account.")),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream",
+        description = "StWbReq in Go's gob encoding, compressed with gzip."),
+    responses((status = 200, description = "StWbResp in Go's gob encoding: a code for each scrape, or an error.",
+            body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 503, description = "Nothing can be taken now: to be sent again later.", body = String)))]
+fn zstats() {}
+
+/// Whether scrapes are taken, for load balancers.
+#[utoipa::path(get, path = "/api/v1/zstats", tag = "zstats",
+    responses((status = 200, description = "OK.", body = String), (status = 503, description = "Recovering.")))]
+fn zstats_asked() {}
 
 /// Whether the process lives.
 #[utoipa::path(get, path = "/-/healthy", tag = "status", responses((status = 200, description = "Yes.")))]

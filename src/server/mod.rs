@@ -20,6 +20,7 @@ mod run;
 mod service;
 mod tls;
 mod token;
+mod zstats;
 
 #[cfg(test)]
 mod tests;
@@ -28,8 +29,9 @@ pub use api::openapi_json;
 pub use auth::{AuthOptions, PublicKey, PublicKeyError, Roles};
 pub use backend::{BackendError, BackendNodes, BackendOptions};
 pub use grpc::proto;
-pub use options::{Compression, Limits, Options, PrometheusOptions, STACK_BYTES};
+pub use options::{Compression, Limits, Options, PrometheusOptions, STACK_BYTES, ZstatsOptions, ZstatsToken};
 pub use run::{Listeners, run};
 pub use tls::{ClientCertificates, Tls, TlsError, TlsOptions};
 #[cfg(any(test, feature = "testing"))]
 pub use token::fuzz_token;
+pub use zstats::{Announcer, AnnouncerError, AnnouncerOptions};

@@ -1,11 +1,14 @@
 //! What the server needs to know; the config makes it.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{AuthOptions, Tls};
+use super::{Announcer, AuthOptions, Tls};
+use crate::formats::zstats::RequestLimits;
 use crate::model::{Labels, Pattern};
 use crate::promql::parse::ParseOptions;
 use crate::rules::Manager;
@@ -35,6 +38,42 @@ pub struct Options {
     pub prometheus: PrometheusOptions,
     /// The rules that are evaluated, to be shown.
     pub rules: Option<Arc<Manager>>,
+    /// Who may ship scrapes as differences; `None`: nobody.
+    pub zstats: Option<ZstatsOptions>,
+}
+
+/// Who may ship scrapes as differences. The engine has to [collect](crate::engine::Engine::collect_scrapes) those of
+/// the same accounts.
+#[derive(Clone, Default)]
+pub struct ZstatsOptions {
+    /// Who sends, by token; `*` stands for any other token.
+    pub tokens: HashMap<String, ZstatsToken>,
+    /// What one request may hold.
+    pub limits: RequestLimits,
+    /// Requests at a time.
+    pub requests_max: usize,
+    /// The certificates of an address of its own; `None` for plain HTTP there. Keep a clone to [`Tls::reload`] them.
+    pub tls: Option<Arc<Tls>>,
+    /// Who tells readers of the spool what lies there.
+    pub announcer: Option<Arc<Announcer>>,
+}
+
+impl fmt::Debug for ZstatsOptions {
+    /// Without the tokens: they are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ZstatsOptions { limits, requests_max, .. } = self;
+        let f = &mut f.debug_struct("ZstatsOptions");
+        f.field("limits", limits).field("requests_max", requests_max).finish_non_exhaustive()
+    }
+}
+
+/// Who a token belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZstatsToken {
+    /// The account.
+    pub account: String,
+    /// Seconds that a sender leaves between two scrapes of a target at least; 0 for no limit.
+    pub min_poll_secs: i8,
 }
 
 /// How PromQL is answered.
@@ -89,6 +128,7 @@ impl Options {
             limits: Limits::default(),
             prometheus: PrometheusOptions::default(),
             rules: None,
+            zstats: None,
         }
     }
 }
@@ -160,6 +200,8 @@ pub struct Limits {
     pub grpc_answer_bytes_max: usize,
     /// Calls at a time on all connections of gRPC together.
     pub grpc_calls_max: usize,
+    /// Bytes of all requests of zstats together that are unzipped and decoded; a larger one is alone.
+    pub zstats_bytes_in_flight_max: usize,
 }
 
 impl Default for Limits {
@@ -191,6 +233,7 @@ impl Default for Limits {
             grpc_bytes_in_flight_max: 256 << 20,
             grpc_answer_bytes_max: 64 << 20,
             grpc_calls_max: 65_536,
+            zstats_bytes_in_flight_max: 512 << 20,
         }
     }
 }

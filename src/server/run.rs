@@ -29,6 +29,8 @@ pub struct Listeners {
     pub main: TcpListener,
     /// Prometheus's API, and whether the server is well, alone.
     pub prometheus: Option<TcpListener>,
+    /// zstats alone.
+    pub zstats: Option<TcpListener>,
     /// gRPC.
     pub grpc: Option<TcpListener>,
 }
@@ -36,7 +38,7 @@ pub struct Listeners {
 impl From<TcpListener> for Listeners {
     /// The one address that there always is.
     fn from(main: TcpListener) -> Self {
-        Listeners { main, prometheus: None, grpc: None }
+        Listeners { main, prometheus: None, zstats: None, grpc: None }
     }
 }
 
@@ -61,9 +63,11 @@ pub(super) async fn serve(
     clock: SharedClock,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let Listeners { main, prometheus, grpc } = listeners.into();
+    let Listeners { main, prometheus, zstats, grpc } = listeners.into();
     let (end, ending) = watch::channel(false);
     let limits = Arc::new(options.limits.clone());
+    // That address has certificates of its own, or none: its senders are not those of the others.
+    let zstats_tls = options.zstats.as_ref().and_then(|zstats| zstats.tls.clone());
     let (tls, grpc_streams_max) = (options.tls.clone(), options.limits.grpc_streams_max);
     let app = App::new(service, options, Arc::clone(&telemetry), clock, ending.clone());
     let acceptor = Acceptor {
@@ -81,6 +85,10 @@ pub(super) async fn serve(
     if let Some(listener) = prometheus {
         let acceptor = Acceptor { router: http::prometheus_router(&app), ..acceptor.clone() };
         addresses.push(("Prometheus HTTP", listener, acceptor));
+    }
+    if let Some(listener) = zstats {
+        let acceptor = Acceptor { router: http::zstats_router(&app), tls: zstats_tls, ..acceptor.clone() };
+        addresses.push(("zstats HTTP", listener, acceptor));
     }
     if let Some(listener) = grpc {
         let router = grpc::router(&app).await;

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use crate::engine::{
     Engine, ImportOptions, IngestError, IngestReport, OtlpForm, PushReport, RemoteError, RemoteOptions, RemoteReport,
-    WriteVersion,
+    TakeError, Taken, WriteVersion,
 };
 use crate::formats::push::PushRequest;
+use crate::formats::zstats;
 use crate::model::MetricTable;
 use crate::query;
 use crate::store::{LevelSummary, Store};
@@ -33,6 +34,9 @@ pub(super) trait Service: Send + Sync + 'static {
 
     /// Stores a decompressed body of OpenTelemetry's metrics.
     fn write_otlp(&self, form: OtlpForm, body: &[u8]) -> Result<RemoteReport, RemoteError>;
+
+    /// Takes the scrapes of an account.
+    fn take_scrapes(&self, account: &str, request: &zstats::Request<'_>) -> Result<Taken, TakeError>;
 
     /// Stores what came over gRPC.
     fn push(&self, request: &PushRequest<'_>, report: &mut PushReport) -> Result<(), RemoteError>;
@@ -91,6 +95,10 @@ impl Service for Engine {
 
     fn write_otlp(&self, form: OtlpForm, body: &[u8]) -> Result<RemoteReport, RemoteError> {
         Engine::write_otlp(self, form, body)
+    }
+
+    fn take_scrapes(&self, account: &str, request: &zstats::Request<'_>) -> Result<Taken, TakeError> {
+        Engine::take_scrapes(self, account, request)
     }
 
     fn push(&self, request: &PushRequest<'_>, report: &mut PushReport) -> Result<(), RemoteError> {

@@ -99,11 +99,6 @@ impl KeyCache {
         self.expected = at + 1;
     }
 
-    /// Says that a body begins: its first line is expected to be the first that was ever seen.
-    pub fn rewind(&mut self) {
-        self.expected = 0;
-    }
-
     /// Forgets everything, as a reload of the metric table demands.
     pub fn clear(&mut self) {
         self.entries = Vec::new();

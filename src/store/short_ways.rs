@@ -378,9 +378,8 @@ fn roll_ups_come_back_with_the_first_read_after_a_start() {
     assert!(compare_below(&next, &socket, "avg", NOW, end).1);
 }
 
-/// Who asks for the sum of every set of threads that there is fills no memory with them.
-#[test]
-fn roll_ups_take_a_hundredth_of_the_memory() {
+/// A day of 64 threads, and the second behind it.
+fn noisy_threads() -> (Store, i64) {
     let store = store();
     for tick in 0..1500 {
         for child in 0..64 {
@@ -388,7 +387,13 @@ fn roll_ups_take_a_hundredth_of_the_memory() {
             write(&store, "sum", child, NOW + tick * 60, value, NOW + tick * 60);
         }
     }
-    let end = NOW + 1500 * 60;
+    (store, NOW + 1500 * 60)
+}
+
+/// Who asks for the sum of every set of threads that there is fills no memory with them.
+#[test]
+fn roll_ups_take_a_hundredth_of_the_memory() {
+    let (store, end) = noisy_threads();
     for left_out in 0..40 {
         let threads = (0..64).filter(|&child| child != left_out).map(|child| component(child).to_string());
         let selector =
@@ -403,14 +408,7 @@ fn roll_ups_take_a_hundredth_of_the_memory() {
 /// all were summed anew, sealed and thrown out again.
 #[test]
 fn roll_ups_that_are_read_in_turns_do_not_throw_each_other_out() {
-    let store = store();
-    for tick in 0..1500 {
-        for child in 0..64 {
-            let value = ((tick * 7919 + child as i64 * 104_729) % 10_007) as f64 / 3.0;
-            write(&store, "sum", child, NOW + tick * 60, value, NOW + tick * 60);
-        }
-    }
-    let end = NOW + 1500 * 60;
+    let (store, end) = noisy_threads();
     // Room for some of them.
     store.host_or_create("alex", "a1").unwrap().data.write().rollups.memory_part = 10;
     let asked = |left_out: usize| {

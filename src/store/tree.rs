@@ -195,6 +195,11 @@ impl Store {
         self.bytes.add(Use::Keys, change_bytes);
     }
 
+    /// Notes by how much memory changed that holds what senders' next messages are added to.
+    pub fn count_kept(&self, change_bytes: i64) {
+        self.bytes.add(Use::Keys, change_bytes);
+    }
+
     /// Bytes of what is remembered of the series of all senders.
     pub fn known_bytes(&self) -> u64 {
         self.known_bytes.load(Ordering::Relaxed).max(0).unsigned_abs()

@@ -51,3 +51,5 @@ mod rules;
 mod tls;
 mod tools;
 mod writing;
+#[cfg(feature = "testing")]
+mod zstats;

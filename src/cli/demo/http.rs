@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 
 use crate::cli::TlsArguments;
+use crate::formats::zstats;
 use crate::telemetry::causes;
 
 use super::cluster::Body;
@@ -82,28 +84,81 @@ impl Http {
         Ok((response.status(), response.text().await.unwrap_or_default()))
     }
 
+    /// Ships a request of zstats; gives the answer's bytes.
+    ///
+    /// # Errors
+    ///
+    /// Nobody answers, or not with 200.
+    pub(super) async fn post_zstats(&self, token: &str, body: Vec<u8>) -> Result<Vec<u8>, DemoError> {
+        let url = format!("{}{}", self.base, zstats::PATH);
+        let request = self.client.post(&url).header(zstats::TOKEN_HEADER, token);
+        let response = self.sent(request.header(CONTENT_TYPE, zstats::CONTENT_TYPE).body(body)).await?;
+        if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
+            let answer = format!("{}: it takes no zstats; its config needs zstats.tokens", response.status());
+            return Err(DemoError::Refused { url, answer });
+        }
+        let (_, answer) = self.limited(&url, self.successful(response).await?, ANSWER_BYTES_MAX).await?;
+        Ok(answer)
+    }
+
+    /// A page from anywhere: its content type and its bytes.
+    ///
+    /// # Errors
+    ///
+    /// Nobody answers, or not with 200, or with more than a page has.
+    pub(super) async fn fetch(&self, url: &str) -> Result<(String, Vec<u8>), DemoError> {
+        let request = self.client.get(url);
+        // The token is the store's business alone.
+        let is_own = url.strip_prefix(&self.base).is_some_and(|path| path.starts_with('/'));
+        let response = match is_own {
+            true => self.sent(request).await?,
+            false => request.send().await.map_err(|error| unreachable(url, &error))?,
+        };
+        self.limited(url, self.successful(response).await?, PAGE_BYTES_MAX).await
+    }
+
+    async fn limited(
+        &self,
+        url: &str,
+        mut response: Response,
+        bytes_max: usize,
+    ) -> Result<(String, Vec<u8>), DemoError> {
+        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type = content_type.unwrap_or_default().to_owned();
+        let mut bytes = Vec::new();
+        while let Some(piece) = response.chunk().await.map_err(|error| unreachable(url, &error))? {
+            if bytes.len() + piece.len() > bytes_max {
+                let reason = format!("it has more than {bytes_max} bytes");
+                return Err(DemoError::Answer { url: url.to_owned(), reason });
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        Ok((content_type, bytes))
+    }
+
     async fn sent(&self, request: RequestBuilder) -> Result<Response, DemoError> {
         let request = match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,
         };
-        request.send().await.map_err(|error| self.unreachable(&error))
-    }
-
-    fn unreachable(&self, error: &reqwest::Error) -> DemoError {
-        DemoError::Unreachable { url: self.base.clone(), reason: causes(error) }
+        request.send().await.map_err(|error| unreachable(&self.base, &error))
     }
 
     /// The text of an answer with status 200.
     async fn answer(&self, request: RequestBuilder) -> Result<String, DemoError> {
-        let response = self.sent(request).await?;
+        let response = self.successful(self.sent(request).await?).await?;
+        response.text().await.map_err(|error| unreachable(&self.base, &error))
+    }
+
+    /// An answer with status 200.
+    async fn successful(&self, response: Response) -> Result<Response, DemoError> {
         let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
         let url = self.base.clone();
         let seconds = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
-        let text = response.text().await.map_err(|error| self.unreachable(&error))?;
-        if status.is_success() {
-            return Ok(text);
-        }
+        let text = response.text().await.map_err(|error| unreachable(&self.base, &error))?;
         let answer = format!("{status}: {}", text.chars().take(EXCERPT_CHARS).collect::<String>().trim());
         Err(match status {
             StatusCode::UNAUTHORIZED if self.token.is_none() => DemoError::TokenMissing { url },
@@ -117,6 +172,14 @@ impl Http {
     }
 }
 
+fn unreachable(url: &str, error: &reqwest::Error) -> DemoError {
+    DemoError::Unreachable { url: url.to_owned(), reason: causes(error) }
+}
+
+/// Of an answer that is a few numbers.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// Of a page of metrics.
+const PAGE_BYTES_MAX: usize = 64 << 20;
 /// What of an error's text is shown.
 const EXCERPT_CHARS: usize = 500;
 const RETRY_AFTER_SECS_MAX: u64 = 60;

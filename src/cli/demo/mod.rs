@@ -1,7 +1,8 @@
 //! `treering demo`: a simulated cluster that feeds a store, or a store of its own.
 //!
 //! The cluster (`noise`, `jobs`, `topology`, `catalogue`, `values`, `cluster`) is a pure function of the time; `target`
-//! sends what it makes over HTTP or NATS, `store` runs a store as a child, `questions` asks it.
+//! sends what it makes over HTTP or NATS, `store` runs a store as a child, `questions` asks it. With `--zstats` a real
+//! page of metrics is shipped instead (`zstats`).
 
 mod catalogue;
 mod cluster;
@@ -20,6 +21,7 @@ mod target;
 mod tests;
 mod topology;
 mod values;
+mod zstats;
 
 pub(super) use error::TOKEN_VARIABLE;
 pub(super) use run::main;

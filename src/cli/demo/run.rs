@@ -20,6 +20,7 @@ use super::questions::{ask, questions};
 use super::show::{grouped, say};
 use super::store::{Occupant, Store, occupant, wait_until_ready};
 use super::target::Target;
+use super::zstats;
 
 /// Runs the demo until a signal ends it; prints why it failed if it does.
 pub(in crate::cli) fn main(arguments: &DemoArguments, loglevel: LogLevel) -> ExitCode {
@@ -48,7 +49,17 @@ async fn run(arguments: &DemoArguments, loglevel: LogLevel) -> Result<(), DemoEr
     let mut store = None;
     let course = async {
         let (target, own) = target(arguments, &config, token, loglevel, &mut store).await?;
-        let course = feed(arguments, &config, cluster, target, own);
+        let course = async {
+            match target {
+                Target::Http(http) if arguments.zstats => {
+                    if own.is_some() {
+                        wait_until_ready(&http).await?;
+                    }
+                    zstats::ship(arguments, http).await
+                }
+                target => feed(arguments, &config, cluster, target, own).await,
+            }
+        };
         match &mut store {
             Some(store) => tokio::select! {
                 outcome = course => outcome,

@@ -103,7 +103,7 @@ fn is_address(addr: &str) -> bool {
     host_good && !port.starts_with('+') && port.parse::<u16>().is_ok()
 }
 
-fn is_loopback(addr: &str) -> bool {
+pub(super) fn is_loopback(addr: &str) -> bool {
     let host = addr.rsplit_once(':').map_or(addr, |(host, _)| host);
     host == "localhost" || host == "[::1]" || host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
 }

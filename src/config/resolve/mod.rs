@@ -6,6 +6,7 @@ mod nats;
 mod prometheus;
 mod remote_write;
 mod rules;
+mod zstats;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,6 +33,7 @@ pub(super) fn resolve(mut file: ConfigFile, effective: Value) -> (Config, Vec<Vi
     let nats = nats::resolve(&file.nats, file.metric_store.nats_subscriptions, &mut notes);
     let prometheus = prometheus::resolve(&file.prometheus, &mut notes);
     let main = main_section::resolve(file.main, prometheus.addr.as_deref(), &mut notes);
+    let zstats = zstats::resolve(file.zstats, &main, &mut notes);
     let around = remote_write::Around {
         metrics: &metrics,
         format: engine.format,
@@ -55,6 +57,7 @@ pub(super) fn resolve(mut file: ConfigFile, effective: Value) -> (Config, Vec<Vi
         prometheus,
         remote_write,
         rules,
+        zstats,
         warnings,
         engine,
         metrics,

@@ -171,8 +171,8 @@ impl<'e> Intake<'e> {
         Current { target, host, index: NONE }
     }
 
-    /// Gives a series of the grid a stamped series beside it, for what the grid has no room for. That is not remembered:
-    /// the series' numbers go on to the grid alone.
+    /// Gives a series of the grid a stamped series beside it, for what the grid has no room for. That is not
+    /// remembered: the series' numbers go on to the grid alone.
     pub(super) fn stamp(&mut self, labels: &Labels) -> Result<Current, Refused> {
         let (target, host) = self.target_of(labels, true)?;
         Ok(Current { target, host, index: NONE })
@@ -300,8 +300,8 @@ impl<'e> Intake<'e> {
         self.write.refuse(refused.reason, samples.max(1) as u64, || refused.text);
     }
 
-    /// Writes what was taken: what the report counts as stored is in the logs when this returns, and so is what an error
-    /// counts.
+    /// Writes what was taken: what the report counts as stored is in the logs when this returns, and so is what an
+    /// error counts.
     pub(super) fn finish(self) -> Result<RemoteReport, RemoteError> {
         let Intake { engine, kind, known, write, learnt, hosts, mut report, .. } = self;
         let epoch = known.epoch();

@@ -17,6 +17,7 @@ mod place;
 mod receiver;
 mod report;
 mod results;
+mod scrapes;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -29,4 +30,5 @@ pub use place::{Place, Placing};
 pub(in crate::engine) use receiver::Receiver;
 pub use report::RemoteReport;
 pub use results::{RuleReport, RuleSample};
+pub(in crate::engine) use scrapes::ScrapeWrite;
 pub use write::{RemoteError, WriteVersion};

@@ -24,10 +24,12 @@ pub(super) enum KeyKind {
     Write2,
     /// Label sets written out: everything else.
     Labels,
+    /// Label sets written out, of scrapes: apart, for they are read for as long as a spool takes.
+    Scrapes,
 }
 
 /// How many kinds of keys there are.
-const KINDS: usize = 3;
+const KINDS: usize = 4;
 
 /// Takes series in.
 #[derive(Debug)]

@@ -199,7 +199,7 @@ fn samples_of(counts: Counts) -> usize {
 
 /// A number for metadata, never 0. Two that share one are taken for one until the next restart: they are words for
 /// people, and the chance is one in four billion.
-fn hash_of(metadata: &MetadataRef<'_>) -> u32 {
+pub(super) fn hash_of(metadata: &MetadataRef<'_>) -> u32 {
     static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::default);
     let hash = SEED.hash_one((metadata.kind as u8, metadata.help, metadata.unit));
     // The cast cuts on purpose.
@@ -207,7 +207,7 @@ fn hash_of(metadata: &MetadataRef<'_>) -> u32 {
 }
 
 /// The name under which metadata of a series are known: classic histograms and summaries are several series.
-fn family_of(name: &str, kind: MetricKind) -> &str {
+pub(super) fn family_of(name: &str, kind: MetricKind) -> &str {
     match kind {
         MetricKind::Histogram | MetricKind::GaugeHistogram | MetricKind::Summary => {
             let ends = ["_bucket", "_sum", "_count"];

@@ -7,6 +7,9 @@ pub enum ZstatsError {
     /// No token in the header.
     #[error("Request has empty token")]
     NoToken,
+    /// A token that nobody knows.
+    #[error("Request has unknown token")]
+    UnknownToken,
     /// Another content type than the one that is taken.
     #[error("Request has invalid content-type ({found})")]
     ContentType {
@@ -105,7 +108,7 @@ impl ZstatsError {
             ZstatsError::BodyTooLarge { .. } | ZstatsError::TooLarge { .. } | ZstatsError::TooMany { .. } => {
                 "too_large"
             }
-            ZstatsError::NoToken => "token",
+            ZstatsError::NoToken | ZstatsError::UnknownToken => "token",
             ZstatsError::ContentType { .. } => "content_type",
             ZstatsError::Gzip { .. } => "gzip",
             _ => "gob",

@@ -1,8 +1,8 @@
 //! What must hold for any bytes whatsoever, for fuzzers and property tests.
 
 use super::{
-    Code, Instances, RequestLimits, Response, SpoolEntry, StateLimits, decode_request, decode_response, encode_request,
-    gunzip, gzip,
+    Code, Instances, RequestLimits, Response, SpoolEntry, StateLimits, Undo, decode_request, decode_response,
+    encode_request, gunzip, gzip,
 };
 
 /// Reads `data` as a request, zipped and not, applies it twice, and panics when an invariant is broken.
@@ -56,7 +56,7 @@ fn check(data: &[u8], limits: &RequestLimits) {
             assert!(entry.is_ok_and(|data| !data.is_empty()));
             Code::Taken
         };
-        let codes = instances.apply_all("account", &request, round, show, |_, refusal| {
+        let codes = instances.apply_all("account", &request, round, &mut Undo::default(), show, |_, refusal| {
             assert!(refusal.code() != Code::Taken && !refusal.to_string().is_empty());
         });
         assert_eq!(codes.len(), request.blobs.len());

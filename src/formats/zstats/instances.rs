@@ -11,6 +11,7 @@ use super::limits::StateLimits;
 use super::refusal::{Code, Refusal};
 use super::request::{Blob, Request};
 use super::scrape::Scrape;
+use super::undo::{Before, Undo};
 use crate::model::Labels;
 
 /// All accounts' instances.
@@ -23,17 +24,17 @@ pub struct Instances {
 }
 
 /// What is kept of a target.
-#[derive(Debug)]
-struct Kept {
-    scrape: Scrape,
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Kept {
+    pub(super) scrape: Scrape,
     /// Estimate of the memory that the scrape takes.
-    bytes: usize,
+    pub(super) bytes: usize,
     /// When its last blob came, by the receiver's clock.
-    heard_ms: i64,
+    pub(super) heard_ms: i64,
     /// Between the last two scrapes; 0 until there are two.
-    interval_ms: i64,
+    pub(super) interval_ms: i64,
     /// Whether it was told that the target stopped.
-    has_ended: bool,
+    pub(super) has_ended: bool,
 }
 
 /// A blob that was taken.
@@ -88,25 +89,41 @@ impl Instances {
         Some(&self.accounts.get(account)?.get(instance)?.scrape)
     }
 
+    /// Sets how many bytes all kept scrapes may take from now on. What is kept stays.
+    pub fn limit_bytes(&mut self, bytes_max: usize) {
+        self.limits.bytes_max = bytes_max;
+    }
+
     /// Applies the blobs of a request in order, at `now_ms` by the receiver's clock. `taken` sees each blob that was
     /// taken, by its position, and says what its sender is told; `refused` sees each that was not. Once a blob is
-    /// refused, later blobs of its instance in this request are not looked at.
+    /// refused, later blobs of its instance in this request are not looked at. `undo`, empty at first, can take it all
+    /// back by [`undo`](Self::undo).
     pub fn apply_all(
         &mut self,
         account: &str,
         request: &Request<'_>,
         now_ms: i64,
+        undo: &mut Undo,
         mut taken: impl FnMut(usize, &Applied<'_>) -> Code,
         mut refused: impl FnMut(usize, &Refusal),
     ) -> Vec<Code> {
         let mut blocked = HashSet::new();
         let mut codes = Vec::with_capacity(request.blobs.len());
+        let limit = self.limits.rebuilt_max;
+        let mut rebuilt_left = limit;
         for (position, blob) in request.blobs.iter().enumerate() {
+            // A few bytes of differences stand for as many samples as the scrape before had.
+            let rebuilt = if blob.is_incremental { usize::try_from(blob.series_count).unwrap_or(0) } else { 0 };
             let applied = if blocked.contains(blob.instance) {
                 Err(Refusal::AfterRefused)
+            } else if rebuilt > rebuilt_left {
+                Err(Refusal::TooManyRebuilt { limit })
             } else {
-                self.apply(account, blob, now_ms)
+                self.apply_undoable(account, blob, now_ms, undo)
             };
+            if applied.is_ok() {
+                rebuilt_left -= rebuilt;
+            }
             codes.push(match applied {
                 Ok(applied) => taken(position, &applied),
                 Err(refusal) => {
@@ -124,25 +141,78 @@ impl Instances {
     /// # Errors
     /// A blob that is not taken. The kept scrape is what it was.
     pub fn apply<'a>(&'a mut self, account: &str, blob: &'a Blob<'_>, now_ms: i64) -> Result<Applied<'a>, Refusal> {
+        self.apply_undoable(account, blob, now_ms, &mut Undo::default())
+    }
+
+    fn apply_undoable<'a>(
+        &'a mut self,
+        account: &str,
+        blob: &'a Blob<'_>,
+        now_ms: i64,
+        undo: &mut Undo,
+    ) -> Result<Applied<'a>, Refusal> {
         if !check_instance(blob.instance) {
             return Err(Refusal::Instance);
         }
         if !blob.is_text {
             return Err(Refusal::NotText);
         }
-        if blob.is_incremental { self.add(account, blob, now_ms) } else { self.replace(account, blob, now_ms) }
+        if blob.is_incremental {
+            self.add(account, blob, now_ms, undo)
+        } else {
+            self.replace(account, blob, now_ms, undo)
+        }
     }
 
-    fn add<'a>(&'a mut self, account: &str, blob: &'a Blob<'_>, now_ms: i64) -> Result<Applied<'a>, Refusal> {
+    /// Makes every target that a request touched what it was before.
+    pub fn undo(&mut self, account: &str, undo: Undo) {
+        let Some(instances) = self.accounts.get_mut(account) else { return };
+        for (instance, before) in undo.before {
+            // What was touched is there: nothing is forgotten while a request is dealt with.
+            let Entry::Occupied(mut entry) = instances.entry(instance) else { continue };
+            match before {
+                Before::Unknown => self.bytes -= entry.remove().bytes,
+                Before::Known { replaced, numbers } => {
+                    let kept = entry.get_mut();
+                    if let Some(replaced) = replaced {
+                        self.bytes = self.bytes - kept.bytes + replaced.bytes;
+                        *kept = *replaced;
+                    }
+                    if let Some(numbers) = numbers {
+                        numbers.restore(kept);
+                    }
+                }
+            }
+        }
+        if instances.is_empty() {
+            self.accounts.remove(account);
+        }
+    }
+
+    fn add<'a>(
+        &'a mut self,
+        account: &str,
+        blob: &'a Blob<'_>,
+        now_ms: i64,
+        undo: &mut Undo,
+    ) -> Result<Applied<'a>, Refusal> {
         let kept = self.accounts.get_mut(account).and_then(|instances| instances.get_mut(blob.instance));
         let kept = kept.ok_or(Refusal::UnknownInstance)?;
         let before_ms = kept.scrape.time_ms;
-        kept.scrape.add(blob)?;
+        kept.scrape.check(blob)?;
+        undo.note_numbers(blob.instance, kept);
+        kept.scrape.add(blob);
         kept.hear(before_ms, now_ms);
         Ok(Applied { instance: blob.instance, scrape: &kept.scrape, is_full: false, vanished: Vec::new() })
     }
 
-    fn replace<'a>(&'a mut self, account: &str, blob: &'a Blob<'_>, now_ms: i64) -> Result<Applied<'a>, Refusal> {
+    fn replace<'a>(
+        &'a mut self,
+        account: &str,
+        blob: &'a Blob<'_>,
+        now_ms: i64,
+        undo: &mut Undo,
+    ) -> Result<Applied<'a>, Refusal> {
         let found = blob.samples.len();
         let is_whole = usize::try_from(blob.series_count) == Ok(found);
         let (scrape, bytes) = if is_whole {
@@ -171,13 +241,14 @@ impl Instances {
             Entry::Occupied(entry) => {
                 let kept = entry.into_mut();
                 vanished = scrape.vanished_since(&kept.scrape);
-                let before_ms = kept.scrape.time_ms;
-                kept.scrape = scrape;
-                kept.bytes = bytes;
-                kept.hear(before_ms, now_ms);
+                let Kept { heard_ms, interval_ms, has_ended, .. } = *kept;
+                let before = std::mem::replace(kept, Kept { scrape, bytes, heard_ms, interval_ms, has_ended });
+                kept.hear(before.scrape.time_ms, now_ms);
+                undo.note_replaced(blob.instance, before);
                 kept
             }
             Entry::Vacant(entry) => {
+                undo.note_unknown(blob.instance);
                 entry.insert(Kept { scrape, bytes, heard_ms: now_ms, interval_ms: 0, has_ended: !is_whole })
             }
         };

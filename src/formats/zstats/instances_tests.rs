@@ -224,3 +224,70 @@ fn spool_texts_are_quoted_and_modes_become_names() {
     );
     assert_eq!(text, expected);
 }
+
+/// What is kept of a target, and how much in all.
+fn state(instances: &Instances) -> (Option<Scrape>, Option<Scrape>, usize, usize) {
+    let scrape = |instance| instances.scrape("a", instance).cloned();
+    (scrape("i"), scrape("j"), instances.bytes(), instances.len())
+}
+
+#[test]
+fn a_request_can_be_taken_back() {
+    let series = [("x", 1.0), ("y", 2.0)];
+    let more = [("x", 1.0), ("y", 2.0), ("a longer name than before", 3.0)];
+    let known = || {
+        let mut instances = Instances::new(StateLimits::default());
+        instances.apply("a", &full("i", 1, 1000, &series), 7).unwrap();
+        instances
+    };
+    let add = |generation, value| differences("i", generation, 2, &[(0, value)]);
+    let requests = [
+        vec![add(2, 1.0)],
+        vec![add(2, 1.0), add(3, 5.0)],
+        vec![full("i", 9, 9000, &more)],
+        vec![full("i", 9, 9000, &more), differences("i", 10, 3, &[(2, 1.0)])],
+        vec![add(2, 1.0), full("i", 9, 9000, &[]), full("i", 12, 12_000, &more)],
+        vec![full("j", 1, 1000, &more), differences("j", 2, 3, &[(2, 1.0)]), add(2, 0.5)],
+        vec![add(5, 1.0), full("j", 1, 1000, &series), full("j", 2, 2000, &more)],
+        // An incomplete blob makes its target known.
+        vec![Blob { series_count: 5, ..full("j", 1, 1000, &series) }],
+        vec![],
+    ];
+    for blobs in requests {
+        let mut instances = known();
+        let before = state(&instances);
+        let request = Request { blobs, ..Request::default() };
+        let mut undo = Undo::default();
+        let codes = instances.apply_all("a", &request, 8, &mut undo, |_, _| Code::Taken, |_, _| {});
+        let after = state(&instances);
+        instances.undo("a", undo);
+        assert_eq!(state(&instances), before, "{request:?}");
+        // And the same again is taken as it was the first time.
+        let again = instances.apply_all("a", &request, 8, &mut Undo::default(), |_, _| Code::Taken, |_, _| {});
+        assert_eq!((again, state(&instances)), (codes, after), "{request:?}");
+    }
+    // Taking back what came first leaves nothing.
+    let mut instances = Instances::new(StateLimits::default());
+    let request = Request { blobs: vec![full("i", 1, 1000, &series)], ..Request::default() };
+    let mut undo = Undo::default();
+    instances.apply_all("a", &request, 8, &mut undo, |_, _| Code::Taken, |_, _| {});
+    instances.undo("a", undo);
+    assert_eq!((instances.len(), instances.bytes()), (0, 0));
+}
+
+/// A body of a few kilobytes may hold thousands of blobs, each of which stands for as many samples as its target has
+/// series: what they cost is bounded.
+#[test]
+fn empty_differences_do_not_multiply_without_bound() {
+    let mut instances = Instances::new(StateLimits { rebuilt_max: 5, ..StateLimits::default() });
+    let series = [("x", 1.0), ("y", 2.0)];
+    let mut blobs = vec![full("i", 1, 1000, &series)];
+    blobs.extend((2..7).map(|generation| differences("i", generation, 2, &[])));
+    let request = Request { blobs, ..Request::default() };
+    let mut refusals = Vec::new();
+    let refused = |_: usize, refusal: &Refusal| refusals.push(refusal.reason());
+    let codes = instances.apply_all("a", &request, 0, &mut Undo::default(), |_, _| Code::Taken, refused);
+    use Code::{SendFull, Taken};
+    assert_eq!(codes, [Taken, Taken, Taken, SendFull, SendFull, SendFull]);
+    assert_eq!(refusals, ["too_many_rebuilt", "after_refused", "after_refused"]);
+}

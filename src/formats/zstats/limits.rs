@@ -44,6 +44,9 @@ pub struct StateLimits {
     pub name_bytes_max: usize,
     /// Bytes of a label's value.
     pub value_bytes_max: usize,
+    /// Samples that the differences of one request may stand for, unchanged ones included: a few bytes stand for as
+    /// many samples as a scrape has. Others have to come in full.
+    pub rebuilt_max: usize,
     /// Milliseconds without a scrape after which a target counts as stopped; three of its scrape intervals, if that is
     /// more.
     pub silent_ms: i64,
@@ -61,6 +64,7 @@ impl Default for StateLimits {
             labels_max: 128,
             name_bytes_max: 1024,
             value_bytes_max: 8 * 1024,
+            rebuilt_max: 10_000_000,
             silent_ms: 180_000,
             idle_ms: 600_000,
         }

@@ -28,6 +28,7 @@ mod scrape;
 mod sender;
 mod spool;
 mod spool_text;
+mod undo;
 
 pub use body::{gunzip, gzip};
 pub use encode::encode_request;
@@ -44,3 +45,4 @@ pub use request::{Blob, BlobSample, Request, decode_request};
 pub use response::{Response, decode_response};
 pub use scrape::{Scrape, ScrapedSeries};
 pub use spool::SpoolEntry;
+pub use undo::Undo;

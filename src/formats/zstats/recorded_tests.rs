@@ -86,7 +86,7 @@ fn play(instances: &mut Instances, exchange: &Exchange, body: &[u8]) -> Played {
                 Code::Taken
             };
             let refused = |_: usize, refusal: &Refusal| assert!(!refusal.to_string().is_empty());
-            let codes = instances.apply_all("Zebrium", &request, 0, show, refused);
+            let codes = instances.apply_all("Zebrium", &request, 0, &mut Undo::default(), show, refused);
             Ok(Response::taken(request.version, 0, &codes))
         },
     );

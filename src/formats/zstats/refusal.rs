@@ -49,6 +49,12 @@ pub enum Refusal {
         /// The series.
         index: usize,
     },
+    /// Differences that stand for more samples than one request may.
+    #[error("differences in one request that stand for more than {limit} samples")]
+    TooManyRebuilt {
+        /// Samples that are taken.
+        limit: usize,
+    },
     /// An earlier blob of the instance was not taken.
     #[error("an earlier blob of this instance in the same request was not taken")]
     AfterRefused,
@@ -105,6 +111,7 @@ impl Refusal {
             | Refusal::SeriesCount { .. }
             | Refusal::Index { .. }
             | Refusal::Value { .. }
+            | Refusal::TooManyRebuilt { .. }
             | Refusal::AfterRefused => Code::SendFull,
             _ => Code::Failed,
         }
@@ -118,6 +125,7 @@ impl Refusal {
             Refusal::SeriesCount { .. } => "series_count",
             Refusal::Index { .. } => "index",
             Refusal::Value { .. } => "value",
+            Refusal::TooManyRebuilt { .. } => "too_many_rebuilt",
             Refusal::AfterRefused => "after_refused",
             Refusal::Incomplete { .. } => "incomplete",
             Refusal::Instance => "instance",

@@ -1,6 +1,6 @@
 //! A rebuilt scrape: what a full blob says, and what differences make of it.
 //!
-//! Order matters: a series is known by its position. Differences are applied all or not at all.
+//! Order matters: a series is known by its position. Differences are checked as a whole before any of them is added.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -96,11 +96,11 @@ impl Scrape {
         Ok((Scrape { generation: blob.generation, time_ms: blob.time_ms, target_labels, series }, bytes))
     }
 
-    /// Adds differences.
+    /// Checks that differences can be added.
     ///
     /// # Errors
-    /// Differences from another scrape, and those that do not say what the values are. Nothing has changed then.
-    pub(super) fn add(&mut self, blob: &Blob<'_>) -> Result<(), Refusal> {
+    /// Differences from another scrape, and those that do not say what the values are.
+    pub(super) fn check(&self, blob: &Blob<'_>) -> Result<(), Refusal> {
         if blob.generation != self.generation.wrapping_add(1) {
             return Err(Refusal::Generation { kept: self.generation, sent: blob.generation });
         }
@@ -118,6 +118,11 @@ impl Scrape {
             }
             lowest = index + 1;
         }
+        Ok(())
+    }
+
+    /// Adds differences that were [checked](Self::check).
+    pub(super) fn add(&mut self, blob: &Blob<'_>) {
         let mut samples = blob.samples.iter().peekable();
         for (index, series) in self.series.iter_mut().enumerate() {
             match samples.next_if(|sample| usize::try_from(sample.index) == Ok(index)) {
@@ -130,7 +135,6 @@ impl Scrape {
         }
         self.generation = blob.generation;
         self.time_ms = blob.time_ms;
-        Ok(())
     }
 
     /// The labels of all series that end with this scrape when the next one lacks them: those that have a name, and no

@@ -39,13 +39,4 @@ impl Expr {
             child.walk(visit);
         }
     }
-
-    /// This expression without parentheses around it.
-    pub fn unwrap_parens(&self) -> &Expr {
-        let mut expr = self;
-        while let Expr::Paren(paren) = expr {
-            expr = &paren.expr;
-        }
-        expr
-    }
 }

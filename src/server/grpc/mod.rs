@@ -17,4 +17,5 @@ mod router;
 mod series;
 mod status;
 
+pub(super) use self::raw::RawCodec;
 pub(super) use self::router::router;

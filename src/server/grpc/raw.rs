@@ -6,7 +6,7 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 /// Takes and gives bytes.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct RawCodec;
+pub(in crate::server) struct RawCodec;
 
 impl Codec for RawCodec {
     type Encode = Bytes;

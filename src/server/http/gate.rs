@@ -15,6 +15,7 @@ use hyper::body::{Frame, SizeHint};
 
 use super::refusal::Refused;
 use super::{App, Refusal};
+use crate::formats::zstats;
 use crate::server::auth::Permission;
 use crate::server::connection::{Peer, RequestGuard};
 use crate::server::identity::Identity;
@@ -32,6 +33,8 @@ pub(super) enum Route {
     Prometheus(&'static str),
     /// One that takes data in, by its path.
     Receive(&'static str),
+    /// The one with tokens of its own.
+    Zstats,
     Healthy,
     Ready,
     Metrics,
@@ -50,6 +53,7 @@ impl Route {
             Route::Debug => "/api/debug",
             Route::Healthcheck => "/api/healthcheck",
             Route::Prometheus(path) | Route::Receive(path) => path,
+            Route::Zstats => zstats::PATH,
             Route::Healthy => "/-/healthy",
             Route::Ready => "/-/ready",
             Route::Metrics => "/metrics",
@@ -89,7 +93,9 @@ impl Gate {
 
     /// Whether the request's token, or its connection's certificate, allows it.
     fn check(&self, request: &Request) -> Result<(), Refusal> {
-        if let Some(authenticator) = &self.app.authenticator {
+        if let Some(authenticator) = &self.app.authenticator
+            && self.route != Route::Zstats
+        {
             // Below /api/ a path that leads nowhere needs a token too: strangers learn nothing about what is there.
             let is_data = request.uri().path().starts_with("/api/") || matches!(self.route, Route::Prometheus(_));
             if is_data || authenticator.protects_metrics() {

@@ -17,6 +17,7 @@ mod refusal;
 mod status;
 mod turns;
 mod write;
+mod zstats;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ pub(super) use self::prometheus::{PromqlQuery, STEPS_MAX, Unevaluated, Waiting, 
 pub(super) use self::refusal::Refusal;
 use self::turns::Turns;
 pub(super) use self::turns::{AnswerLimit, AnswerTurn};
+pub(super) use self::zstats::router as zstats_router;
 use super::api;
 use super::auth::Authenticator;
 use super::options::Options;
@@ -63,7 +65,8 @@ impl App {
         clock: SharedClock,
         ending: watch::Receiver<bool>,
     ) -> Arc<App> {
-        let turns = Turns::new(&options.limits, options.prometheus.queries_max);
+        let zstats_max = options.zstats.as_ref().map_or(1, |zstats| zstats.requests_max);
+        let turns = Turns::new(&options.limits, options.prometheus.queries_max, zstats_max);
         let authenticator = options.auth.clone().map(|auth| Authenticator::new(auth, Arc::clone(&clock)));
         let refusals_logged = LogLimit::default();
         Arc::new(App { service, options, telemetry, clock, authenticator, turns, refusals_logged, ending })
@@ -94,7 +97,7 @@ pub(super) fn router(app: &Arc<App>) -> Router {
         let swagger = Router::from(SwaggerUi::new("/swagger").url("/swagger/doc.json", api::openapi()));
         router = router.merge(swagger.layer(from_fn_with_state(Gate::new(app, Route::Swagger), gate::pass)));
     }
-    with_prometheus(router, app)
+    with_prometheus(zstats::add(router, app), app)
 }
 
 /// The way to Prometheus's endpoints, and to those that tell how the server is, alone.

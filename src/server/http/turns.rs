@@ -90,10 +90,13 @@ pub(in crate::server) struct Turns {
     pub(in crate::server) scrapes: Limit,
     pub(in crate::server) calls: Limit,
     pub(in crate::server) messages: Pool,
+    pub(in crate::server) zstats_requests: Limit,
+    /// Of bodies unzipped and decoded.
+    pub(in crate::server) zstats_bytes: Pool,
 }
 
 impl Turns {
-    pub(in crate::server) fn new(limits: &Limits, promql_max: usize) -> Self {
+    pub(in crate::server) fn new(limits: &Limits, promql_max: usize, zstats_max: usize) -> Self {
         Turns {
             uploads: Limit::new(limits.uploads_max, "uploads", "bodies of writes"),
             large_pieces: Limit::new(limits.large_pieces_max, "large_pieces", "large pieces"),
@@ -110,6 +113,8 @@ impl Turns {
             scrapes: Limit::new(limits.scrapes_max, "scrapes", "scrapes of metrics"),
             calls: Limit::new(limits.grpc_calls_max, "grpc_calls", "calls of gRPC"),
             messages: Pool::new(limits.grpc_bytes_in_flight_max, "grpc_messages", "KiB of messages of gRPC"),
+            zstats_requests: Limit::new(zstats_max, "zstats_requests", "requests of zstats"),
+            zstats_bytes: Pool::new(limits.zstats_bytes_in_flight_max, "zstats_bytes", "KiB of scrapes"),
         }
     }
 }

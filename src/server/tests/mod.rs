@@ -5,6 +5,7 @@ mod endpoints;
 mod prometheus;
 mod tls;
 mod writes;
+mod zstats;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -21,9 +22,10 @@ use super::service::Service;
 use super::{Options, run};
 use crate::engine::{
     ImportOptions, IngestError, IngestReport, OtlpForm, PushReport, RemoteError, RemoteOptions, RemoteReport,
-    WriteVersion,
+    TakeError, Taken, WriteVersion,
 };
 use crate::formats::push::PushRequest;
+use crate::formats::zstats as wire;
 use crate::model::{Aggregation, Metric, MetricTable};
 use crate::query;
 use crate::store::{self, LevelSummary, RunSummary, Store};
@@ -95,6 +97,14 @@ impl Service for Fake {
 
     fn write_otlp(&self, _: OtlpForm, body: &[u8]) -> Result<RemoteReport, RemoteError> {
         self.write_remote(WriteVersion::V1, body)
+    }
+
+    /// Takes every scrape, if there is nothing to fail by.
+    fn take_scrapes(&self, _: &str, request: &wire::Request<'_>) -> Result<Taken, TakeError> {
+        match &self.failure {
+            Some(failure) => Err(failure().into()),
+            None => Ok(Taken { codes: vec![wire::Code::Taken; request.blobs.len()], kept: Vec::new() }),
+        }
     }
 
     fn push(&self, request: &PushRequest<'_>, report: &mut PushReport) -> Result<(), RemoteError> {

@@ -16,7 +16,7 @@ use super::table::{Extra, NO_GROUP, Table};
 use super::times::Pool;
 
 /// Groups of one host. A flood of series each at times of its own gets no rows: it is kept in loose samples and chunks.
-const GROUPS_MAX: usize = 256;
+pub(super) const GROUPS_MAX: usize = 256;
 
 /// Loose samples of a series; that many are sealed.
 pub(super) const LOOSE_MAX: usize = 32;

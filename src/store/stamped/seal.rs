@@ -7,7 +7,7 @@ use crate::block::Values;
 use crate::model::{StampedId, is_empty};
 
 use super::chunk::{Chunk, joined, seal_all};
-use super::data::Stamped;
+use super::data::{GROUPS_MAX, Stamped};
 use super::group::{Group, SEALED, TILE};
 use super::loose::{Loose, merged};
 use super::table::{NO_GROUP, chunks_bytes};
@@ -159,10 +159,8 @@ impl Stamped {
     /// Copies columns with their open cells into a new group and moves their series there; answers its place.
     fn split(&mut self, place: u16, columns: &[usize]) -> Option<u16> {
         let from = self.groups.get(place as usize)?.as_ref()?;
-        let free = self.groups.iter().position(Option::is_none).or_else(|| {
-            // At most one place more than there are groups: far below what a series can name.
-            (self.groups.len() < usize::from(NO_GROUP) - 1).then_some(self.groups.len())
-        })?;
+        let more = (self.groups.len() < GROUPS_MAX).then_some(self.groups.len());
+        let free = self.groups.iter().position(Option::is_none).or(more)?;
         if columns.is_empty() {
             return None;
         }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::model::Labels;
 use crate::model::histogram::json_number;
-use crate::promql::{Column, Point, Stats, Value};
+use crate::promql::{Column, Point, Samples, Stats, Steps, Value};
 use crate::query::Sink;
 
 use super::points::{self, Before, push_float};
@@ -40,8 +40,8 @@ pub(super) fn truncate(value: &mut Value, limit: usize) -> bool {
     }
 }
 
-/// Writes `{"resultType":…,"result":…}`, with the statistics if they are asked for.
-/// Large ranges are printed by so many threads.
+/// Writes `{"resultType":…,"result":…}`, with the statistics if they are asked for. Large ranges are printed by so many
+/// threads.
 pub(super) fn write(
     out: &mut dyn Sink,
     value: &Value,
@@ -58,11 +58,11 @@ pub(super) fn write(
     write!(buffer, "{{\"resultType\":\"{kind}\",\"result\":")?;
     match value {
         Value::Scalar { time_ms, value } => {
-            let mut text = Vec::new();
-            push_time(&mut text, *time_ms);
             // As Prometheus: a scalar never has an exponent.
             let plain = if value.is_finite() { value.to_string() } else { json_number(*value) };
-            write!(buffer, "[{},\"{plain}\"]", String::from_utf8_lossy(&text))?;
+            buffer.push(b'[');
+            push_time(&mut buffer, *time_ms);
+            write!(buffer, ",\"{plain}\"]")?;
         }
         Value::Text { time_ms, text } => {
             buffer.push(b'[');
@@ -71,43 +71,8 @@ pub(super) fn write(
             serde_json::to_writer(&mut buffer, text)?;
             buffer.push(b']');
         }
-        Value::Vector { time_ms, series } => {
-            let mut time = Vec::new();
-            push_time(&mut time, *time_ms);
-            list(out, &mut buffer, series, |_, buffer, (labels, point)| {
-                push_metric(buffer, labels)?;
-                buffer.extend_from_slice(if matches!(point, Point::Float(_)) {
-                    b",\"value\":"
-                } else {
-                    b",\"histogram\":"
-                });
-                push_point(buffer, &time, point);
-                buffer.push(b'}');
-                Ok(())
-            })?;
-        }
-        Value::Matrix(series) => list(out, &mut buffer, series, |out, buffer, (labels, samples)| {
-            push_metric(buffer, labels)?;
-            let mut histograms = samples.histograms.iter().map(|(at, _)| *at as usize).peekable();
-            let mut floats = Vec::with_capacity(samples.times.len());
-            for at in 0..samples.times.len() {
-                if histograms.next_if_eq(&at).is_none() {
-                    floats.push(at);
-                }
-            }
-            points(out, buffer, "values", floats.into_iter(), |buffer, at| {
-                let mut time = Vec::new();
-                push_time(&mut time, samples.times[at]);
-                push_point(buffer, &time, &Point::Float(samples.values[at]));
-            })?;
-            points(out, buffer, "histograms", samples.histograms.iter(), |buffer, (at, histogram)| {
-                let mut time = Vec::new();
-                push_time(&mut time, samples.times[*at as usize]);
-                push_point(buffer, &time, &Point::Histogram(histogram.clone()));
-            })?;
-            buffer.push(b'}');
-            Ok(())
-        })?,
+        Value::Vector { time_ms, series } => vector(out, &mut buffer, *time_ms, series)?,
+        Value::Matrix(series) => list(out, &mut buffer, series, matrix_series)?,
         Value::Range { steps, series }
             if let Some(before) = points::before(*steps)
                 && series.iter().all(|(_, column)| column.histograms().is_empty()) =>
@@ -118,42 +83,71 @@ pub(super) fn write(
             floats(out, &before, series, threads)?;
             buffer.push(b']');
         }
-        Value::Range { steps, series } => {
-            let times: Vec<Vec<u8>> = (0..steps.count)
-                .map(|step| {
-                    let mut time = Vec::new();
-                    push_time(&mut time, steps.time_ms(step));
-                    time
-                })
-                .collect();
-            list(out, &mut buffer, series, |out, buffer, (labels, column)| {
-                push_metric(buffer, labels)?;
-                let floats = (0..column.steps()).filter_map(|step| Some((step, column.float(step)?)));
-                points(out, buffer, "values", floats, |buffer, (step, value)| {
-                    push_point(buffer, &times[step], &Point::Float(value));
-                })?;
-                points(out, buffer, "histograms", column.histograms().iter(), |buffer, (step, histogram)| {
-                    push_point(buffer, &times[*step as usize], &Point::Histogram(histogram.clone()));
-                })?;
-                buffer.push(b'}');
-                Ok(())
-            })?;
-        }
+        Value::Range { steps, series } => range(out, &mut buffer, *steps, series)?,
     }
     if let Some(statistics) = statistics {
-        let Statistics { queue_secs, preparation_secs, evaluation_secs, samples } = statistics;
-        let total_secs = queue_secs + preparation_secs + evaluation_secs;
-        write!(
-            buffer,
-            ",\"stats\":{{\"timings\":{{\"evalTotalTime\":{evaluation_secs},\"resultSortTime\":0,\
-             \"queryPreparationTime\":{preparation_secs},\"innerEvalTime\":{evaluation_secs},\
-             \"execQueueTime\":{queue_secs},\"execTotalTime\":{total_secs}}},\
-             \"samples\":{{\"totalQueryableSamples\":{},\"peakSamples\":{}}}}}",
-            samples.samples_total, samples.samples_peak
-        )?;
+        push_statistics(&mut buffer, statistics)?;
     }
     buffer.push(b'}');
     out.write_all(&buffer)
+}
+
+/// Writes series with one point each.
+fn vector(out: &mut dyn Write, buffer: &mut Vec<u8>, time_ms: i64, series: &[(Labels, Point)]) -> io::Result<()> {
+    let time = time_text(time_ms);
+    list(out, buffer, series, |_, buffer, (labels, point)| {
+        push_metric(buffer, labels)?;
+        let name: &[u8] = if matches!(point, Point::Float(_)) { b",\"value\":" } else { b",\"histogram\":" };
+        buffer.extend_from_slice(name);
+        push_point(buffer, &time, point);
+        buffer.push(b'}');
+        Ok(())
+    })
+}
+
+/// Writes a series with times of its own.
+fn matrix_series(out: &mut dyn Write, buffer: &mut Vec<u8>, (labels, samples): &(Labels, Samples)) -> io::Result<()> {
+    push_metric(buffer, labels)?;
+    let mut histograms = samples.histograms.iter().map(|(at, _)| *at as usize).peekable();
+    let floats = (0..samples.times.len()).filter(|at| histograms.next_if_eq(at).is_none());
+    points(out, buffer, "values", floats, |buffer, at| {
+        push_point(buffer, &time_text(samples.times[at]), &Point::Float(samples.values[at]));
+    })?;
+    points(out, buffer, "histograms", samples.histograms.iter(), |buffer, (at, histogram)| {
+        push_point(buffer, &time_text(samples.times[*at as usize]), &Point::Histogram(histogram.clone()));
+    })?;
+    buffer.push(b'}');
+    Ok(())
+}
+
+/// Writes series over common steps, of any kinds of points.
+fn range(out: &mut dyn Write, buffer: &mut Vec<u8>, steps: Steps, series: &[(Labels, Column)]) -> io::Result<()> {
+    let times: Vec<Vec<u8>> = (0..steps.count).map(|step| time_text(steps.time_ms(step))).collect();
+    list(out, buffer, series, |out, buffer, (labels, column)| {
+        push_metric(buffer, labels)?;
+        let floats = (0..column.steps()).filter_map(|step| Some((step, column.float(step)?)));
+        points(out, buffer, "values", floats, |buffer, (step, value)| {
+            push_point(buffer, &times[step], &Point::Float(value));
+        })?;
+        points(out, buffer, "histograms", column.histograms().iter(), |buffer, (step, histogram)| {
+            push_point(buffer, &times[*step as usize], &Point::Histogram(histogram.clone()));
+        })?;
+        buffer.push(b'}');
+        Ok(())
+    })
+}
+
+fn push_statistics(buffer: &mut Vec<u8>, statistics: &Statistics) -> io::Result<()> {
+    let Statistics { queue_secs, preparation_secs, evaluation_secs, samples } = statistics;
+    let total_secs = queue_secs + preparation_secs + evaluation_secs;
+    write!(
+        buffer,
+        ",\"stats\":{{\"timings\":{{\"evalTotalTime\":{evaluation_secs},\"resultSortTime\":0,\
+         \"queryPreparationTime\":{preparation_secs},\"innerEvalTime\":{evaluation_secs},\
+         \"execQueueTime\":{queue_secs},\"execTotalTime\":{total_secs}}},\
+         \"samples\":{{\"totalQueryableSamples\":{},\"peakSamples\":{}}}}}",
+        samples.samples_total, samples.samples_peak
+    )
 }
 
 /// Writes series that have only floats, with commas between them.
@@ -288,6 +282,12 @@ pub(super) fn push_time(buffer: &mut Vec<u8>, time_ms: i64) {
     }
 }
 
+fn time_text(time_ms: i64) -> Vec<u8> {
+    let mut text = Vec::new();
+    push_time(&mut text, time_ms);
+    text
+}
+
 /// Below 2^53 whole floats are integers exactly.
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
@@ -297,7 +297,6 @@ mod tests {
 
     use super::*;
     use crate::model::histogram::Described;
-    use crate::promql::{Column, Samples, Steps};
 
     fn text(value: &Value) -> String {
         let mut out = Vec::new();

@@ -126,6 +126,27 @@ fn a_flood_of_times_gets_no_rows_and_loses_nothing() {
     assert_counted(&store);
 }
 
+/// Groups that were parted grew in number without a bound, and each new series looked through all of them.
+#[test]
+fn parted_groups_count_among_the_others() {
+    let store = store();
+    let (usual, seldom) = (many(&store, "usual", 10), many(&store, "seldom", 2));
+    let all = [usual.clone(), seldom.clone()].concat();
+    tick(&store, &all, NOW_MS, NOW_MS);
+    for (at, id) in many(&store, "flood", 300).into_iter().enumerate() {
+        tick(&store, &[id], NOW_MS + 1 + at as i64, NOW_MS);
+    }
+    for number in 1..300 {
+        let time_ms = NOW_MS + number * 60_000;
+        tick(&store, if number % 3 == 0 { &all } else { &usual }, time_ms, time_ms);
+    }
+    assert_eq!(groups(&store), 256);
+    for (id, count) in [(usual[3], 300), (seldom[1], 100)] {
+        assert_eq!(read(&host(&store), id, i64::MIN, i64::MAX).len(), count);
+    }
+    assert_counted(&store);
+}
+
 #[test]
 fn views_stay_as_they_were_taken() {
     let store = store();
