@@ -1,5 +1,5 @@
-//! What a zstats request costs: unzipping it, decoding it, and rebuilding its scrapes, in full and from differences; and
-//! all of that with an engine that logs and stores the series, in a temporary folder.
+//! What a zstats request costs: unzipping it, decoding it, and rebuilding its scrapes, in full and from differences;
+//! and all of that with an engine that logs and stores the series, in a temporary folder.
 //!
 //! A request holds 200 blobs of 500 series each; in an incremental one two of five values changed. Throughput counts
 //! rebuilt samples, so a million of them cost ten times what a request of 100,000 does.

@@ -406,8 +406,8 @@ fn import_text() {}
         (status = 415, description = "Neither protobuf nor JSON.", body = String), Unserved))]
 fn otlp() {}
 
-/// Take scrapes that come in full or as differences. What is wrong with a request stands in the answer. Only with tokens
-/// in the section zstats of the config; those of the header Authorization are not asked for.
+/// Take scrapes that come in full or as differences. What is wrong with a request stands in the answer. Only with
+/// tokens in the section zstats of the config; those of the header Authorization are not asked for.
 #[utoipa::path(post, path = "/api/v1/zstats", tag = "zstats",
     params(("Zebrium-Token" = String, Header, description = "The token of an account.")),
     request_body(content = Vec<u8>, content_type = "application/octet-stream",
