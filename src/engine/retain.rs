@@ -275,7 +275,7 @@ impl Engine {
         let to_secs = oldest_bytes_end(hosts, excess);
         let mut dropped = 0;
         for host in hosts.iter().filter(|host| host.oldest_secs().is_some_and(|oldest| oldest < to_secs)) {
-            let to_secs = host.open_since_secs(to_secs).map_or(to_secs, |open| open.min(to_secs));
+            let Some(to_secs) = host.freeable_to_secs(to_secs) else { continue };
             match self.free_host(host, &[], to_secs, "memory_cap", &mut [0; SHARDS]) {
                 Ok(blocks) => dropped += blocks,
                 Err(error) => tracing::error!("memory-cap: {}/{}: {error}", host.cluster(), host.name()),

@@ -142,6 +142,31 @@ fn the_memory_cap_frees_no_more_than_it_must() {
     assert!((500..3000).contains(&kept), "{kept} of 3000 ticks are kept");
 }
 
+/// A cap that open rows alone had passed freed those of hosts whose last sample was older than another host's: samples
+/// that nothing had room for were acknowledged, and gone.
+#[test]
+fn the_memory_cap_leaves_open_rows_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path(), CheckpointFormat::Native);
+    options.memory_bytes_max = 40_000;
+    let (engine, _) = open(options);
+    let mut stored = [0; 4];
+    let busy = (0..120).find_map(|tick| {
+        let host = tick % stored.len();
+        let line = |core| {
+            format!("load,hostname=h{host},type=core,type-id={core} value=1 {}\n", NOW - 7200 + tick as i64 * 60)
+        };
+        let lines: String = (0..100).map(line).collect();
+        let outcome = engine.ingest("http", "alex", lines.as_bytes(), &mut IngestReport::default());
+        stored[host] += usize::from(outcome.is_ok());
+        outcome.err()
+    });
+    assert!(matches!(busy, Some(IngestError::Busy(_))), "{busy:?}");
+    for (host, count) in stored.into_iter().enumerate() {
+        assert_eq!(values(&engine, &format!("h{host}"), &["core0"]).iter().filter(|v| !v.is_nan()).count(), count);
+    }
+}
+
 /// Two processes in one directory would delete each other's logs.
 #[test]
 fn a_directory_has_one_engine() {

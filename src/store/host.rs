@@ -234,12 +234,17 @@ impl Host {
         self.horizon_moves.load(Ordering::Relaxed)
     }
 
-    /// The first second of the open rows that reach up to this second or behind it: those of series that still come.
-    pub fn open_since_secs(&self, secs: i64) -> Option<i64> {
+    /// The second before which data may be freed to make room, this one at most: not behind what is sealed, and not in
+    /// open rows that reach up to it, which are those of series that still come. `None` when nothing is sealed.
+    pub fn freeable_to_secs(&self, secs: i64) -> Option<i64> {
         let data = self.data.read();
-        let stamped = data.stamped.as_ref().and_then(|stamped| stamped.open_since_ms(secs.saturating_mul(1000)));
-        let reaching = data.lanes.iter().flatten().filter(|lane| lane.last_secs().is_some_and(|last| last >= secs));
-        reaching.filter_map(Lane::first_secs).chain(stamped.map(|time_ms| time_ms.div_euclid(1000))).min()
+        let stamped = data.stamped.as_ref();
+        let blocks = data.series.iter().filter_map(|(_, series)| series.blocks.last()).map(|block| block.end_secs());
+        let to_secs = blocks.chain(stamped.and_then(|stamped| stamped.sealed_end_secs())).max()?.min(secs);
+        let reaching = data.lanes.iter().flatten().filter(|lane| lane.last_secs().is_some_and(|last| last >= to_secs));
+        let open_ms = stamped.and_then(|stamped| stamped.open_since_ms(to_secs.saturating_mul(1000)));
+        let open = reaching.filter_map(Lane::first_secs).chain(open_ms.map(|time_ms| time_ms.div_euclid(1000)));
+        open.chain([to_secs]).min()
     }
 
     /// The newest second of any sample; 0 before the first.

@@ -188,7 +188,7 @@ const ACCOUNT: &str = "Zebrium";
 /// A century; what is longer is a mistake.
 const SECS_MAX: i64 = 100 * 366 * 86_400;
 /// What the section's own bounds are.
-const REQUESTS_MAX: i64 = 1000;
+const REQUESTS_MAX: i64 = 256;
 const CALLS_MAX: i64 = 10_000;
 const INSTANCES_DEFAULT: i64 = 50_000;
 const INSTANCES_MAX: i64 = 10_000_000;

@@ -99,7 +99,7 @@ fn everything_has_its_place() {
     assert_eq!((https.cert_file.as_path(), https.key_file.as_path()), (pem_file, pem_file));
     let notify = zstats.notify.unwrap();
     assert_eq!((notify.address.as_str(), notify.timeout), ("[::1]:5301", Duration::from_secs(90)));
-    assert_eq!((notify.calls_max, zstats.requests_max), (10_000, 1000));
+    assert_eq!((notify.calls_max, zstats.requests_max), (10_000, 256));
     assert_eq!((zstats.state_limits.instances_max, zstats.state_limits.idle_ms), (70_000, 900_000));
     for key in ["stats.extra", "stats.reqs_max", "bridger.stingests_qd", "bridger.notify_stingest"] {
         assert!(remarks.iter().any(|remark| remark.starts_with(key)), "{key} in {remarks:#?}");

@@ -195,6 +195,12 @@ impl Stamped {
         sealed.chain(loose).chain(open).min()
     }
 
+    /// The second behind the last sealed sample.
+    pub(in crate::store) fn sealed_end_secs(&self) -> Option<i64> {
+        let last = self.table.iter().filter_map(|(_, series)| series.chunks.last()).map(|chunk| chunk.last_ms()).max();
+        last.map(|time_ms| time_ms.div_euclid(1000) + 1)
+    }
+
     /// The first time of the open rows that reach up to this time or behind it. Loose samples are in no row.
     pub(in crate::store) fn open_since_ms(&self, time_ms: i64) -> Option<i64> {
         let groups = self.groups.iter().flatten();
