@@ -21,7 +21,7 @@ use super::stamped::Stamped;
 const LANES_MAX: usize = 256;
 
 /// Bytes that are sealed before their blocks get their memory.
-const BATCH_BYTES: usize = 256 << 10;
+const BATCH_BYTES: usize = 1 << 20;
 
 /// Ticks of other grids between two windows of one grid: more of them keep the two apart.
 const TICKS_LOOKED_AT: usize = 8;

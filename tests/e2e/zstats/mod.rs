@@ -3,6 +3,7 @@
 mod address;
 mod demo;
 mod hostile;
+mod notify;
 mod recorded;
 mod restart;
 mod sender;
