@@ -41,11 +41,20 @@ pub(in crate::cli) fn main(arguments: &DemoArguments, loglevel: LogLevel) -> Exi
 }
 
 async fn run(arguments: &DemoArguments, loglevel: LogLevel) -> Result<(), DemoError> {
-    let config = config::load(&arguments.config, &Environment::of_process())?;
-    let cluster = Arc::new(simulated(arguments, &config)?);
     let token =
         arguments.token.clone().or_else(|| std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty()));
+    let interval_secs = interval_secs(arguments)?;
     let mut signals = Signals::take_over().map_err(|error| DemoError::Setup(error.to_string()))?;
+    if let (true, Some(url)) = (arguments.zstats, &arguments.url) {
+        // What is shipped is the page's, and no store is started: there may be no config.
+        let http = Http::new(url, token, &arguments.tls, false)?;
+        return tokio::select! {
+            outcome = zstats::ship(arguments, http) => outcome,
+            () = asked_to_end(&mut signals) => Ok(()),
+        };
+    }
+    let config = config::load(&arguments.config, &Environment::of_process())?;
+    let cluster = Arc::new(simulated(arguments, interval_secs, &config)?);
     let mut store = None;
     let course = async {
         let (target, own) = target(arguments, &config, token, loglevel, &mut store).await?;
@@ -85,22 +94,27 @@ async fn asked_to_end(signals: &mut Signals) {
     say("");
 }
 
-fn simulated(arguments: &DemoArguments, config: &Config) -> Result<Cluster, DemoError> {
+/// Seconds between two samples or scrapes.
+fn interval_secs(arguments: &DemoArguments) -> Result<i64, DemoError> {
+    let interval = arguments.interval;
+    let secs = i64::try_from(interval.as_secs()).unwrap_or(i64::MAX);
+    if !(1..=86_400).contains(&secs) || interval.subsec_nanos() > 0 {
+        return Err(DemoError::Argument(format!("--interval {interval:?}: expected whole seconds, 1s to 24h")));
+    }
+    Ok(secs)
+}
+
+fn simulated(arguments: &DemoArguments, interval_secs: i64, config: &Config) -> Result<Cluster, DemoError> {
     let name = &arguments.cluster;
     let fits = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
     if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
         let text = format!("--cluster {name:?}: expected 1 to 64 letters, digits, \"_\" or \"-\"");
         return Err(DemoError::Argument(text));
     }
-    let interval = arguments.interval;
-    let secs = i64::try_from(interval.as_secs()).unwrap_or(i64::MAX);
-    if !(1..=86_400).contains(&secs) || interval.subsec_nanos() > 0 {
-        return Err(DemoError::Argument(format!("--interval {interval:?}: expected whole seconds, 1s to 24h")));
-    }
     if arguments.backfill.as_secs() > BACKFILL_SECS_MAX {
         return Err(DemoError::Argument(format!("--backfill {:?}: expected at most 8760h", arguments.backfill)));
     }
-    Ok(Cluster::new(name, arguments.hosts, secs, config.metrics()))
+    Ok(Cluster::new(name, arguments.hosts, interval_secs, config.metrics()))
 }
 
 /// Where to send, and whether it is the store of the config on this machine.

@@ -71,13 +71,13 @@ impl Shipper {
         let body = gzip(&encode_request(&request));
         shipped.bytes += body.len();
         let answer = self.http.post_zstats(&self.token, body).await?;
-        let refused = |reason: String| DemoError::Answer { url: self.http.base().to_owned(), reason };
+        let nonsense = |reason: String| DemoError::Answer { url: self.http.base().to_owned(), reason };
         let Response { error, codes, min_poll_secs, .. } =
-            decode_response(&answer).map_err(|error| refused(error.to_string()))?;
+            decode_response(&answer).map_err(|error| nonsense(error.to_string()))?;
         if !error.is_empty() {
-            return Err(refused(error));
+            return Err(DemoError::Refused { url: self.http.base().to_owned(), answer: format!("{error:?}") });
         }
-        let [code] = codes[..] else { return Err(refused(format!("{} codes for one scrape", codes.len()))) };
+        let [code] = codes[..] else { return Err(nonsense(format!("{} codes for one scrape", codes.len()))) };
         shipped.codes.push(code);
         shipped.min_poll_secs = u64::try_from(min_poll_secs).unwrap_or(0);
         let code = [Code::Taken, Code::SendFull].into_iter().find(|known| *known as i8 == code);
