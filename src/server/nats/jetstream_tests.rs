@@ -1,5 +1,6 @@
 //! Streams against a real `nats-server -js`, with a store that refuses, blocks and panics when it is told to.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -8,11 +9,12 @@ use async_nats::jetstream::consumer::{AckPolicy, Info, PullConsumer, pull};
 use async_nats::jetstream::{self, Context, stream};
 use futures_util::StreamExt;
 
-use super::tests::{Fake, Running, Server, eventually};
+use super::tests::{DEADLINE, Fake, Running, Server, eventually};
 use super::{JetStream, Options, Subscription};
 use crate::telemetry::Durable;
 
-const ACK_WAIT: Duration = Duration::from_secs(1);
+/// What is in hand is prolonged three times as often: longer than a busy machine lets a task wait.
+const ACK_WAIT: Duration = Duration::from_secs(2);
 
 /// A server with a stream `S` that captures `hpc.>`, and a connection to fill it.
 struct Streaming {
@@ -28,7 +30,7 @@ impl Streaming {
         let begun = Instant::now();
         // The server listens before JetStream is there.
         while let Err(failure) = context.create_stream(config.clone()).await {
-            assert!(begun.elapsed() < Duration::from_secs(30), "{failure}");
+            assert!(begun.elapsed() < DEADLINE, "{failure}");
         }
         Streaming { server, context }
     }
@@ -73,7 +75,7 @@ impl Streaming {
             if info.num_pending == 0 && info.num_ack_pending == 0 {
                 return;
             }
-            assert!(begun.elapsed() < Duration::from_secs(30), "{info:?}");
+            assert!(begun.elapsed() < DEADLINE, "{info:?}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -127,7 +129,7 @@ async fn what_is_refused_is_prolonged_and_stored_later() {
     let mut was_waiting = false;
     let begun = Instant::now();
     while sink.lines("alex").is_empty() {
-        assert!(begun.elapsed() < Duration::from_secs(30));
+        assert!(begun.elapsed() < DEADLINE);
         if let Ok(mut consumer) = streaming.context.get_consumer_from_stream::<pull::Config, _, _>("d", "S").await {
             let info = consumer.info().await.unwrap();
             was_waiting |= info.num_ack_pending == 100;
@@ -264,7 +266,9 @@ async fn a_consumers_limits_are_kept() {
     running.end().await;
 }
 
-/// A flood goes on while the store ends: what was taken is stored or comes again, and the end comes soon.
+/// A flood goes on while the store ends: what was taken is stored or comes again, and the end comes soon. (It was expected
+/// once and in order at the next store too. A stream promises neither when the machine stands still for longer than an
+/// acknowledgement may take; the tests without a flood show both.)
 #[tokio::test(flavor = "multi_thread")]
 async fn the_end_comes_in_time_under_a_flood() {
     let streaming = Streaming::start().await;
@@ -288,7 +292,7 @@ async fn the_end_comes_in_time_under_a_flood() {
     // The next one gets the rest, and no line is missing between the two.
     let running = Running::with(&sink, streaming.options());
     streaming.await_acknowledged().await;
-    let all = sink.lines("alex");
-    assert!(all.len() >= first.len() && all == lines(0..all.len()), "lines are missing or twice");
+    let all: HashSet<String> = sink.lines("alex").into_iter().collect();
+    assert!(all.len() > first.len() && all == lines(0..all.len()).into_iter().collect(), "lines are missing");
     running.end().await;
 }
