@@ -8,7 +8,7 @@ SERVERS := target/servers
 export PATH := $(PATH):/usr/sbin:$(CURDIR)/$(SERVERS)/usr/bin:$(CURDIR)/$(SERVERS)/usr/sbin
 
 .DEFAULT_GOAL := all
-.PHONY: all help release demo run test crash servers bench bench-micro fuzz swagger clean distclean
+.PHONY: all help release demo run test crash servers bench bench-micro fuzz swagger schema clean distclean
 
 all: release config.json var/checkpoints var/archive ## Build the program, and make config.json and var/ if they are missing
 
@@ -77,9 +77,13 @@ swagger: ## Write the API's description to swagger.json
 	$(CARGO) run --locked --all-features --quiet --example swagger > swagger.json.tmp
 	mv swagger.json.tmp swagger.json
 
+schema: ## Write the config's JSON schema to configs/treering.schema.json
+	$(CARGO) run --locked --all-features --quiet --example schema > treering.schema.json.tmp
+	mv treering.schema.json.tmp configs/treering.schema.json
+
 clean: ## Remove what was built
 	$(CARGO) clean
-	rm -rf swagger.json.tmp fuzz/work
+	rm -rf swagger.json.tmp treering.schema.json.tmp fuzz/work
 
 distclean: clean ## Remove also config.json and var/, with the data in it
 	rm -rf var config.json

@@ -1,10 +1,12 @@
 //! The flags of the server.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory, Parser, ValueEnum};
 
 use super::command::Command;
+use super::flags::with_two_dashes;
 
 /// What the command line says.
 #[derive(Debug, Parser)]
@@ -18,6 +20,19 @@ use super::command::Command;
     max_term_width = 100
 )]
 pub struct Arguments {
+    /// The flags of the server; sub-commands take those of the log too
+    #[command(flatten)]
+    pub server: ServerFlags,
+
+    /// What to do instead of running the server
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The flags of the server.
+#[derive(Debug, Parser)]
+#[command(disable_version_flag = true, args_override_self = true)]
+pub struct ServerFlags {
     /// The config file, JSON or YAML
     #[arg(long, value_name = "FILE", default_value = "./config.json", allow_hyphen_values = true)]
     pub config: PathBuf,
@@ -45,10 +60,19 @@ pub struct Arguments {
     /// Delete or archive (cleanup.mode) what is older than retention-in-memory in the checkpoint directory, and exit
     #[arg(long)]
     pub cleanup_checkpoints: bool,
+}
 
-    /// What to do instead of running the server
-    #[command(subcommand)]
-    pub command: Option<Command>,
+impl Arguments {
+    /// What a command line says; the error is what clap has to say to one that is wrong or asks for help.
+    ///
+    /// A line of nothing but the server's flags, as services have it, is read without making the sub-commands: these
+    /// are most of the parser, and a store would keep the pages of their code in memory.
+    pub fn of(line: &[OsString]) -> Result<Arguments, clap::Error> {
+        match ServerFlags::try_parse_from(with_two_dashes(ServerFlags::command(), line)) {
+            Ok(server) => Ok(Arguments { server, command: None }),
+            Err(_) => Arguments::try_parse_from(with_two_dashes(Arguments::command(), line)),
+        }
+    }
 }
 
 /// How urgent an event must be to be logged.
@@ -108,15 +132,16 @@ Files and variables:
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
     use crate::cli::command::{ArchiveCommand, ImportFormat};
-    use crate::cli::flags::with_two_dashes;
 
     fn parse(line: &str) -> Result<Arguments, clap::Error> {
-        let words = std::iter::once("treering").chain(line.split_whitespace()).map(Into::into);
-        Arguments::try_parse_from(with_two_dashes(words))
+        let line: Vec<OsString> = ["treering"].into_iter().chain(line.split_whitespace()).map(Into::into).collect();
+        Arguments::of(&line)
+    }
+
+    fn parse_flags(line: &str) -> Result<ServerFlags, clap::Error> {
+        parse(line).map(|arguments| arguments.server)
     }
 
     #[test]
@@ -126,20 +151,20 @@ mod tests {
 
     #[test]
     fn flags_are_go_flags() {
-        let none = parse("").unwrap();
+        let none = parse_flags("").unwrap();
         assert_eq!(none.config, PathBuf::from("./config.json"));
         assert_eq!(none.loglevel, LogLevel::Warn);
         assert!(!none.dev && !none.logdate && !none.version && !none.gops && !none.cleanup_checkpoints);
-        let all =
-            parse("-config a.json -dev -loglevel=debug --logdate -gops=true -cleanup-checkpoints -version").unwrap();
+        let all = parse_flags("-config a.json -dev -loglevel=debug --logdate -gops=true -cleanup-checkpoints -version")
+            .unwrap();
         assert_eq!(all.config, PathBuf::from("a.json"));
         assert_eq!(all.loglevel, LogLevel::Debug);
         assert!(all.dev && all.logdate && all.version && all.gops && all.cleanup_checkpoints);
-        assert!(!parse("-dev -dev=false").unwrap().dev, "the last one counts");
-        assert!(parse("-dev=F --dev=1").unwrap().dev);
-        assert_eq!(parse("-config a -config=b").unwrap().config, PathBuf::from("b"));
-        assert_eq!(parse("-config -dev").unwrap().config, PathBuf::from("-dev"), "a value, as Go takes it");
-        assert_eq!(parse("-loglevel fatal").unwrap().loglevel, LogLevel::Err);
+        assert!(!parse_flags("-dev -dev=false").unwrap().dev, "the last one counts");
+        assert!(parse_flags("-dev=F --dev=1").unwrap().dev);
+        assert_eq!(parse_flags("-config a -config=b").unwrap().config, PathBuf::from("b"));
+        assert_eq!(parse_flags("-config -dev").unwrap().config, PathBuf::from("-dev"), "a value, as Go takes it");
+        assert_eq!(parse_flags("-loglevel fatal").unwrap().loglevel, LogLevel::Err);
     }
 
     #[test]
@@ -178,8 +203,8 @@ mod tests {
         assert_eq!((demo.interval.as_secs(), demo.backfill.as_secs()), (10, 7200));
         let line = "-loglevel info demo -hosts 3 --interval=1s -nats nats://a:1 -logdate";
         let arguments = parse(line).unwrap();
-        assert!(arguments.logdate);
-        assert_eq!(arguments.loglevel, LogLevel::Info);
+        assert!(arguments.server.logdate);
+        assert_eq!(arguments.server.loglevel, LogLevel::Info);
         let Some(Command::Demo(demo)) = arguments.command else { panic!("no demo") };
         assert_eq!((demo.hosts, demo.nats.as_deref()), (3, Some("nats://a:1")));
         let Some(Command::Convert(convert)) = parse("convert -to wal a b").unwrap().command else { panic!() };

@@ -5,18 +5,16 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use clap::{Command, CommandFactory};
+use clap::Command;
 
-use super::arguments::Arguments;
-
-/// The command line with every known flag in clap's notation. The first argument, the program's name, stays.
-pub(super) fn with_two_dashes(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let mut command = Arguments::command();
+/// The command line with every flag that the command knows in clap's notation. The first argument, the program's name,
+/// stays.
+pub(super) fn with_two_dashes(mut command: Command, line: &[OsString]) -> Vec<OsString> {
     command.build();
     let mut known = BTreeMap::new();
     collect(&command, &mut known);
 
-    let mut arguments = arguments.into_iter();
+    let mut arguments = line.iter().cloned();
     let mut translated: Vec<OsString> = arguments.next().into_iter().collect();
     while let Some(argument) = arguments.next() {
         if argument == "--" {
@@ -82,11 +80,15 @@ fn go_bool(text: &str) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::cli::Arguments;
 
     fn translated(line: &str) -> String {
-        let words = std::iter::once("treering").chain(line.split_whitespace()).map(OsString::from);
-        let words: Vec<String> = with_two_dashes(words).into_iter().map(|word| word.into_string().unwrap()).collect();
+        let line: Vec<OsString> = ["treering"].into_iter().chain(line.split_whitespace()).map(Into::into).collect();
+        let words = with_two_dashes(Arguments::command(), &line);
+        let words: Vec<String> = words.into_iter().map(|word| word.into_string().unwrap()).collect();
         words[1..].join(" ")
     }
 

@@ -27,7 +27,7 @@ mod stop;
 mod text;
 mod version;
 
-pub use arguments::{Arguments, LogLevel};
+pub use arguments::{Arguments, LogLevel, ServerFlags};
 pub use client::TlsArguments;
 pub use command::{
     ArchiveCommand, BenchArguments, BenchPart, CheckRulesArguments, Command, CompletionsArguments, ConvertArguments,
@@ -40,20 +40,19 @@ pub use run::RunError;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
-
 /// Does what the command line asks for; the exit code is 0 for success, 1 for a failure and 2 for a bad flag.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let line: Vec<OsString> = arguments.into_iter().collect();
     // clap prints what is wrong, or the help, and exits with 2 or 0.
-    let arguments = Arguments::parse_from(flags::with_two_dashes(arguments));
-    if arguments.version {
+    let Arguments { server, command } = Arguments::of(&line).unwrap_or_else(|error| error.exit());
+    if server.version {
         print(&version::text());
         return ExitCode::SUCCESS;
     }
-    logging::start(arguments.loglevel, arguments.logdate);
-    match &arguments.command {
-        None => run::main(&arguments),
-        Some(Command::Demo(demo)) => demo::main(demo, arguments.loglevel),
+    logging::start(server.loglevel, server.logdate);
+    match &command {
+        None => run::main(&server),
+        Some(Command::Demo(demo)) => demo::main(demo, server.loglevel),
         Some(Command::Inspect(arguments)) => inspect::main(arguments),
         Some(Command::Convert(arguments)) => convert::main(arguments),
         Some(Command::Archive(ArchiveCommand::Export(arguments))) => archive::main(arguments),
@@ -62,7 +61,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::CheckRules(arguments)) => check_rules::main(arguments),
         Some(Command::ConvertConfig(arguments)) => convert_config::main(arguments),
         Some(Command::Schema) => {
-            print(&format!("{}\n", crate::config::schema_text()));
+            print(crate::config::SCHEMA_TEXT);
             ExitCode::SUCCESS
         }
         Some(Command::Completions(shell)) => {

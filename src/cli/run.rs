@@ -21,7 +21,7 @@ use crate::server::{
 use crate::telemetry::Telemetry;
 use crate::time::SystemClock;
 
-use super::arguments::Arguments;
+use super::arguments::ServerFlags;
 use super::connect::{announcer_options, backend_options, collect_options, nats_options, server_options};
 use super::listen::{Bound, bind};
 use super::logging::CRITICAL;
@@ -94,8 +94,8 @@ fn lines(errors: &[FileError]) -> String {
 }
 
 /// Runs the server until a signal ends it; logs why it failed if it does.
-pub(super) fn main(arguments: &Arguments) -> ExitCode {
-    match run(arguments) {
+pub(super) fn main(flags: &ServerFlags) -> ExitCode {
+    match run(flags) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             // One event for each problem: the journal shows them one a line.
@@ -107,15 +107,15 @@ pub(super) fn main(arguments: &Arguments) -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<(), RunError> {
-    let config = config::load(&arguments.config, &Environment::of_process())?;
+fn run(flags: &ServerFlags) -> Result<(), RunError> {
+    let config = config::load(&flags.config, &Environment::of_process())?;
     for warning in &config.warnings {
         warn!("{warning}");
     }
-    if arguments.gops {
+    if flags.gops {
         warn!("-gops has no effect: the agent belongs to the Go runtime");
     }
-    if arguments.cleanup_checkpoints {
+    if flags.cleanup_checkpoints {
         return cleanup_checkpoints(&config);
     }
     // The one provider of TLS; only the first call of a process installs it.
@@ -132,7 +132,7 @@ fn run(arguments: &Arguments) -> Result<(), RunError> {
         .thread_stack_size(crate::server::STACK_BYTES)
         .build()
         .map_err(RunError::Runtime)?;
-    let outcome = runtime.block_on(serve(arguments.config.clone(), config, files_max, arguments.dev));
+    let outcome = runtime.block_on(serve(flags.config.clone(), config, files_max, flags.dev));
     // What still runs by now has had its time.
     runtime.shutdown_background();
     outcome

@@ -20,6 +20,8 @@ mod remote_write;
 mod resolve;
 mod rules;
 mod schema;
+#[cfg(any(test, feature = "testing"))]
+mod schema_of_types;
 mod sections;
 mod settings;
 mod suggest;
@@ -35,7 +37,9 @@ pub use error::{Errors, Location, Problem};
 pub use fuzz::fuzz_config;
 pub use load::load;
 pub use reload::restart_needed;
-pub use schema::schema_text;
+pub use schema::SCHEMA_TEXT;
+#[cfg(any(test, feature = "testing"))]
+pub use schema_of_types::schema_of_types;
 pub use settings::{
     Auth, Backend, ClientCerts, Compression, Config, JetStream, MainSettings, NatsSettings, NatsTls, NotifySettings,
     PrometheusSettings, Role, Secret, ServerLimits, SpoolSettings, Subscription, TlsFiles, ZstatsAccount,

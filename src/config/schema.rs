@@ -4,12 +4,10 @@ use std::sync::LazyLock;
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
-use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::file::ConfigFile;
 use super::follows::follows;
-use super::sections::{SECTIONS, escape};
+use super::sections::escape;
 use super::suggest::nearest;
 
 /// One value that breaks the schema.
@@ -21,26 +19,18 @@ pub(super) struct Violation {
     pub text: String,
 }
 
-/// The schema (draft 2020-12) as printed by `treering schema`.
-pub fn schema_text() -> String {
-    // A `Value` always prints: its keys are strings and its numbers finite.
-    format!("{:#}", *SCHEMA)
-}
+/// The schema (draft 2020-12) as printed by `treering schema`, for editors and checks.
+///
+/// It is a file beside the configs: what the program needs of it at each start is to read it, and a test compares it with
+/// what the types say ([`schema_of_types`](super::schema_of_types)).
+pub const SCHEMA_TEXT: &str = include_str!("../../configs/treering.schema.json");
 
 /// The schema itself, for the tests of the documentation too.
 pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
 
 fn schema() -> Value {
-    let generator = SchemaSettings::draft2020_12().into_generator();
-    let mut schema = generator.into_root_schema_for::<ConfigFile>().to_value();
-    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
-        for section in SECTIONS {
-            let description = format!("The file that holds the section {section}.");
-            let file = serde_json::json!({ "description": description, "type": "string" });
-            properties.insert(format!("{section}-file"), file);
-        }
-    }
-    schema
+    // The text is a constant, and a test reads it.
+    serde_json::from_str(SCHEMA_TEXT).unwrap_or_default()
 }
 
 static VALIDATOR: LazyLock<Option<Validator>> = LazyLock::new(|| jsonschema::validator_for(&SCHEMA).ok());
@@ -164,6 +154,7 @@ const SHOWN_CHARS_MAX: usize = 60;
 mod tests {
     use serde_json::json;
 
+    use super::super::sections::SECTIONS;
     use super::*;
 
     #[test]
@@ -172,7 +163,7 @@ mod tests {
         for section in SECTIONS {
             assert!(SCHEMA.pointer(&format!("/properties/{section}")).is_some(), "{section}");
         }
-        assert!(!schema_text().contains("$ref"), "messages are made from keywords in place");
+        assert!(!SCHEMA_TEXT.contains("$ref"), "messages are made from keywords in place");
     }
 
     #[test]

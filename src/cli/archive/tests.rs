@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use clap::Parser;
-
 use super::export::{Exported, export};
 use crate::cli::command::{ArchiveCommand, Command, ExportArguments};
 use crate::formats::line;
@@ -35,7 +33,8 @@ fn run(archive: &Path, more: &str, output: &str) -> Result<Exported, String> {
     let archive_text = archive.to_str().unwrap();
     let output = archive.join(output);
     let line = format!("treering archive export --archive {archive_text} --output {} {more}", output.display());
-    let arguments = crate::cli::Arguments::parse_from(line.split_whitespace());
+    let words: Vec<_> = line.split_whitespace().map(Into::into).collect();
+    let arguments = crate::cli::Arguments::of(&words).unwrap();
     let Some(Command::Archive(ArchiveCommand::Export(arguments))) = arguments.command else { panic!("{line}") };
     let arguments: ExportArguments = arguments;
     export(&arguments).map_err(|error| error.to_string())
