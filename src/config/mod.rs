@@ -1,9 +1,9 @@
 //! The config file: from its text to every module's own options.
 //!
 //! Nothing below this layer knows the file. A file is read ([`sections`]), JSON or YAML ([`text`]), completed by the
-//! environment ([`environment`]), checked against a JSON schema ([`schema`]) that is derived from the file's form
-//! ([`file`]), and resolved into typed settings ([`resolve`]). Every stage collects its errors, so one run names them
-//! all.
+//! environment ([`environment`]), checked against a JSON schema ([`schema`]) that is made of the file's form ([`file`])
+//! by `make schema`, and resolved into typed settings ([`resolve`]). Every stage collects its errors, so one run names
+//! them all.
 
 mod bytes;
 mod environment;

@@ -21,8 +21,8 @@ pub(super) struct Violation {
 
 /// The schema (draft 2020-12) as printed by `treering schema`, for editors and checks.
 ///
-/// It is a file beside the configs: what the program needs of it at each start is to read it, and a test compares it with
-/// what the types say ([`schema_of_types`](super::schema_of_types)).
+/// It is a file beside the configs, so that a start reads it instead of deriving it; a test compares it with what the
+/// types say (`schema_of_types`).
 pub const SCHEMA_TEXT: &str = include_str!("../../configs/treering.schema.json");
 
 /// The schema itself, for the tests of the documentation too.

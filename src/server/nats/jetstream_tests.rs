@@ -266,9 +266,9 @@ async fn a_consumers_limits_are_kept() {
     running.end().await;
 }
 
-/// A flood goes on while the store ends: what was taken is stored or comes again, and the end comes soon. (It was expected
-/// once and in order at the next store too. A stream promises neither when the machine stands still for longer than an
-/// acknowledgement may take; the tests without a flood show both.)
+/// A flood goes on while the store ends: what was taken is stored or comes again, and the end comes soon. (The next
+/// store was to get all of it once and in order. A stream promises neither when the machine stands still for longer
+/// than an acknowledgement may take; the tests without a flood show both.)
 #[tokio::test(flavor = "multi_thread")]
 async fn the_end_comes_in_time_under_a_flood() {
     let streaming = Streaming::start().await;

@@ -1,7 +1,7 @@
 //! Sealed samples of one series.
 //!
 //! Owns how long chunks get: one is joined with those behind it as soon as they are as long together, until it is full.
-//! So each sample is sealed four times where series come evenly, and a series has few short chunks at any time.
+//! So each sample is sealed five times where series come evenly, and a series has few short chunks at any time.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::loose::Loose;
 use super::times::{Pool, SharedTimes};
 
 /// No chunk gets longer.
-pub(super) const FULL: usize = 512;
+pub(super) const FULL: usize = 1024;
 
 const _: () = assert!(FULL <= crate::block::SAMPLES_MAX, "a chunk can be sealed");
 

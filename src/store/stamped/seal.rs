@@ -14,7 +14,7 @@ use super::table::{NO_GROUP, chunks_bytes};
 use super::times::{Pool, SharedTimes};
 
 /// Bytes that are sealed before their chunks get their memory.
-const BATCH_BYTES: usize = 1 << 20;
+const BATCH_BYTES: usize = 256 << 10;
 
 /// Joined times that are remembered while a group is sealed.
 const JOINED: usize = 16;

@@ -33,7 +33,7 @@ fn those_who_come_together_share_rows_and_sealed_times() {
         tick(&store, &ids, NOW_MS + number * 60_000, NOW_MS + number * 60_000);
     }
     assert_eq!(groups(&store), 1);
-    assert_eq!(chunks(&store, ids[7]), [512, 512, 256, 128]);
+    assert_eq!(chunks(&store, ids[7]), [1024, 256, 128]);
     {
         let host = host(&store);
         let data = host.data.read();
