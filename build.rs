@@ -18,26 +18,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("metrics.bin"), descriptors.encode_to_vec())?;
     // The server's side is written by hand: it reads messages with bounds that generated code has not.
     tonic_prost_build::configure().build_server(false).build_transport(false).compile_fds(descriptors)?;
-    if is_run_by_glibc_of(2, 36) {
-        // 1.5 MB of the program, which each start reads and keeps mapped, become 0.05 MB.
+    // Older libraries do not load packed relocations; the program needs about as new a one as it is built with anyway.
+    if glibc_version().is_some_and(|version| version >= (2, 36)) {
+        // 1.57 MB of the program, which each start reads and keeps mapped, become 0.02 MB.
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
     Ok(())
 }
 
-/// Whether the program is built for this machine, with a C library of at least this version: an older one does not load
-/// packed relocations. (The program needs about as new a library as it is built with anyway.)
-fn is_run_by_glibc_of(major: u32, minor: u32) -> bool {
+/// Major and minor version of this machine's C library, if the program is built for this machine and uses glibc.
+fn glibc_version() -> Option<(u32, u32)> {
     let set = |name: &str| env::var(name).unwrap_or_default();
     if set("HOST") != set("TARGET") || set("CARGO_CFG_TARGET_ENV") != "gnu" {
-        return false;
+        return None;
     }
+    let output = Command::new("getconf").arg("GNU_LIBC_VERSION").output().ok()?;
     // "glibc 2.36"
-    let Ok(output) = Command::new("getconf").arg("GNU_LIBC_VERSION").output() else { return false };
-    let text = String::from_utf8_lossy(&output.stdout);
-    let version = text.split_whitespace().nth(1).and_then(|version| version.split_once('.'));
-    let Some((Ok(found_major), Ok(found_minor))) = version.map(|(a, b)| (a.parse::<u32>(), b.parse::<u32>())) else {
-        return false;
-    };
-    (found_major, found_minor) >= (major, minor)
+    let text = String::from_utf8(output.stdout).ok()?;
+    let (major, minor) = text.trim().strip_prefix("glibc ")?.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }

@@ -61,9 +61,7 @@ async fn run(arguments: &DemoArguments, loglevel: LogLevel) -> Result<(), DemoEr
         let course = async {
             match target {
                 Target::Http(http) if arguments.zstats => {
-                    if own.is_some() {
-                        wait_until_ready(&http).await?;
-                    }
+                    wait_until_ready(&http).await?;
                     zstats::ship(arguments, http).await
                 }
                 target => feed(arguments, &config, cluster, target, own).await,

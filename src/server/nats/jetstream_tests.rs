@@ -1,6 +1,5 @@
 //! Streams against a real `nats-server -js`, with a store that refuses, blocks and panics when it is told to.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -13,8 +12,7 @@ use super::tests::{DEADLINE, Fake, Running, Server, eventually};
 use super::{JetStream, Options, Subscription};
 use crate::telemetry::Durable;
 
-/// What is in hand is prolonged three times as often: longer than a busy machine lets a task wait.
-const ACK_WAIT: Duration = Duration::from_secs(2);
+const ACK_WAIT: Duration = Duration::from_secs(1);
 
 /// A server with a stream `S` that captures `hpc.>`, and a connection to fill it.
 struct Streaming {
@@ -266,9 +264,7 @@ async fn a_consumers_limits_are_kept() {
     running.end().await;
 }
 
-/// A flood goes on while the store ends: what was taken is stored or comes again, and the end comes soon. (The next
-/// store was to get all of it once and in order. A stream promises neither when the machine stands still for longer
-/// than an acknowledgement may take; the tests without a flood show both.)
+/// A flood goes on while the store ends: what was taken is stored or comes again, and the end comes soon.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_end_comes_in_time_under_a_flood() {
     let streaming = Streaming::start().await;
@@ -292,7 +288,7 @@ async fn the_end_comes_in_time_under_a_flood() {
     // The next one gets the rest, and no line is missing between the two.
     let running = Running::with(&sink, streaming.options());
     streaming.await_acknowledged().await;
-    let all: HashSet<String> = sink.lines("alex").into_iter().collect();
-    assert!(all.len() > first.len() && all == lines(0..all.len()).into_iter().collect(), "lines are missing");
+    let all = sink.lines("alex");
+    assert!(all.len() >= first.len() && all == lines(0..all.len()), "lines are missing or twice");
     running.end().await;
 }

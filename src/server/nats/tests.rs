@@ -1,6 +1,6 @@
 //! The client against a real `nats-server`.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use async_nats::{Client, ConnectOptions};
 use parking_lot::Mutex;
-use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -21,10 +20,11 @@ use crate::disk::SystemDisk;
 use crate::engine::{Engine, IngestError, IngestReport, WalSync};
 use crate::model::{Aggregation, Metric, MetricTable};
 use crate::telemetry::{SharedTelemetry, Source};
+use crate::testing::free_port;
 use crate::time::SystemClock;
 
 /// Far more than anything here takes on a busy machine.
-pub(super) const DEADLINE: Duration = Duration::from_secs(60);
+pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 
 pub(super) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
@@ -32,21 +32,6 @@ pub(super) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(begun.elapsed() < DEADLINE, "waited in vain: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Where a `nats-server` listens, as its ports file says it: `nats://127.0.0.1:4222`.
-#[derive(Deserialize)]
-struct Ports {
-    nats: Vec<String>,
-    monitoring: Vec<String>,
-}
-
-fn last_number(url: &str) -> u16 {
-    url.rsplit(':').next().unwrap().parse().unwrap()
 }
 
 /// A `nats-server`; dropped, it is killed.
@@ -63,10 +48,8 @@ impl Server {
         Server { folder, port: free_port(), monitor_port: free_port(), child: None }
     }
 
-    /// Lets the server choose its ports: one that was free a moment ago may be somebody else's by now.
     pub(super) async fn start(config: &str) -> Server {
         let mut server = Server::prepare();
-        (server.port, server.monitor_port) = (0, 0);
         server.resume(config).await;
         server
     }
@@ -76,21 +59,11 @@ impl Server {
         std::fs::write(&config_file, config).unwrap();
         let debian = "/usr/sbin/nats-server";
         let program = if Path::new(debian).exists() { debian } else { "nats-server" };
-        let or_any = |port: u16| if port == 0 { "-1".to_owned() } else { port.to_string() };
-        let (port, monitor_port) = (or_any(self.port), or_any(self.monitor_port));
+        let (port, monitor_port) = (self.port.to_string(), self.monitor_port.to_string());
         let mut command = Command::new(program);
-        command.args(["-a", "127.0.0.1", "-p", &port, "-m", &monitor_port, "--ports_file_dir", ".", "-c"]);
-        command.arg(&config_file).current_dir(self.folder.path());
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = self.child.insert(command.spawn().expect("nats-server must be installed"));
-        let ports_file = self.folder.path().join(format!("nats-server_{}.ports", child.id()));
-        eventually("nats-server tells its ports", || {
-            let told = std::fs::read(&ports_file).ok().and_then(|json| serde_json::from_slice::<Ports>(&json).ok());
-            let Some(ports) = told else { return false };
-            (self.port, self.monitor_port) = (last_number(&ports.nats[0]), last_number(&ports.monitoring[0]));
-            true
-        })
-        .await;
+        command.args(["-a", "127.0.0.1", "-p", &port, "-m", &monitor_port, "-c"]).arg(&config_file);
+        command.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.child = Some(command.spawn().expect("nats-server must be installed"));
         eventually("nats-server listens", || TcpStream::connect(("127.0.0.1", self.port)).is_ok()).await;
     }
 

@@ -10,6 +10,8 @@ mod jetstream;
 mod lines;
 mod metrics;
 mod nats;
+// By its path, for the harness is built without the library's tools for tests too.
+#[path = "../../../src/testing/port.rs"]
 mod port;
 pub mod programs;
 mod prometheus;

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::io::Read;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
@@ -17,7 +17,7 @@ use tonic_prost::ProstCodec;
 
 use super::config;
 use super::sender::Sender;
-use crate::harness::{Store, T0, eventually};
+use crate::harness::{Store, T0, eventually, free_port};
 
 const METHOD: &str = "/stingestproto.StatsIngestSvc/Ingest";
 
@@ -83,8 +83,8 @@ impl Reader {
 #[test]
 fn a_reader_that_comes_late_is_told_of_every_scrape() {
     const TARGETS: usize = 3;
-    // Nobody listens there yet; the port stays ours, for it is bound again at once by us alone.
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Nobody listens there yet.
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
     let store = Store::start(config().set("/zstats/notify", address.to_string()));
     let mut sender = Sender::new(TARGETS);
     let mut take = |generation: i64| {
